@@ -1,0 +1,1 @@
+"""Datasets on disk -> people, pixels and tf.data pipelines."""

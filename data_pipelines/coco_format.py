@@ -1,0 +1,438 @@
+"""Reader of COCO-format keypoint files, for any skeleton.
+
+Files in the wild lack fields, name images that are absent and have boxes outside
+their image. What can be used is used; every record that is not is named in a
+`SkipReport` with the reason, and every correction is counted there.
+"""
+
+import json
+import math
+import os
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.category_skeleton import skeleton_of_category
+from data_pipelines.images import FileImages, image_size
+from data_pipelines.people import PoseDataset
+from data_pipelines.skip_report import SkipReport
+from tfpose.errors import InputError
+from tfpose.skeletons import Skeleton
+
+__all__ = ["MIN_BOX_SIDE", "load_json", "read_coco"]
+
+# A box with less of a side than this inside its image shows no person, px.
+MIN_BOX_SIDE = 1.0
+
+_WRONG_LENGTH = "keypoints of a wrong length"
+_WRONG_VISIBILITY = "keypoint visibility is not 0, 1 or 2"
+
+
+def load_json(path: str | os.PathLike) -> Any:
+    """A JSON file's content.
+
+    Raises:
+        InputError: no such file, or not JSON; has the path and the position.
+    """
+    path = os.fspath(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise InputError(f"{path}: not readable: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: not JSON at line {error.lineno}, column {error.colno} "
+            f"(character {error.pos}): {error.msg}"
+        ) from None
+    except RecursionError:
+        raise InputError(f"{path}: JSON nested too deeply") from None
+
+
+def read_coco(
+    json_path: str | os.PathLike,
+    image_dir: str | os.PathLike,
+    skeleton: Skeleton | None = None,
+) -> tuple[PoseDataset, SkipReport]:
+    """Reads people and image names; no pixels are decoded.
+
+    * Images that are absent or empty files are skipped with their annotations. A
+      file name is looked up below `image_dir`, then without its first folders. Width
+      and height that are missing are read from the file's header.
+    * Boxes are clipped to the image; one without at least `MIN_BOX_SIDE` px left is
+      skipped. A missing box is the extent of the labelled keypoints.
+    * Annotations without keypoints stay, with all joints absent: they serve
+      pretraining. A missing area is NaN, never guessed. Crowds stay, flagged.
+
+    Args:
+        json_path: file with `images`, `annotations` and `categories`.
+        image_dir: folder that `file_name` is relative to.
+        skeleton: the file's joints in their order, for files that do not name them.
+            By default it is found from the category's keypoint names.
+
+    Returns:
+        The dataset, in the file's order, and what was not used.
+
+    Raises:
+        InputError: not such a file, unknown joints, or no usable person in it.
+    """
+    path = os.fspath(json_path)
+    content = _checked(load_json(path), path)
+    report = SkipReport(path)
+    category = _people_category(content["categories"], path, skeleton)
+    annotations = _of_category(content["annotations"], category, content, report)
+    if skeleton is None:
+        if not category.get("keypoints"):
+            raise InputError(
+                f"{path}: category {category.get('name')!r} names no keypoints; "
+                "give the skeleton of its annotations"
+            )
+        skeleton = _find_skeleton(category, annotations, path)
+    images = _read_images(content["images"], os.fspath(image_dir), report)
+    people = _read_people(annotations, images, skeleton.num_joints, report)
+    del content, annotations
+    report.used = {"images": len(images.ids), "people": len(people["person_ids"])}
+    if not np.any(~people["crowd"]):
+        raise InputError(f"no usable person in {report.summary()}{report.example()}")
+    dataset = PoseDataset(
+        name=os.path.splitext(os.path.basename(path))[0],
+        skeleton=skeleton,
+        images=FileImages(images.paths),
+        image_ids=np.array(images.ids, np.int64),
+        image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2),
+        **people,
+    )
+    return dataset, report
+
+
+def _checked(content: Any, path: str) -> dict[str, list[dict]]:
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: found a {type(content).__name__} at the top, expected an object "
+            "with images, annotations and categories"
+        )
+    for key in ("images", "annotations", "categories"):
+        if key not in content:
+            found = ", ".join(map(repr, content)) or "nothing"
+            raise InputError(f"{path}: no {key!r}, found {found}")
+        if not isinstance(content[key], list):
+            kind = type(content[key]).__name__
+            raise InputError(f"{path}: {key!r} is a {kind}, expected a list")
+    return content
+
+
+def _people_category(
+    categories: list[Any], path: str, skeleton: Skeleton | None
+) -> dict[str, Any]:
+    """The category of people: with keypoints, or called person, or the only one."""
+    categories = [c for c in categories if isinstance(c, dict) and _is_id(c.get("id"))]
+    with_joints = [
+        c for c in categories if isinstance(c.get("keypoints"), list) and c["keypoints"]
+    ]
+    for choice in (with_joints, categories):
+        people = [c for c in choice if c.get("name") == "person"]
+        if len(choice) == 1 or len(people) == 1:
+            return choice[0] if len(choice) == 1 else people[0]
+    names = [c.get("name") for c in categories]
+    raise InputError(
+        f"{path}: expected one category of people, found {len(names)}: {names[:8]}"
+    )
+
+
+def _of_category(
+    annotations: list[Any],
+    category: dict[str, Any],
+    content: dict[str, list],
+    report: SkipReport,
+) -> list[dict]:
+    """The annotations of people; one without category_id is taken for a person."""
+    known = {c.get("id") for c in content["categories"] if isinstance(c, dict)}
+    wanted, kept = category["id"], []
+    for row, annotation in enumerate(annotations):
+        if not isinstance(annotation, dict):
+            report.skip("annotation", None, "", "not an object", f"row {row}")
+            continue
+        found = annotation.get("category_id", wanted)
+        if found == wanted:
+            kept.append(annotation)
+            continue
+        known_id = _is_id(found) and found in known
+        reason = "category is not people" if known_id else "unknown category_id"
+        report.skip("annotation", annotation.get("id"), "", reason, f"{found!r}")
+    return kept
+
+
+def _find_skeleton(
+    category: dict[str, Any], annotations: list[dict], path: str
+) -> Skeleton:
+    """Human-Art names more joints than its annotations have, so they are counted."""
+    lengths = Counter(
+        len(a["keypoints"]) for a in annotations if isinstance(a.get("keypoints"), list)
+    )
+    names = len(category["keypoints"])
+    usual = lengths.most_common(1)[0][0] if lengths else 0
+    shorter = usual % 3 == 0 and 0 < usual // 3 < names
+    return skeleton_of_category(category, path, usual // 3 if shorter else None)
+
+
+class _Images:
+    """Usable images in the file's order, and why the others are not."""
+
+    def __init__(self):
+        self.ids: list[int] = []
+        self.paths: list[str] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.rows: dict[int, int] = {}
+        self.names: dict[int, str] = {}
+        self.unusable: dict[int, str] = {}
+
+
+def _read_images(records: list[Any], image_dir: str, report: SkipReport) -> _Images:
+    images = _Images()
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            report.skip("image", None, "", "not an object", f"row {number}")
+            continue
+        image_id, name = record.get("id"), record.get("file_name")
+        if not _is_id(image_id):
+            report.skip("image", image_id, str(name), "id is not an integer")
+            continue
+        if image_id in images.names:
+            report.skip("image", image_id, str(name), "duplicate id")
+            continue
+        images.names[image_id] = str(name)
+        try:
+            path = _find_image(name, image_dir)
+            size = _image_size(record, path, report)
+        except InputError as error:
+            reason, _, detail = str(error).partition(" | ")
+            images.unusable[image_id] = reason
+            report.skip("image", image_id, str(name), reason, detail)
+            continue
+        images.rows[image_id] = len(images.ids)
+        images.ids.append(image_id)
+        images.paths.append(path)
+        images.sizes.append(size)
+    return images
+
+
+def _find_image(name: Any, image_dir: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise InputError("no file_name")
+    rest, path = name, os.path.join(image_dir, name)
+    first = path
+    while True:
+        try:
+            if os.stat(path).st_size == 0:
+                raise InputError(f"image file is empty | {path}")
+            return path
+        except (OSError, ValueError):
+            _, slash, rest = rest.partition("/")
+            if not slash:
+                raise InputError(f"image file is absent | {first}") from None
+            path = os.path.join(image_dir, rest)
+
+
+def _image_size(record: dict, path: str, report: SkipReport) -> tuple[int, int]:
+    height, width = record.get("height"), record.get("width")
+    if _is_id(height) and _is_id(width) and height > 0 and width > 0:
+        return height, width
+    try:
+        with open(path, "rb") as file:
+            size = image_size(file.read(), path)
+    except OSError as error:
+        raise InputError(f"image not readable | {error.strerror}") from None
+    except InputError as error:
+        raise InputError(f"image not readable | {error}") from None
+    report.note("image size read from the file")
+    return size
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _read_people(
+    annotations: list[dict], images: _Images, num_joints: int, report: SkipReport
+) -> dict[str, np.ndarray]:
+    """Columns of the usable annotations; whole arrays at a time for speed."""
+    reasons: list[str | None] = [None] * len(annotations)
+    rows = _image_rows(annotations, images, reasons)
+    _check_ids(annotations, reasons)
+    keypoints = _keypoints(annotations, num_joints, reasons, report)
+    boxes = _boxes(annotations, keypoints, reasons, report)
+    sizes = np.array(images.sizes or [(1, 1)], np.float64)[rows]
+    boxes = _clip(boxes, sizes, reasons, report)
+    used = np.array([i for i, reason in enumerate(reasons) if reason is None], int)
+    for annotation, reason in zip(annotations, reasons, strict=True):
+        if reason is not None:
+            name = images.names.get(_hashable(annotation.get("image_id")), "")
+            reason, _, detail = reason.partition(" | ")
+            report.skip("annotation", annotation.get("id"), name, reason, detail)
+    chosen = [annotations[i] for i in used]
+    areas = np.array([_number(a.get("area")) for a in chosen], np.float32)
+    areas[~(areas > 0)] = np.nan
+    report.note("area absent (NaN)", np.isnan(areas).sum())
+    keypoints = keypoints[used].astype(np.float32)
+    bare = (keypoints[..., 2] == 0).all(axis=1)
+    report.note("person without labelled keypoints", bare.sum())
+    return {
+        "image_index": rows[used].astype(np.int32),
+        "person_ids": _person_ids(chosen, report),
+        "boxes": boxes[used].astype(np.float32),
+        "keypoints": keypoints,
+        "areas": areas,
+        "crowd": np.array([_number(a.get("iscrowd")) > 0 for a in chosen], np.bool_),
+    }
+
+
+def _hashable(value: Any) -> Any:
+    return value if _is_id(value) else None
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _image_rows(
+    annotations: list[dict], images: _Images, reasons: list[str | None]
+) -> np.ndarray:
+    rows = np.zeros(len(annotations), np.int64)
+    for i, annotation in enumerate(annotations):
+        image_id = annotation.get("image_id")
+        row = images.rows.get(_hashable(image_id))
+        if row is not None:
+            rows[i] = row
+        elif _hashable(image_id) in images.unusable:
+            reasons[i] = f"its {images.unusable[image_id]}"
+        else:
+            reasons[i] = f"unknown image_id | {image_id!r}"
+    return rows
+
+
+def _check_ids(annotations: list[dict], reasons: list[str | None]) -> None:
+    seen: set[int] = set()
+    for i, annotation in enumerate(annotations):
+        person_id = annotation.get("id")
+        if person_id is None:
+            continue
+        if not _is_id(person_id):
+            reasons[i] = reasons[i] or "id is not an integer"
+        elif person_id in seen:
+            reasons[i] = reasons[i] or "duplicate id"
+        else:
+            seen.add(person_id)
+
+
+def _person_ids(chosen: list[dict], report: SkipReport) -> np.ndarray:
+    ids = [annotation.get("id") for annotation in chosen]
+    following = max((i for i in ids if i is not None), default=0) + 1
+    for row, person_id in enumerate(ids):
+        if person_id is None:
+            ids[row], following = following, following + 1
+            report.note("id absent, given the next free one")
+    return np.array(ids, np.int64)
+
+
+def _keypoints(
+    annotations: list[dict],
+    num_joints: int,
+    reasons: list[str | None],
+    report: SkipReport,
+) -> np.ndarray:
+    """float64 `[len(annotations), J, 3]`, 0 where absent or refused."""
+    length = 3 * num_joints
+    keypoints = np.zeros((len(annotations), length))
+    rows, values = [], []
+    for i, annotation in enumerate(annotations):
+        value = annotation.get("keypoints")
+        if reasons[i] is not None or value is None or value == []:
+            continue
+        if not isinstance(value, list) or len(value) != length:
+            found = len(value) if isinstance(value, list) else repr(value)
+            reasons[i] = f"{_WRONG_LENGTH} | {found} values, expected {length}"
+            continue
+        rows.append(i)
+        values.append(value)
+    try:
+        if rows:
+            keypoints[rows] = np.array(values, np.float64)
+    except (TypeError, ValueError):
+        for i, value in zip(rows, values, strict=True):
+            try:
+                keypoints[i] = np.array(value, np.float64)
+            except (TypeError, ValueError):
+                reasons[i] = "keypoints are not numbers"
+    keypoints = keypoints.reshape(-1, num_joints, 3)
+    visibility = keypoints[..., 2]
+    keypoints[visibility == 0] = 0
+    for i in np.flatnonzero(~np.isin(visibility, (0, 1, 2)).all(axis=1)):
+        reasons[i] = reasons[i] or _WRONG_VISIBILITY
+    for i in np.flatnonzero(~np.isfinite(keypoints).all(axis=(1, 2))):
+        reasons[i] = reasons[i] or "a labelled keypoint is not finite"
+    return keypoints
+
+
+def _boxes(
+    annotations: list[dict],
+    keypoints: np.ndarray,
+    reasons: list[str | None],
+    report: SkipReport,
+) -> np.ndarray:
+    """float64 `[len(annotations), 4]` as given, or the keypoints' extent."""
+    boxes = np.zeros((len(annotations), 4))
+    for i, annotation in enumerate(annotations):
+        if reasons[i] is not None:
+            continue
+        box = annotation.get("bbox")
+        if box is None or box == []:
+            labelled = keypoints[i, keypoints[i, :, 2] > 0, :2]
+            if len(labelled) < 2:
+                reasons[i] = "no bbox, and no keypoints to find it from"
+                continue
+            low, high = labelled.min(axis=0), labelled.max(axis=0)
+            # From pixel centres to edges.
+            boxes[i] = (*(low + 0.5), *(high - low))
+            report.note("bbox absent, extent of the labelled keypoints taken")
+            continue
+        try:
+            boxes[i] = box
+        except (TypeError, ValueError):
+            reasons[i] = f"bbox is not four numbers | {str(box)[:60]}"
+    for i in np.flatnonzero(~np.isfinite(boxes).all(axis=1)):
+        reasons[i] = reasons[i] or f"bbox is not finite | {boxes[i].tolist()}"
+    return boxes
+
+
+def _clip(
+    boxes: np.ndarray,
+    sizes: np.ndarray,
+    reasons: list[str | None],
+    report: SkipReport,
+) -> np.ndarray:
+    """Boxes cut to their images; the ones without enough left get a reason."""
+    limits = sizes[:, ::-1]
+    low = np.clip(boxes[:, :2], 0, limits)
+    high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, limits)
+    clipped = np.concatenate([low, high - low], axis=1)
+    usable = np.array([reason is None for reason in reasons], bool)
+    empty = (boxes[:, 2:] <= 0).any(axis=1)
+    small = ~(clipped[:, 2:] >= MIN_BOX_SIDE).all(axis=1)
+    for i in np.flatnonzero(usable & small):
+        kind = "bbox has no size" if empty[i] else _outside(boxes[i], clipped[i])
+        size = " x ".join(str(int(side)) for side in limits[i])
+        reasons[i] = f"{kind} | {boxes[i].tolist()} in {size} px"
+    # Published boxes overhang by rounding; a hundredth of a pixel is not counted.
+    moved = (np.abs(clipped - boxes) > 0.01).any(axis=1)
+    report.note("bbox clipped to its image", (usable & ~small & moved).sum())
+    return clipped
+
+
+def _outside(box: np.ndarray, clipped: np.ndarray) -> str:
+    if (clipped[2:] <= 0).any():
+        return "bbox outside its image"
+    smaller = (box[2:] < MIN_BOX_SIDE).any()
+    return "bbox smaller than a pixel" if smaller else "bbox almost outside its image"
