@@ -1,0 +1,1 @@
+"""Image backbones: normalised pixels in, a feature map out."""

@@ -1,0 +1,169 @@
+"""Convolution blocks that HRNet and ResNet share, as functions on Keras tensors."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+__all__ = ["Blocks", "NearestResize", "official_initializer"]
+
+
+def official_initializer() -> keras.initializers.Initializer:
+    """N(0, 0.001), what the official pose nets draw every convolution from."""
+    return keras.initializers.RandomNormal(stddev=0.001)
+
+
+@keras.saving.register_keras_serializable(package="tfpose")
+class NearestResize(keras.layers.Layer):
+    """Nearest-neighbour resize of `[B, h, w, C]` to a fixed size.
+
+    `keras.layers.UpSampling2D` becomes a repeat with dynamic shapes, which LiteRT
+    delegates refuse; a resize to a static size stays one operator.
+
+    Args:
+        height: int. Output height in cells.
+        width: int. Output width in cells.
+    """
+
+    def __init__(self, height: int, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.height = height
+        self.width = width
+
+    def call(self, x):
+        height, width = x.shape[1:3]
+        if self.height % height == 0 and self.width % width == 0:
+            return _repeat_cells(x, self.height // height, self.width // width)
+        # The same rule for any ratio: the input cell under the output cell's centre.
+        rows = ((np.arange(self.height) + 0.5) * height / self.height).astype("int32")
+        columns = ((np.arange(self.width) + 0.5) * width / self.width).astype("int32")
+        return ops.take(ops.take(x, rows, axis=1), columns, axis=2)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.height, self.width, input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+def _repeat_cells(x, rows: int, columns: int):
+    """Every cell of `[B, h, w, C]` repeated; sums the gradient of the copies.
+
+    The gradient is written out because XLA has none for a nearest resize.
+    """
+
+    @ops.custom_gradient
+    def resize(x):
+        def gradient(*upstreams, upstream=None):
+            upstream = upstreams[0] if upstream is None else upstream
+            pooled = ops.average_pool(
+                upstream, (rows, columns), data_format="channels_last"
+            )
+            return pooled * (rows * columns)
+
+        size = (x.shape[1] * rows, x.shape[2] * columns)
+        resized = ops.image.resize(
+            x, size, interpolation="nearest", data_format="channels_last"
+        )
+        return resized, gradient
+
+    return resize(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """Makes the blocks of one network, all with its initialiser and dtype policy.
+
+    Every method takes a Keras tensor `[B, h, w, C]` and a name that prefixes the
+    names of the layers it makes, and returns a Keras tensor.
+    """
+
+    kernel_initializer: keras.initializers.Initializer
+    dtype: keras.DTypePolicy
+
+    def relu(self, x, name: str):
+        return keras.layers.ReLU(name=name, dtype=self.dtype)(x)
+
+    def norm(self, x, name: str):
+        """Batch normalisation as in PyTorch: its momentum 0.1 is 0.9 in Keras."""
+        return keras.layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, name=name, dtype=self.dtype
+        )(x)
+
+    def add(self, tensors, name: str):
+        return keras.layers.Add(name=name, dtype=self.dtype)(tensors)
+
+    def conv_norm(
+        self,
+        x,
+        filters: int,
+        kernel_size: int,
+        stride: int = 1,
+        *,
+        name: str,
+        index: int | str = "",
+        relu: bool = True,
+    ):
+        """Bias-free convolution, batch normalisation and, if asked, ReLU.
+
+        The input is padded by `kernel_size // 2` on every side, as in PyTorch, so
+        output cell i is centred on input cell `i * stride`. ("same" would pad an
+        even size on one side only and shift the centres by one.)
+        """
+        if stride > 1 and kernel_size > 1:
+            x = keras.layers.ZeroPadding2D(
+                kernel_size // 2, name=f"{name}_pad{index}", dtype=self.dtype
+            )(x)
+        x = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            strides=stride,
+            padding="same" if stride == 1 else "valid",
+            use_bias=False,
+            kernel_initializer=self.kernel_initializer.clone(),
+            name=f"{name}_conv{index}",
+            dtype=self.dtype,
+        )(x)
+        x = self.norm(x, f"{name}_bn{index}")
+        return self.relu(x, f"{name}_relu{index}") if relu else x
+
+    def deconv_norm(self, x, filters: int, *, name: str):
+        """4x4 transposed convolution of stride 2 (twice the size), norm, ReLU."""
+        x = keras.layers.Conv2DTranspose(
+            filters,
+            4,
+            strides=2,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=self.kernel_initializer.clone(),
+            name=f"{name}_conv",
+            dtype=self.dtype,
+        )(x)
+        return self.relu(self.norm(x, f"{name}_bn"), f"{name}_relu")
+
+    def _residual(self, x, shortcut, stride: int, name: str):
+        filters = x.shape[-1]
+        if stride != 1 or shortcut.shape[-1] != filters:
+            shortcut = self.conv_norm(
+                shortcut, filters, 1, stride, name=f"{name}_projection", relu=False
+            )
+        x = self.add([x, shortcut], f"{name}_add")
+        return self.relu(x, f"{name}_relu")
+
+    def basic_block(self, x, filters: int, stride: int = 1, *, name: str):
+        """Two 3x3 convolutions and the identity (He et al. 2016)."""
+        y = self.conv_norm(x, filters, 3, stride, name=name, index=1)
+        y = self.conv_norm(y, filters, 3, name=name, index=2, relu=False)
+        return self._residual(y, x, stride, name)
+
+    def bottleneck(self, x, filters: int, stride: int = 1, *, name: str):
+        """1x1, 3x3 and 1x1 (to `4 * filters`) convolutions and the identity.
+
+        The stride is on the 3x3 convolution (ResNet "v1.5", as PyTorch has it).
+        """
+        y = self.conv_norm(x, filters, 1, name=name, index=1)
+        y = self.conv_norm(y, filters, 3, stride, name=name, index=2)
+        y = self.conv_norm(y, 4 * filters, 1, name=name, index=3, relu=False)
+        return self._residual(y, x, stride, name)

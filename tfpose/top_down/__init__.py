@@ -1,0 +1,1 @@
+"""Heatmap nets for one person in a box."""
