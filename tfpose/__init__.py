@@ -5,6 +5,7 @@ Importing the package registers its layers and models, so that
 """
 
 from tfpose.backbones import hrnet, resnet
+from tfpose.top_down import net
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "hrnet", "resnet"]
+__all__ = ["__version__", "hrnet", "net", "resnet"]

@@ -1,0 +1,278 @@
+"""Heatmap nets: pixels of one person's box in, one heatmap per joint out."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tfpose.backbones.blocks import Blocks, official_initializer
+from tfpose.backbones.hrnet import HRNet
+from tfpose.backbones.resnet import DEPTHS, ResNet
+from tfpose.errors import InputError
+
+__all__ = ["IMAGE_MEAN", "IMAGE_STD", "NETS", "HeatmapNet", "build_heatmap_net"]
+
+# ImageNet statistics of RGB in 0..1, which every published pose weight assumes.
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+
+# Named nets: the backbone's class and arguments, and the net's own.
+NETS: dict[str, dict[str, Any]] = {
+    **{
+        f"hrnet_w{width}": {"backbone": HRNet, "arguments": {"width": width}}
+        for width in (32, 48)
+    },
+    **{
+        f"resnet{depth}": {"backbone": ResNet, "arguments": {"depth": depth}}
+        for depth in DEPTHS
+    },
+    # For two CPU cores: 1.3 M parameters, 96 M multiply-adds at 96x96.
+    "hrnet_small": {
+        "backbone": HRNet,
+        "arguments": {
+            "width": 16,
+            "stem_filters": 32,
+            "stage_modules": (1, 1, 1),
+            "blocks_per_branch": 2,
+            "stage1_blocks": 1,
+            "kernel_initializer": "he_normal",
+        },
+    },
+    # For tests: no accuracy to speak of.
+    "hrnet_tiny": {
+        "backbone": HRNet,
+        "arguments": {
+            "width": 8,
+            "stem_filters": 8,
+            "stage_modules": (1, 1, 1),
+            "blocks_per_branch": 1,
+            "stage1_blocks": 1,
+            "kernel_initializer": "he_normal",
+        },
+    },
+}
+
+
+@keras.saving.register_keras_serializable(package="tfpose")
+class HeatmapNet(keras.Model):
+    """A backbone and a head that draws one heatmap per output at stride 4.
+
+    Takes RGB pixels 0..255, uint8 or float, `[B, H, W, 3]`, normalises them, and
+    returns heatmaps `[B, h, w, num_outputs]` float32, h = ceil(H / 4). With six input
+    channels the first three are a mosaic and the last three the unshuffled image.
+
+    Behind a backbone of stride 4 the head is one 1x1 convolution (HRNet's pose net);
+    behind one of stride 32 it has transposed convolutions first, each of which
+    doubles the size (SimpleBaseline). The layers' names are `normalization`, the
+    backbone's own, `deconv0_*`, ..., and `head`.
+
+    Args:
+        backbone: `HRNet`, `ResNet` or any Keras model from a normalised image
+            `[B, H, W, 3 or 6]` to a map, with its stride in `stride`.
+        num_outputs: int. Heatmaps: joints, or patches of a jigsaw.
+        deconv_filters: sequence of int. Channels of the transposed convolutions.
+            Defaults to three of 256 for stride 32 and none for stride 4.
+        info: dict. Anything JSON can hold that should travel in the `.keras` file,
+            such as the skeleton, the targets' sigma or a summary of the training.
+        kernel_initializer: Keras initialiser of the transposed convolutions.
+            Defaults to the official N(0, 0.001), which the head always has.
+        dtype: Keras dtype policy. Defaults to the global one. Normalisation and head
+            compute in float32 in any case.
+
+    Raises:
+        InputError: backbone and `deconv_filters` do not end at stride 4, the
+            backbone's input has other than 3 or 6 channels, `num_outputs` is not
+            positive, or `info` is not JSON.
+
+    References: Xiao et al., "Simple Baselines for Human Pose Estimation and
+    Tracking", ECCV 2018 (arXiv:1804.06208); Sun et al., CVPR 2019
+    (arXiv:1902.09212).
+    """
+
+    stride = 4
+
+    def __init__(
+        self,
+        backbone: keras.Model,
+        num_outputs: int,
+        deconv_filters: Sequence[int] | None = None,
+        info: dict[str, Any] | None = None,
+        kernel_initializer: Any = None,
+        dtype: Any = None,
+        name: str = "heatmap_net",
+        **kwargs: Any,
+    ) -> None:
+        if deconv_filters is None:
+            deconv_filters = (256, 256, 256) if backbone.stride == 32 else ()
+        deconv_filters = tuple(int(filters) for filters in deconv_filters)
+        info = {} if info is None else info
+        channels = backbone.input_shape[-1]
+        _check_arguments(backbone, channels, num_outputs, deconv_filters, info)
+        initializer = keras.initializers.get(
+            official_initializer() if kernel_initializer is None else kernel_initializer
+        )
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        blocks = Blocks(initializer, policy)
+
+        # === Functional model ===
+        inputs = keras.Input(backbone.input_shape[1:], name="image", dtype="float32")
+        images = channels // 3
+        x = keras.layers.Rescaling(
+            scale=[1 / (255 * s) for s in IMAGE_STD] * images,
+            offset=[-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)]
+            * images,
+            name="normalization",
+            dtype="float32",
+        )(inputs)
+        x = backbone(x)
+        for i, filters in enumerate(deconv_filters):
+            x = blocks.deconv_norm(x, filters, name=f"deconv{i}")
+        outputs = keras.layers.Conv2D(
+            num_outputs,
+            1,
+            kernel_initializer=official_initializer(),
+            name="head",
+            dtype="float32",
+        )(x)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+
+        # === Config ===
+        self.backbone = backbone
+        self.deconv_filters = deconv_filters
+        # As text, because Keras would wrap the dict and the lists in it.
+        self._info_json = _json_text(info)
+        self.kernel_initializer = initializer
+        self.policy = policy
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """A copy of what was given as `info` (or set since)."""
+        return json.loads(self._info_json)
+
+    @info.setter
+    def info(self, info: dict[str, Any]) -> None:
+        self._info_json = _json_text(info)
+
+    @property
+    def num_outputs(self) -> int:
+        return self.output_shape[-1]
+
+    @property
+    def input_channels(self) -> int:
+        return self.input_shape[-1]
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the input in pixels."""
+        return self.input_shape[1:3]
+
+    @property
+    def heatmap_size(self) -> tuple[int, int]:
+        """(height, width) of the heatmaps in cells."""
+        return self.output_shape[1:3]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "num_outputs": self.num_outputs,
+            "deconv_filters": list(self.deconv_filters),
+            "info": self.info,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "dtype": self.policy.name,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "HeatmapNet":
+        backbone = keras.saving.deserialize_keras_object(
+            config["backbone"], custom_objects=custom_objects
+        )
+        return cls(**{**config, "backbone": backbone})
+
+
+def build_heatmap_net(
+    net: str,
+    input_size: Sequence[int],
+    num_outputs: int,
+    *,
+    input_channels: int = 3,
+    info: dict[str, Any] | None = None,
+    kernel_initializer: Any = None,
+    dtype: Any = None,
+) -> HeatmapNet:
+    """A freshly initialised heatmap net by name.
+
+    Args:
+        net: str. A key of `NETS`, or `hrnet_w<width>` with any width.
+        input_size: (height, width) in pixels, each at least 32.
+        num_outputs: int. Heatmaps.
+        input_channels: int. 3, or 6 for a mosaic beside the unshuffled image.
+        info: dict. See `HeatmapNet`.
+        kernel_initializer: Keras initialiser of backbone and transposed
+            convolutions. Defaults to the named net's own.
+        dtype: Keras dtype policy. Defaults to the global one.
+
+    Raises:
+        InputError: the name is unknown or a number is impossible.
+    """
+    wide = re.fullmatch(r"hrnet_w([1-9]\d*)", net)
+    if net in NETS:
+        config = NETS[net]
+    elif wide:
+        config = {"backbone": HRNet, "arguments": {"width": int(wide.group(1))}}
+    else:
+        names = ", ".join([*NETS, "hrnet_w<width>"])
+        raise InputError(f"unknown net {net!r}; expected one of {names}")
+    if len(input_size) != 2 or min(input_size) < 32:
+        raise InputError(
+            f"input_size {tuple(input_size)} cannot be used; expected (height, width) "
+            "of at least 32 pixels each"
+        )
+    if input_channels not in (3, 6):
+        raise InputError(f"input_channels is {input_channels}; expected 3 or 6")
+    arguments = dict(config["arguments"])
+    if kernel_initializer is not None:
+        arguments["kernel_initializer"] = kernel_initializer
+    backbone = config["backbone"](
+        input_shape=(*input_size, input_channels),
+        dtype=dtype,
+        name="backbone",
+        **arguments,
+    )
+    return HeatmapNet(
+        backbone,
+        num_outputs,
+        info=info,
+        kernel_initializer=arguments.get("kernel_initializer"),
+        dtype=dtype,
+    )
+
+
+def _check_arguments(
+    backbone: keras.Model,
+    channels: int,
+    num_outputs: int,
+    deconv_filters: tuple[int, ...],
+    info: dict[str, Any],
+) -> None:
+    stride = backbone.stride / 2 ** len(deconv_filters)
+    if stride != HeatmapNet.stride:
+        raise InputError(
+            f"{len(deconv_filters)} deconv_filters behind a backbone of stride "
+            f"{backbone.stride} give heatmaps of stride {stride:g}; expected 4"
+        )
+    if channels not in (3, 6):
+        raise InputError(f"the backbone takes {channels} channels; expected 3 or 6")
+    if num_outputs < 1:
+        raise InputError(f"num_outputs is {num_outputs}; expected at least 1")
+    _json_text(info)
+
+
+def _json_text(info: dict[str, Any]) -> str:
+    try:
+        return json.dumps(info)
+    except TypeError as error:
+        raise InputError(f"info cannot be written as JSON: {error}") from error
