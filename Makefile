@@ -1,0 +1,56 @@
+# `make demo` and `make test` need Python 3.11, 3.12 or 3.13 and nothing else.
+# Each makes .venv from requirements.txt first if it is absent or out of date.
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := runs/demo
+# The first of these on the machine that TensorFlow has wheels for.
+PYTHONS := python3 python3.13 python3.12 python3.11
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# Where tests look for data sets; those that find none are skipped.
+export TFPOSE_DATA ?= $(abspath ../shared/data)
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help venv demo test lint bazel-test
+help:
+	@echo "make demo        pretrain, fine-tune and look at the pictures, on any CPU"
+	@echo "make test        run the tests"
+	@echo "make lint        ruff and mypy"
+	@echo "make bazel-test  run the tests under Bazel"
+	@echo "make venv        only make .venv"
+
+venv: $(READY)
+
+$(READY): requirements.txt
+	@python=$(PYTHON); \
+	for candidate in $(PYTHONS); do \
+	  [ -z "$$python" ] && "$$candidate" -c '$(SUPPORTED)' 2>/dev/null \
+	    && python=$$candidate; \
+	done; \
+	[ -n "$$python" ] && "$$python" -c '$(SUPPORTED)' || { \
+	  echo "error: Python 3.11, 3.12 or 3.13 is needed; found" \
+	    "$$(python3 --version 2>/dev/null || echo no python3)." \
+	    "Name one with: make PYTHON=/path/to/python3.12" >&2; exit 2; }; \
+	echo "Making $(VENV) with $$("$$python" --version): a minute or two."; \
+	"$$python" -m venv $(VENV) || { \
+	  echo "error: $$python cannot make a virtual environment;" \
+	    "on Debian: apt-get install python3-venv" >&2; exit 2; }; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -r requirements.txt
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python -m trainers.hsjp_pretrain --preset=demo --workdir=$(DEMO)/pretrain
+	$(BIN)/python -m trainers.top_down --preset=demo --workdir=$(DEMO)/top_down \
+	  --init=$(DEMO)/pretrain/model.keras
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bazel-test: $(READY)
+	PATH="$(BIN):$$PATH" bazel test //tests/...
