@@ -226,14 +226,16 @@ def _find_image(name: Any, image_dir: str) -> str:
     first = path
     while True:
         try:
-            if os.stat(path).st_size == 0:
-                raise InputError(f"image file is empty | {path}")
-            return path
+            length = os.stat(path).st_size
+            break
         except (OSError, ValueError):
             _, slash, rest = rest.partition("/")
             if not slash:
                 raise InputError(f"image file is absent | {first}") from None
             path = os.path.join(image_dir, rest)
+    if length == 0:
+        raise InputError(f"image file is empty | {path}")
+    return path
 
 
 def _image_size(record: dict, path: str, report: SkipReport) -> tuple[int, int]:

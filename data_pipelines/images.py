@@ -4,7 +4,6 @@ Every reader of the repository decodes here, so an image that is broken, rotated
 in an unusual colour space is treated in one way everywhere.
 """
 
-import io
 import os
 import re
 from collections.abc import Sequence
@@ -74,7 +73,6 @@ class _Header:
     height: int
     width: int
     orientation: int = 1
-    channels: int = 3
 
     @property
     def stored(self) -> tuple[int, int]:
@@ -93,8 +91,9 @@ def decode_image(
 ) -> np.ndarray:
     """Decodes an image file to RGB. Thread-safe; OpenCV works without the GIL.
 
-    JPEG (grayscale, CMYK, progressive) and PNG (palette, 16 bit) are understood, and
-    what else OpenCV reads. Transparency is dropped, not blended.
+    JPEG (grayscale, progressive, CMYK in Adobe's inverted kind) and PNG (palette,
+    16 bit) are understood, and what else OpenCV reads. Transparency is dropped, not
+    blended.
 
     `reduce` decodes JPEG at 1/2, 1/4 or 1/8 in the DCT domain, for a person who is
     far larger than the network's input. The result has ceil(H / reduce) rows and
@@ -124,14 +123,11 @@ def decode_image(
     if header is None:
         return _decode_other(data, size, name, reduce)
     rotate = _must_rotate(header, size, name)
-    if header.kind == "JPEG" and header.channels == 4:
-        image = _decode_four_channel_jpeg(data, name)
-    elif header.kind == "JPEG" and reduce > 1 and not rotate:
+    if header.kind == "JPEG" and reduce > 1 and not rotate:
         flag = _REDUCED_FLAGS[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
         return cv2.cvtColor(_imdecode(data, flag, name), cv2.COLOR_BGR2RGB)
-    else:
-        flag = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        image = _imdecode(data, flag, name)
+    flag = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    image = _imdecode(data, flag, name)
     if image.shape[:2] != header.stored:
         raise InputError(
             f"{name}: decoded to {_text(image.shape)}, but its header says "
@@ -211,7 +207,7 @@ def _parse_jpeg(data: bytes, name: str) -> _Header:
     if frame is None:
         raise InputError(f"{name}: not a JPEG image (no frame header)")
     height, width = (int.from_bytes(frame[i : i + 2], "big") for i in (1, 3))
-    return _Header("JPEG", height, width, orientation, channels=frame[5])
+    return _Header("JPEG", height, width, orientation)
 
 
 def _parse_png(data: bytes, name: str) -> _Header:
@@ -277,17 +273,6 @@ def _imdecode(data: bytes, flags: int, name: str) -> np.ndarray:
 
 def _found(data: bytes) -> str:
     return f"{len(data)} bytes starting {data[:4].hex(' ')}"
-
-
-def _decode_four_channel_jpeg(data: bytes, name: str) -> np.ndarray:
-    """CMYK and YCCK by Pillow: OpenCV takes all for Adobe's inverted kind."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.ascontiguousarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{name}: corrupt CMYK JPEG: {error}") from None
 
 
 def _decode_other(

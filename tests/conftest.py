@@ -1,0 +1,25 @@
+"""Settings and data that all tests share."""
+
+import os
+from pathlib import Path
+
+# Before TensorFlow is imported: no banner, and the same sums on every machine.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import pytest  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real data sets; tests that need it are skipped without it."""
+    folder = Path(os.environ.get("TFPOSE_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"real data is not at {folder} (set TFPOSE_DATA)")
+    return folder
