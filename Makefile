@@ -30,7 +30,7 @@ $(READY): requirements.txt
 	done; \
 	[ -n "$$python" ] && "$$python" -c '$(SUPPORTED)' || { \
 	  echo "error: Python 3.11, 3.12 or 3.13 is needed; found" \
-	    "$$(python3 --version 2>/dev/null || echo no python3)." \
+	    "$$("$${python:-python3}" --version 2>/dev/null || echo none)." \
 	    "Name one with: make PYTHON=/path/to/python3.12" >&2; exit 2; }; \
 	echo "Making $(VENV) with $$("$$python" --version): a minute or two."; \
 	"$$python" -m venv $(VENV) || { \
