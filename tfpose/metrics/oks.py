@@ -1,0 +1,284 @@
+"""COCO's OKS average precision for any skeleton that has sigmas.
+
+OKS of two poses is the mean over the labelled joints i of the truth of
+exp(-d_i**2 / (2 * area * (2 * k_i)**2)), with k_i the skeleton's sigmas and `area` the
+person's segment area in the pixels in which d_i is measured. AP and AR are computed by
+pycocotools, over OKS .50:.05:.95 and with at most 20 poses per image.
+"""
+
+import contextlib
+import dataclasses
+import io
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from tfpose.errors import InputError
+from tfpose.skeletons import Skeleton
+
+__all__ = ["PosePredictions", "PoseTruth", "oks_average_precision", "rescore"]
+
+_STATISTICS = (
+    *("AP", "AP50", "AP75", "APM", "APL"),
+    *("AR", "AR50", "AR75", "ARM", "ARL"),
+)
+_RANGES = {"M": "medium area (32^2 to 96^2 px)", "L": "large area (above 96^2 px)"}
+
+
+@dataclasses.dataclass(frozen=True)
+class PoseTruth:
+    """Labelled people, P of them, as arrays.
+
+    Args:
+        image_ids: int `[P]`.
+        keypoints: `[P, J, 3]` (x, y, visibility), pixels; visibility 0 is absent.
+            People without a labelled joint are ignored, as COCO has it: a pose on
+            them is neither right nor wrong.
+        areas: `[P]` segment areas, square pixels; NaN where unknown.
+        boxes: `[P, 4]` (x, y, w, h), pixels.
+        crowd: bool `[P]`, regions of many people, ignored likewise; None for none.
+    """
+
+    image_ids: np.ndarray
+    keypoints: np.ndarray
+    areas: np.ndarray
+    boxes: np.ndarray
+    crowd: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PosePredictions:
+    """Predicted people, Q of them, as arrays.
+
+    Args:
+        image_ids: int `[Q]`.
+        keypoints: `[Q, J, 2]` (x, y), pixels of the image.
+        joint_scores: `[Q, J]`; kept with the poses, not used by AP.
+        person_scores: `[Q]`; AP ranks by these. See `rescore`.
+    """
+
+    image_ids: np.ndarray
+    keypoints: np.ndarray
+    joint_scores: np.ndarray
+    person_scores: np.ndarray
+
+
+def rescore(
+    box_scores: np.ndarray, joint_scores: np.ndarray, threshold: float = 0.2
+) -> np.ndarray:
+    """Person scores of top-down pose nets, as HRNet and SimpleBaseline rank them.
+
+    Args:
+        box_scores: `[Q]` of the person detector; 1 for true boxes.
+        joint_scores: `[Q, J]` heatmap maxima.
+        threshold: joints at or below it do not count.
+
+    Returns:
+        `[Q]`: box score times the mean of the counted joint scores, 0 without any.
+    """
+    joint_scores = np.asarray(joint_scores, np.float64)
+    counted = joint_scores > threshold
+    total = np.where(counted, joint_scores, 0.0).sum(axis=-1)
+    return np.asarray(box_scores) * total / np.maximum(counted.sum(axis=-1), 1)
+
+
+def oks_average_precision(
+    truth: PoseTruth,
+    predictions: PosePredictions,
+    skeleton: Skeleton,
+    image_ids: np.ndarray | None = None,
+    box_area_factor: float | None = None,
+) -> dict[str, Any]:
+    """AP and AR by OKS.
+
+    Args:
+        truth: labelled people.
+        predictions: predicted people.
+        skeleton: joints of both; needs sigmas.
+        image_ids: all images evaluated, int `[I]`, where some have no labelled
+            person (poses found there are wrong); the truth's images if None.
+        box_area_factor: where an area is unknown, use this share of the box's area
+            instead (0.53 is usual for people). The result then says so.
+
+    Returns:
+        Floats in 0..1: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL. A figure
+        is -1 where no labelled person falls into its range, and `notes` says which.
+        Further: `people` (labelled people counted), `area_source` and
+        `sigmas_source` (texts), `notes` (list of texts).
+
+    Raises:
+        InputError: no sigmas, shapes that do not fit, not a single labelled person,
+            an unknown area without `box_area_factor`, an unknown image, or
+            predictions that are not finite.
+    """
+    if skeleton.sigmas is None:
+        raise InputError(
+            f"skeleton {skeleton.name!r} has no OKS sigmas; use PCK, or a skeleton "
+            "file with sigmas"
+        )
+    truth = _checked_truth(truth, skeleton)
+    predictions = _checked_predictions(predictions, skeleton)
+    known = truth.image_ids if image_ids is None else np.asarray(image_ids)
+    _refuse_unknown(truth.image_ids, known, "truth")
+    _refuse_unknown(predictions.image_ids, known, "predictions")
+    labelled = (truth.keypoints[..., 2] > 0).any(axis=1) & ~truth.crowd
+    if not labelled.any():
+        raise InputError("truth has no labelled person, expected at least one")
+    areas, area_source = _areas(truth, labelled, box_area_factor)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(
+            _coco_table(known, _truth_rows(truth, areas)),
+            _coco_table(known, _prediction_rows(predictions)),
+            "keypoints",
+        )
+        evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    result: dict[str, Any] = {
+        name: float(value)
+        for name, value in zip(_STATISTICS, evaluation.stats, strict=True)
+    }
+    result["people"] = int(labelled.sum())
+    result["area_source"] = area_source
+    result["sigmas_source"] = skeleton.sigmas_source
+    result["notes"] = [
+        f"{name} is -1: no labelled person of {_RANGES[name[-1]]}"
+        for name in ("APM", "APL", "ARM", "ARL")
+        if result[name] < 0
+    ]
+    return result
+
+
+def _shaped(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}, expected {shape}")
+    return array.astype(dtype)
+
+
+def _checked_truth(truth: PoseTruth, skeleton: Skeleton) -> PoseTruth:
+    people = len(truth.image_ids)
+    crowd = np.zeros(people, bool) if truth.crowd is None else truth.crowd
+    joints = skeleton.num_joints
+    checked = PoseTruth(
+        _shaped("truth.image_ids", truth.image_ids, (people,), np.int64),
+        _shaped("truth.keypoints", truth.keypoints, (people, joints, 3), np.float64),
+        _shaped("truth.areas", truth.areas, (people,), np.float64),
+        _shaped("truth.boxes", truth.boxes, (people, 4), np.float64),
+        _shaped("truth.crowd", crowd, (people,), bool),
+    )
+    labelled = checked.keypoints[..., 2] > 0
+    _refuse_not_finite("truth.keypoints", checked.keypoints[labelled], "labelled")
+    _refuse_not_finite("truth.boxes", checked.boxes, "all")
+    return checked
+
+
+def _checked_predictions(
+    predictions: PosePredictions, skeleton: Skeleton
+) -> PosePredictions:
+    people, joints = len(predictions.image_ids), skeleton.num_joints
+    shapes = {
+        "image_ids": (people,),
+        "keypoints": (people, joints, 2),
+        "joint_scores": (people, joints),
+        "person_scores": (people,),
+    }
+    arrays = {}
+    for field, shape in shapes.items():
+        dtype = np.int64 if field == "image_ids" else np.float64
+        name = f"predictions.{field}"
+        arrays[field] = _shaped(name, getattr(predictions, field), shape, dtype)
+        _refuse_not_finite(name, arrays[field], "all")
+    return PosePredictions(**arrays)
+
+
+def _refuse_not_finite(name: str, values: np.ndarray, which: str) -> None:
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise InputError(
+            f"{name} has {bad} values that are not finite, expected {which} finite"
+        )
+
+
+def _refuse_unknown(ids: np.ndarray, known: np.ndarray, name: str) -> None:
+    unknown = np.setdiff1d(ids, known)
+    if len(unknown):
+        raise InputError(
+            f"{name} has {len(unknown)} image ids that are not evaluated, "
+            f"the first is {unknown[0]}; are these of the same split?"
+        )
+
+
+def _areas(
+    truth: PoseTruth, labelled: np.ndarray, box_area_factor: float | None
+) -> tuple[np.ndarray, str]:
+    usable = np.isfinite(truth.areas) & (truth.areas > 0)
+    unknown = int((labelled & ~usable).sum())
+    box_areas = truth.boxes[:, 2] * truth.boxes[:, 3]
+    if not unknown:
+        # People that COCO ignores still need some finite area.
+        return np.where(usable, truth.areas, box_areas), "annotated segment areas"
+    if box_area_factor is None:
+        raise InputError(
+            f"truth.areas is unknown for {unknown} of {int(labelled.sum())} labelled "
+            f"people, the first is row {int(np.argmax(labelled & ~usable))}; expected "
+            "areas above 0, or a box_area_factor to estimate them"
+        )
+    if not box_area_factor > 0:
+        raise InputError(f"box_area_factor is {box_area_factor}, expected above 0")
+    if (box_areas[labelled & ~usable] <= 0).any():
+        raise InputError("truth.boxes has empty boxes of people without an area")
+    return (
+        np.where(usable, truth.areas, box_area_factor * box_areas),
+        f"{box_area_factor:g} x box area for {unknown} of {int(labelled.sum())} people",
+    )
+
+
+def _truth_rows(truth: PoseTruth, areas: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {
+            "image_id": int(truth.image_ids[row]),
+            "keypoints": truth.keypoints[row].ravel().tolist(),
+            "num_keypoints": int((truth.keypoints[row, :, 2] > 0).sum()),
+            "area": float(areas[row]),
+            "bbox": truth.boxes[row].tolist(),
+            "iscrowd": int(truth.crowd[row]),
+        }
+        for row in range(len(areas))
+    ]
+
+
+def _prediction_rows(predictions: PosePredictions) -> list[dict[str, Any]]:
+    low, high = predictions.keypoints.min(axis=1), predictions.keypoints.max(axis=1)
+    keypoints = np.concatenate(
+        [predictions.keypoints, predictions.joint_scores[..., None]], axis=-1
+    )
+    return [
+        {
+            "image_id": int(image_id),
+            "keypoints": keypoints[row].ravel().tolist(),
+            "score": float(predictions.person_scores[row]),
+            "bbox": [*low[row].tolist(), *(high[row] - low[row]).tolist()],
+            "area": float(np.prod(high[row] - low[row])),
+            "iscrowd": 0,
+        }
+        for row, image_id in enumerate(predictions.image_ids)
+    ]
+
+
+def _coco_table(image_ids: np.ndarray, rows: list[dict[str, Any]]) -> COCO:
+    """A COCO data set of the one category person."""
+    table = COCO()
+    table.dataset = {
+        "images": [{"id": int(image_id)} for image_id in np.unique(image_ids)],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {**row, "id": number, "category_id": 1}
+            for number, row in enumerate(rows, start=1)
+        ],
+    }
+    table.createIndex()
+    return table

@@ -1,0 +1,139 @@
+"""PCK: the share of keypoints within a fraction of a reference length.
+
+A keypoint counts as found when its distance to the truth is at most `threshold`
+times the person's reference length. Published numbers differ in the reference:
+
+    LSP          PCK@0.2 of the torso diagonal    torso_size(kind="diagonal")
+    Penn Action  PCK@0.2 of mid-shoulder to mid-hip   torso_size(kind="midline")
+    JHMDB        PCK@0.2 of the box               box_size
+    MPII         PCKh@0.5 of the head size        0.6 times the head box's diagonal
+"""
+
+import dataclasses
+
+import numpy as np
+
+from tfpose.errors import InputError
+from tfpose.skeletons import Skeleton
+
+__all__ = ["PCK", "box_size", "pck", "torso_size"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PCK:
+    """Result of `pck`. Shares are in 0..1, and NaN where nothing was counted."""
+
+    overall: float
+    """Of all counted keypoints together (a joint seen more often weighs more)."""
+    mean: float
+    """Mean over the joints that were counted at least once."""
+    per_joint: np.ndarray
+    """float64 `[J]`."""
+    counts: np.ndarray
+    """int64 `[J]`: keypoints counted."""
+    people: int
+    """People counted: with a reference length and at least one labelled keypoint."""
+    excluded: int
+    """People left out because their reference length is undefined."""
+
+
+def torso_size(
+    truth: np.ndarray, skeleton: Skeleton, kind: str = "diagonal"
+) -> np.ndarray:
+    """Torso length of each person.
+
+    Args:
+        truth: `[P, J, 3]` (x, y, visibility); visibility 0 is absent.
+        skeleton: joints of `truth`; it needs both shoulders and both hips.
+        kind: "diagonal" is left shoulder to right hip, as LSP has it, or the other
+            diagonal where that one is not labelled; "midline" is the middle of the
+            shoulders to the middle of the hips.
+
+    Returns:
+        float64 `[P]`, pixels; NaN where joints are absent.
+
+    Raises:
+        InputError: another kind, or the skeleton lacks a joint.
+    """
+    truth = _checked_truth(truth)
+    left_shoulder, right_shoulder, left_hip, right_hip = (
+        np.where(
+            truth[:, skeleton.index(joint), 2:] > 0,
+            truth[:, skeleton.index(joint), :2],
+            np.nan,
+        )
+        for joint in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+    )
+    if kind == "diagonal":
+        size = np.linalg.norm(left_shoulder - right_hip, axis=-1)
+        other = np.linalg.norm(right_shoulder - left_hip, axis=-1)
+        return np.where(np.isnan(size), other, size)
+    if kind == "midline":
+        middle = (left_shoulder + right_shoulder - left_hip - right_hip) / 2
+        return np.linalg.norm(middle, axis=-1)
+    raise InputError(f"torso kind is {kind!r}, expected 'diagonal' or 'midline'")
+
+
+def box_size(boxes: np.ndarray) -> np.ndarray:
+    """The longer side of each box `[P, 4]` (x, y, w, h): float64 `[P]`, pixels."""
+    return np.asarray(boxes, np.float64)[:, 2:4].max(axis=-1)
+
+
+def pck(
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    reference: np.ndarray,
+    threshold: float = 0.2,
+) -> PCK:
+    """Percentage (here: share) of correct keypoints.
+
+    Args:
+        predicted: `[P, J, 2]` (x, y), pixels of the same image as `truth`; a NaN is
+            a miss.
+        truth: `[P, J, 3]` (x, y, visibility). Joints of visibility 0 are not
+            counted, occluded ones are.
+        reference: `[P]` length of each person, pixels. A person whose length is
+            NaN or not above 0 is left out and reported in `excluded`.
+        threshold: fraction of the reference length, above 0.
+
+    Raises:
+        InputError: shapes do not fit, or the threshold is not above 0.
+    """
+    truth = _checked_truth(truth)
+    predicted = np.asarray(predicted, np.float64)
+    reference = np.asarray(reference, np.float64)
+    if predicted.shape != (*truth.shape[:2], 2):
+        raise InputError(
+            f"predicted has shape {predicted.shape}, expected "
+            f"{(*truth.shape[:2], 2)} to fit the truth"
+        )
+    if reference.shape != truth.shape[:1]:
+        raise InputError(
+            f"reference has shape {reference.shape}, expected {truth.shape[:1]}"
+        )
+    if not threshold > 0:
+        raise InputError(f"PCK threshold is {threshold}, expected above 0")
+    usable = np.isfinite(reference) & (reference > 0)
+    labelled = (truth[..., 2] > 0) & usable[:, None]
+    distance = np.linalg.norm(predicted - truth[..., :2], axis=-1)
+    limit = threshold * np.where(usable, reference, 0.0)
+    found = labelled & (distance <= limit[:, None])
+    counts = labelled.sum(axis=0)
+    per_joint = np.full(truth.shape[1], np.nan)
+    np.divide(found.sum(axis=0), counts, out=per_joint, where=counts > 0)
+    total = int(counts.sum())
+    return PCK(
+        overall=float(found.sum() / total) if total else float("nan"),
+        mean=float(np.nanmean(per_joint)) if total else float("nan"),
+        per_joint=per_joint,
+        counts=counts,
+        people=int(labelled.any(axis=1).sum()),
+        excluded=int((~usable).sum()),
+    )
+
+
+def _checked_truth(truth: np.ndarray) -> np.ndarray:
+    truth = np.asarray(truth, np.float64)
+    if truth.ndim != 3 or truth.shape[-1] != 3:
+        raise InputError(f"truth has shape {truth.shape}, expected [P, J, 3]")
+    return truth
