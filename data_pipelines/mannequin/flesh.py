@@ -1,0 +1,419 @@
+"""The body's surface: lofted tubes of rings around the bones.
+
+Every part (torso, arm, hair, skirt, ...) is a tube: ellipse-like rings strung along a
+path in the rest statue, each ring bound to one or two bones. Posing a ring is linear
+blend skinning of its centre and axes, for all rings of a body at once.
+
+    R: rings of one body.  S: vertices of a ring (the last repeats the first, so that
+    texture coordinates run from 0 to 1).  V = R * S vertices.  T: triangles.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from data_pipelines.mannequin.body import (
+    REST_ORIGINS,
+    Pose3D,
+    Proportions,
+    bone_index,
+)
+from data_pipelines.mannequin.wardrobe import Outfit
+
+__all__ = ["Surface", "Tube", "body_tubes", "skin_tubes"]
+
+SEGMENTS = 16
+RING = SEGMENTS + 1
+_PHI = np.linspace(-np.pi, np.pi, RING)
+_SIN, _COS = np.sin(_PHI), np.cos(_PHI)
+
+_X, _Y, _Z = np.eye(3)
+# Ring axes (first, second): a ring point is first * a sin(phi) + second * b cos(phi).
+_AXES = {"level": (_X, _Z), "upright": (_X, _Y), "sideways": (_Z, _Y)}
+
+
+@dataclass(frozen=True)
+class Tube:
+    """One part in the rest statue (stature 1).
+
+    rect: name of the texture rectangle it is painted with.
+    centres: `[R, 3]`; radii: `[R, 2]` along the two ring axes.
+    bones: the two bones that carry it; weight: `[R]` share of the first.
+    v: `[R]` texture coordinate along the tube, 0..1.
+    axes: "level" (path downward), "upright" (path to the front), "sideways".
+    square: 0 for ellipses, 1 for boxes.
+    hem: the tube hangs around both legs (a skirt): rings widen with the stride.
+    """
+
+    rect: str
+    centres: np.ndarray
+    radii: np.ndarray
+    bones: tuple[str, str]
+    weight: np.ndarray
+    v: np.ndarray
+    axes: str = "level"
+    square: float = 0.0
+    hem: bool = False
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A posed triangle mesh.
+
+    vertices, normals: `[V, 3]` metres in the world; uv: `[V, 2]` pixels of the texture;
+    triangles: `[T, 3]`; outlines: vertex ranges of the tubes, for shadows.
+    """
+
+    vertices: np.ndarray
+    normals: np.ndarray
+    uv: np.ndarray
+    triangles: np.ndarray
+    outlines: list[tuple[int, int]]
+
+
+def _column(rows: list[tuple[float, ...]]) -> np.ndarray:
+    return np.array(rows, dtype=np.float64)
+
+
+# Rows: y, x, z, a, b of level rings.
+_TORSO = _column([
+    (0.842, 0, -.004, .032, .034), (0.834, 0, -.003, .056, .041),
+    (0.822, 0, -.002, .086, .047), (0.804, 0, 0, .103, .056), (0.775, 0, .002, .101, .064),
+    (0.745, 0, .004, .097, .067), (0.710, 0, .003, .092, .063),
+    (0.665, 0, .001, .083, .056), (0.625, 0, .001, .081, .056),
+    (0.590, 0, -.001, .089, .063), (0.550, 0, -.004, .098, .070),
+    (0.515, 0, -.004, .097, .068), (0.490, 0, -.003, .080, .058),
+    (0.474, 0, -.002, .030, .040),
+])  # fmt: skip
+_NECK = _column([
+    (0.888, 0, .006, .026, .028), (0.862, 0, .004, .028, .030),
+    (0.842, 0, -.001, .030, .031), (0.822, 0, -.004, .038, .036),
+])  # fmt: skip
+_ARM = _column([
+    (0.842, .098, 0, .006, .008), (0.836, .100, 0, .024, .026),
+    (0.816, .104, 0, .036, .036), (0.785, .106, 0, .035, .036),
+    (0.745, .106, 0, .030, .034), (0.700, .106, .001, .027, .030),
+    (0.655, .106, 0, .0245, .026), (0.628, .106, -.002, .0235, .0245),
+    (0.600, .106, 0, .024, .0245), (0.570, .106, .001, .0235, .0235),
+    (0.530, .106, 0, .019, .020), (0.490, .106, 0, .014, .017),
+    (0.476, .106, 0, .012, .016),
+])  # fmt: skip
+_HAND = _column([
+    (0.486, .106, 0, .010, .014), (0.468, .106, 0, .0115, .020),
+    (0.445, .106, .001, .0115, .0235), (0.425, .106, .001, .010, .0225),
+    (0.402, .105, 0, .0085, .0185), (0.388, .104, -.001, .006, .011),
+    (0.384, .104, -.001, .002, .003),
+])  # fmt: skip
+_THUMB = _column([
+    (0.470, .104, .012, .007, .007), (0.450, .101, .026, .0075, .0075),
+    (0.430, .099, .031, .006, .006), (0.422, .099, .032, .002, .002),
+])  # fmt: skip
+_LEG = _column([
+    (0.560, .050, 0, .024, .030), (0.530, .053, -.002, .054, .062),
+    (0.495, .054, -.002, .055, .062), (0.450, .053, 0, .053, .058),
+    (0.400, .053, .001, .048, .053), (0.345, .052, .001, .041, .045),
+    (0.305, .052, .002, .036, .040), (0.285, .052, .003, .035, .039),
+    (0.262, .052, .001, .033, .036), (0.220, .053, -.007, .035, .040),
+    (0.175, .053, -.007, .032, .036), (0.115, .052, -.003, .023, .026),
+    (0.070, .052, -.002, .019, .022), (0.040, .052, -.002, .019, .024),
+    (0.026, .052, -.002, .016, .02),
+])  # fmt: skip
+_HEAD = _column([
+    (1.000, 0, .000, .006, .008), (0.994, 0, .000, .027, .031),
+    (0.978, 0, .001, .041, .050), (0.955, 0, .003, .049, .060),
+    (0.932, 0, .006, .050, .0605), (0.912, 0, .010, .0475, .057),
+    (0.894, 0, .016, .042, .050), (0.880, 0, .024, .033, .041),
+    (0.870, 0, .032, .021, .028), (0.865, 0, .036, .006, .010),
+])  # fmt: skip
+# Rows: z, x, y, a, b of upright rings.
+_FOOT = _column([
+    (-.036, .052, .018, .010, .010), (-.030, .052, .020, .020, .019),
+    (-.008, .052, .024, .0235, .025), (.022, .052, .025, .025, .025),
+    (.052, .052, .018, .027, .018), (.082, .052, .013, .027, .013),
+    (.104, .052, .010, .020, .010), (.112, .052, .009, .006, .005),
+])  # fmt: skip
+_NOSE = _column([
+    (.060, 0, .918, .0125, .019), (.068, 0, .916, .0095, .0145),
+    (.076, 0, .9125, .0075, .008), (.0795, 0, .912, .003, .003),
+])  # fmt: skip
+
+
+def _level(rect: str, rows: np.ndarray, bones: tuple[str, str], weight: np.ndarray,
+           side: float = 1.0, grow: np.ndarray | float = 0.0, **more) -> Tube:
+    """A level tube from rows (y, x, z, a, b), mirrored to `side`, thickened."""
+    y, x, z, a, b = rows.T
+    centres = np.stack([x * side, y, z], 1)
+    radii = np.stack([a, b], 1) + np.reshape(grow, (-1, 1))
+    v = (y[0] - y) / (y[0] - y[-1])
+    return Tube(rect, centres, radii, bones, weight, v, **more)
+
+
+def _ramp(y: np.ndarray, high: float, low: float) -> np.ndarray:
+    """1 above `high`, 0 below `low`, smooth between."""
+    t = np.clip((y - low) / (high - low), 0.0, 1.0)
+    return t * t * (3 - 2 * t)
+
+
+def _torso(outfit: Outfit) -> list[Tube]:
+    y = _TORSO[:, 0]
+    rows = _TORSO.copy()
+    rows[:, 4] += outfit.belly * np.exp(-(((y - 0.62) / 0.06) ** 2))
+    rows[:, 2] += 0.6 * outfit.belly * np.exp(-(((y - 0.62) / 0.06) ** 2))
+    rows[:, 2] += outfit.bust * np.exp(-(((y - 0.745) / 0.022) ** 2))
+    rows[:, 3] += 0.010 * outfit.waist * np.exp(-(((y - 0.64) / 0.04) ** 2))
+    grow = np.where(y > 0.59, outfit.top_thickness, outfit.bottom_thickness)
+    grow = np.where((y < 0.60) & (y > outfit.top_hem), outfit.top_thickness + .002, grow)
+    # Two bones carry a tube: the trunk is two tubes that share a ring.
+    cut = 7
+    upper = _level("torso", rows[: cut + 1], ("chest", "spine"),
+                   _ramp(y[: cut + 1], 0.73, 0.665), grow=grow[: cut + 1], square=0.25)
+    lower = _level("torso", rows[cut:], ("spine", "pelvis"),
+                   _ramp(y[cut:], 0.665, 0.58), grow=grow[cut:], square=0.25)
+    v = (y[0] - y) / (y[0] - y[-1])
+    return [
+        Tube(**{**upper.__dict__, "v": v[: cut + 1]}),
+        Tube(**{**lower.__dict__, "v": v[cut:]}),
+    ]
+
+
+def _limbs(outfit: Outfit) -> list[Tube]:
+    tubes = []
+    y = _ARM[:, 0]
+    arm_v = (y[0] - y) / (y[0] - y[-1])
+    arm_grow = np.where(arm_v <= outfit.sleeve + 0.02, outfit.top_thickness, 0.0)
+    y = _LEG[:, 0]
+    leg_v = (y[0] - y) / (y[0] - y[-1])
+    leg_grow = np.where(leg_v <= outfit.trouser + 0.02,
+                        outfit.bottom_thickness + outfit.flare * leg_v**1.5, 0.0)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        tubes += [
+            _level("arm", _ARM, (f"{side}_shoulder", f"{side}_elbow"),
+                   _ramp(_ARM[:, 0], 0.662, 0.594), sign, arm_grow),
+            _level("hand", _HAND, (f"{side}_wrist", f"{side}_wrist"),
+                   np.ones(len(_HAND)), sign),
+            _level("hand", _THUMB, (f"{side}_wrist", f"{side}_wrist"),
+                   np.ones(len(_THUMB)), sign),
+            _level("leg", _LEG, (f"{side}_hip", f"{side}_knee"),
+                   _ramp(_LEG[:, 0], 0.325, 0.245), sign, leg_grow),
+            _foot(side, sign, outfit.shoe_thickness),
+        ]
+    return tubes
+
+
+def _foot(side: str, sign: float, grow: float) -> Tube:
+    z, x, y, a, b = _FOOT.T
+    bone = f"{side}_ankle"
+    return Tube("foot", np.stack([x * sign, y, z], 1), np.stack([a, b], 1) + grow,
+                (bone, bone), np.ones(len(z)), (z - z[0]) / (z[-1] - z[0]), "upright",
+                0.2)
+
+
+def _head(outfit: Outfit) -> list[Tube]:
+    ones = np.ones(len(_HEAD))
+    head = _level("head", _HEAD, ("head", "head"), ones)
+    z, x, y, a, b = _NOSE.T
+    nose = Tube("nose", np.stack([x, y, z], 1), np.stack([a, b], 1), ("head", "head"),
+                np.ones(4), np.linspace(0, 1, 4), "upright")
+    neck = _level("hand", _NECK, ("head", "chest"), _ramp(_NECK[:, 0], 0.875, 0.835))
+    tubes = [head, nose, neck]
+    ear = np.array([(.055, .005, .007), (.054, .011, .016), (.049, .011, .016),
+                    (.042, .008, .012)])
+    for sign in (1.0, -1.0):
+        rows = ear if sign > 0 else ear[::-1]
+        centres = np.stack([rows[:, 0] * sign, np.full(4, 0.921), np.full(4, 0.0)], 1)
+        tubes.append(Tube("nose", centres, rows[:, 1:], ("head", "head"), np.ones(4),
+                          np.linspace(0, 1, 4), "sideways"))
+    return tubes + _hair(outfit)
+
+
+def _hair(outfit: Outfit) -> list[Tube]:
+    """Hair or a hat: a shell set back from the face, and what hangs or sits on it."""
+    if outfit.hair == "bald":
+        return []
+    puff = outfit.hair_volume
+    rows = [(1.004, 0, -.004, .010, .012), (0.999, 0, -.005, .032, .035),
+            (0.983, 0, -.006, .045, .053), (0.963, 0, -.010, .0515, .057),
+            (0.943, 0, -.019, .0525, .050), (0.920, 0, -.026, .0505, .042),
+            (0.897, 0, -.030, .043, .033), (0.884, 0, -.030, .030, .024)]
+    if outfit.hair == "long":
+        rows = rows[:5] + [
+            (0.915, 0, -.024, .056, .045), (0.880, 0, -.030, .058, .040),
+            (0.840, 0, -.042, .060, .032), (0.795, 0, -.058, .058, .024),
+            (outfit.hair_end, 0, -.064, .045, .016),
+            (outfit.hair_end - 0.012, 0, -.064, .012, .006)]
+    table = _column(rows)
+    table[:, 3:] += puff * np.clip((table[:, 0:1] - 0.86) / 0.05, 0.1, 1.0)
+    table[:4, 0] += puff
+    weight = _ramp(table[:, 0], 0.86, 0.80)
+    tubes = [_level("hair", table, ("head", "chest"), weight)]
+    ball = [(.99, .2), (.85, .62), (.5, .95), (0, 1.05), (-.5, .95), (-.85, .62),
+            (-.99, .2)]
+    if outfit.hair == "bun":
+        rows = [(0.985 + .026 * h, 0, -.055, .026 * r, .026 * r) for h, r in ball]
+    elif outfit.hair == "ponytail":
+        rows = [(.965, 0, -.062, .008, .008), (.955, 0, -.075, .020, .018),
+                (.92, 0, -.086, .024, .018), (.87, 0, -.088, .022, .016),
+                (.82, 0, -.086, .014, .010), (.79, 0, -.085, .003, .003)]
+    elif outfit.hair == "cap":
+        brim = [(.045, .030, .966, .042, .004), (.07, 0, .964, .046, .004),
+                (.095, 0, .960, .038, .004), (.108, 0, .957, .014, .002)]
+        z, _, y, a, b = _column(brim).T
+        tubes.append(Tube("hair", np.stack([0 * y, y, z], 1), np.stack([a, b], 1),
+                          ("head", "head"), np.ones(4), np.linspace(0, 1, 4), "upright"))
+        return tubes
+    else:
+        return tubes
+    tubes.append(_level("hair", _column(rows), ("head", "head"), np.ones(len(rows))))
+    return tubes
+
+
+def _extras(outfit: Outfit) -> list[Tube]:
+    tubes = []
+    if outfit.skirt_hem is not None:
+        top = 0.615
+        y = np.linspace(top, outfit.skirt_hem, 7)
+        y[-1] = y[-2] - 0.002
+        t = (top - y) / (top - outfit.skirt_hem)
+        a = 0.080 + 0.030 * np.minimum(t * 3, 1) + outfit.flare * t
+        b = 0.064 + 0.012 * np.minimum(t * 3, 1) + outfit.flare * t
+        a[-1] *= 0.86
+        b[-1] *= 0.86
+        rows = np.stack([y, 0 * y, 0 * y - .003, a, b], 1)
+        tubes.append(_level("skirt", rows, ("pelvis", "pelvis"),
+                            _ramp(y, 0.585, 0.50), hem=True))
+    if outfit.bag:
+        rows = _column([(.815, 0, -.085, .02, .01), (.810, 0, -.088, .07, .028),
+                        (.76, 0, -.098, .082, .042), (.68, 0, -.105, .086, .050),
+                        (.645, 0, -.10, .078, .044), (.638, 0, -.095, .03, .02)])
+        tubes.append(_level("bag", rows, ("chest", "chest"), np.ones(6), square=0.6))
+    return tubes
+
+
+def body_tubes(outfit: Outfit) -> list[Tube]:
+    """All parts of a body in `outfit`, in the rest statue."""
+    return _torso(outfit) + _limbs(outfit) + _head(outfit) + _extras(outfit)
+
+
+@lru_cache(maxsize=512)
+def _tube_triangles(rings: int) -> np.ndarray:
+    """Triangles [T, 3] of a tube of `rings`, outward when seen from outside."""
+    i = np.arange(rings - 1)[:, None] * RING + np.arange(SEGMENTS)[None]
+    one = np.stack([i, i + 1, i + RING], -1)
+    two = np.stack([i + 1, i + RING + 1, i + RING], -1)
+    return np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3)])
+
+
+def _ring_points(first: np.ndarray, second: np.ndarray, square: np.ndarray):
+    """Ring outlines around 0 from axis vectors [R, 3]: [R, RING, 3]."""
+    # A superellipse of exponent 2 (circle) growing towards a box.
+    bulge = np.maximum(np.abs(_SIN), np.abs(_COS)) ** -1.0
+    factor = 1.0 + square[:, None] * (bulge - 1.0)[None]
+    return (first[:, None] * (factor * _SIN)[..., None]
+            + second[:, None] * (factor * _COS)[..., None])
+
+
+def skin_tubes(tubes: list[Tube], pose: Pose3D, build: Proportions,
+               rects: dict[str, tuple[int, int, int, int]]) -> Surface:
+    """Poses the tubes: one `Surface` in the world.
+
+    Args:
+        tubes: parts of one body.
+        pose: its bones in the world.
+        build: its proportions.
+        rects: texture rectangles (x, y, width, height) in pixels by name.
+    """
+    counts = [len(t.v) for t in tubes]
+    each = np.repeat(np.arange(len(tubes)), counts)
+    bones = np.array([[bone_index(b) for b in t.bones] for t in tubes])[each]
+    weight = np.concatenate([t.weight for t in tubes])[:, None]
+    centres = np.concatenate([t.centres for t in tubes])
+    radii = np.concatenate([t.radii for t in tubes])
+    axes = np.array([_AXES[t.axes] for t in tubes])[each]
+    square = np.array([t.square for t in tubes])[each]
+    hem = np.array([t.hem for t in tubes])[each]
+
+    scale = build.stature * build.lengths[bones]
+    girth = build.stature * (
+        weight * build.girths[bones[:, 0]] + (1 - weight) * build.girths[bones[:, 1]]
+    )
+    rotations = pose.rotations[bones]
+    local = (centres[:, None] - REST_ORIGINS[bones]) * scale[..., None]
+    placed = pose.origins[bones] + np.einsum("rkab,rkb->rka", rotations, local)
+    centre = weight * placed[:, 0] + (1 - weight) * placed[:, 1]
+    turn = (weight[..., None] * rotations[:, 0]
+            + (1 - weight[..., None]) * rotations[:, 1])
+    axis = np.einsum("rab,rkb->rka", turn, axes)
+    axis /= np.linalg.norm(axis, axis=-1, keepdims=True) + 1e-9
+    size = axis * (radii * girth)[..., None]
+    if hem.any():
+        _hang_skirt(hem, weight[:, 0], centres, centre, size, pose, build)
+
+    points = centre[:, None] + _ring_points(size[:, 0], size[:, 1], square)
+    start = np.cumsum([0, *counts])
+    triangles = np.concatenate(
+        [_tube_triangles(n) + s * RING
+         for n, s in zip(counts, start[:-1].tolist(), strict=True)]
+    )
+    if hem.any():  # A skirt is seen from inside too.
+        inside = triangles[hem[triangles[:, 0] // RING]]
+        triangles = np.concatenate([triangles, inside[:, ::-1]])
+    uv = np.empty((len(centre), RING, 2))
+    rect = np.array([rects[t.rect] for t in tubes], float)[each]
+    turn_u = (_PHI + np.pi) / (2 * np.pi)
+    uv[..., 0] = rect[:, 0:1] + 0.5 + turn_u * (rect[:, 2:3] - 2)
+    v = np.concatenate([t.v for t in tubes])
+    uv[..., 1] = (rect[:, 1] + 0.5 + v * (rect[:, 3] - 2))[:, None]
+    return Surface(
+        points.reshape(-1, 3),
+        _normals(points, each).reshape(-1, 3),
+        uv.reshape(-1, 2),
+        triangles,
+        [(a * RING, b * RING)
+         for a, b in zip(start[:-1].tolist(), start[1:].tolist(), strict=True)],
+    )
+
+
+def _hang_skirt(hem, weight, rest, centre, size, pose, build) -> None:
+    """Widens skirt rings (in place) until they hold both thighs."""
+    rows = np.nonzero(hem)[0]
+    free = (1 - weight[rows])[:, None]
+    left, right = bone_index("left_hip"), bone_index("right_hip")
+    ends = []
+    for bone in (left, right):
+        drop = (rest[rows, 1] - REST_ORIGINS[bone, 1]) * build.stature
+        drop = np.minimum(drop * build.lengths[bone], 0.0)
+        ends.append(pose.origins[bone] + drop[:, None] * pose.rotations[bone][:, 1])
+    middle, half = (ends[0] + ends[1]) / 2, (ends[0] - ends[1]) / 2
+    centre[rows] += free * (middle - centre[rows])
+    spread = np.linalg.norm(half, axis=1, keepdims=True)
+    width = np.linalg.norm(size[rows, 0], axis=1, keepdims=True)
+    depth = np.linalg.norm(size[rows, 1], axis=1, keepdims=True)
+    wide = np.maximum(width, spread + 0.052 * build.stature)
+    across = half / (spread + 1e-9)
+    size[rows, 0] += free * (across * wide - size[rows, 0])
+    fall = pose.rotations[left][:, 1] + pose.rotations[right][:, 1]
+    ahead = np.cross(across, fall)
+    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+    size[rows, 1] += free * (ahead * depth - size[rows, 1])
+
+
+def _normals(points: np.ndarray, each: np.ndarray) -> np.ndarray:
+    """Outward unit normals [R, RING, 3] by central differences on every tube."""
+    around = np.empty_like(points)
+    around[:, 1:-1] = points[:, 2:] - points[:, :-2]
+    around[:, 0] = around[:, -1] = points[:, 1] - points[:, -2]
+    row = np.arange(len(each))
+    after = np.minimum(row + 1, len(each) - 1)
+    after = np.where(each[after] == each, after, row)
+    before = np.maximum(row - 1, 0)
+    before = np.where(each[before] == each, before, row)
+    along = points[after] - points[before]
+    a, b = around, along
+    normals = np.stack([
+        b[..., 1] * a[..., 2] - b[..., 2] * a[..., 1],
+        b[..., 2] * a[..., 0] - b[..., 0] * a[..., 2],
+        b[..., 0] * a[..., 1] - b[..., 1] * a[..., 0],
+    ], -1)  # fmt: skip
+    length = np.sqrt(np.einsum("rsa,rsa->rs", normals, normals))
+    return normals / (length[..., None] + 1e-12)

@@ -1,0 +1,383 @@
+"""One picture from (scenario, seed, split, index): people, place, light, annotations."""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import cv2
+import numpy as np
+
+from data_pipelines.mannequin.backgrounds import (
+    noise_field,
+    paint_background,
+    paint_occluders,
+)
+from data_pipelines.mannequin.body import (
+    JOINTS,
+    Pose3D,
+    Proportions,
+    forward_kinematics,
+    joint_positions,
+)
+from data_pipelines.mannequin.camera import Camera, aim_camera
+from data_pipelines.mannequin.flesh import Surface, Tube, body_tubes, skin_tubes
+from data_pipelines.mannequin.poses import draw_angles
+from data_pipelines.mannequin.raster import interpolate, rasterize
+from data_pipelines.mannequin.scenarios import (
+    SCENARIOS,
+    Scenario,
+    draw_proportions,
+)
+from data_pipelines.mannequin.wardrobe import ATLAS_SIZE, RECTS, draw_outfit, paint_atlas
+
+__all__ = ["Person", "Sample", "draw_sample", "sample_rng"]
+
+COCO_JOINTS = JOINTS[:17]
+_SEAT = -1
+_OCCLUDER = -2
+_NOBODY = -3
+
+# How deep in the flesh a joint lies, as a fraction of stature (COCO order).
+_DEPTH = np.array([.018, .02, .02, .022, .022, .055, .055, .042, .042, .035, .035,
+                   .095, .095, .058, .058, .045, .045])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """Annotations of one body.
+
+    keypoints: `[17, 3]` COCO joints, x, y in pixels and visibility (0 outside the
+        picture, then x = y = 0; 1 hidden by the body itself, another one or an object;
+        2 visible).
+    keypoints_3d: `[29, 3]` the joints `body.JOINTS`, metres, camera frame.
+    box: `(x, y, width, height)` around the visible silhouette, edge coordinates.
+    area: visible silhouette, pixels.
+    """
+
+    keypoints: np.ndarray
+    keypoints_3d: np.ndarray
+    box: tuple[float, float, float, float]
+    area: int
+    family: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture (RGB uint8), its annotated people, its camera, its JPEG quality.
+
+    silhouettes: int16 [height, width]: which person (row of `people`) a pixel shows,
+    negative for none.
+    """
+
+    image: np.ndarray
+    people: list[Person]
+    camera: Camera
+    quality: int
+    silhouettes: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Body:
+    family: str
+    build: Proportions
+    joints: np.ndarray
+    surface: Surface
+    atlas: np.ndarray
+    seat: Surface | None
+
+
+def sample_rng(scenario: str, seed: int, split: str, index: int) -> np.random.Generator:
+    """Random numbers of one picture; a Philox stream of its own."""
+    stream = (crc32(f"{scenario}/{split}".encode()) << 32) | index
+    key = np.array([seed & (2**64 - 1), stream], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def _turn(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """World rotation Ry(yaw) Rx(pitch) Rz(roll), radians."""
+    (cy, cp, cr), (sy, sp, sr) = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
+    ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    rx = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    rz = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return ry @ rx @ rz
+
+
+def _seat_tubes(rng: np.random.Generator) -> list[Tube]:
+    """A stool, perhaps with a back, bound to the pelvis."""
+    w, d = rng.uniform(0.10, 0.16), rng.uniform(0.09, 0.14)
+    y = np.array([.474, .4735, .25, .249])
+    width = np.array([.01, w, w * rng.uniform(.5, 1.0), .01])
+    depth = np.array([.01, d, d * .9, .01])
+    tubes = [Tube("seat", np.stack([0 * y, y, 0 * y + .01], 1),
+                  np.stack([width, depth], 1), ("pelvis", "pelvis"), np.ones(4),
+                  np.linspace(0, 1, 4), square=1.0)]
+    if rng.random() < 0.4:
+        y = np.array([.74, .739, .47, .469])
+        thin = np.array([.002, .010, .010, .002])
+        tubes.append(Tube("seat", np.stack([0 * y, y, 0 * y - .115], 1),
+                          np.stack([np.array([.01, w, w, .01]), thin], 1),
+                          ("pelvis", "pelvis"), np.ones(4), np.linspace(0, 1, 4),
+                          square=1.0))
+    return tubes
+
+
+def _draw_body(rng: np.random.Generator, scenario: Scenario, yaw: float,
+               place: np.ndarray) -> _Body:
+    """A random person standing (sitting, lying) at `place` on the floor."""
+    names = list(scenario.families)
+    odds = np.cumsum(list(scenario.families.values()))
+    pick = np.searchsorted(odds / odds[-1], rng.random(2)).clip(0, len(names) - 1)
+    family, blend = names[pick[0]], names[pick[1]]
+    amount = rng.uniform(0, scenario.blend) * (rng.random() < 0.6)
+    if family in ("sitting", "lying"):
+        blend = family
+    build, feminine = draw_proportions(rng, scenario)
+    angles = draw_angles(rng, family, blend, amount, scenario.noise)
+    outfit = draw_outfit(rng, feminine)
+    pitch, roll = np.deg2rad(rng.normal(0, 0.5, 2) * scenario.noise)
+    if family == "lying":
+        pitch += np.pi / 2 * (1 if rng.random() < 0.4 else -1)
+        roll += rng.normal(0, 0.4)
+    elif family == "sitting":
+        pitch = roll = 0.0
+    pose = forward_kinematics(angles, build)
+    pose = pose.moved(_turn(yaw, pitch, roll), np.zeros(3))
+    surface = skin_tubes(body_tubes(outfit), pose, build, RECTS)
+    seat = None
+    if family == "sitting":
+        seat = skin_tubes(_seat_tubes(rng), pose, build, RECTS)
+    floor = surface.vertices[:, 1].min()
+    if seat is not None:
+        floor = min(floor, seat.vertices[:, 1].min())
+    shift = place - np.array([pose.origins[0, 0], floor, pose.origins[0, 2]])
+    pose = Pose3D(pose.rotations, pose.origins + shift)
+    for part in (surface, seat):
+        if part is not None:
+            part.vertices[:] += shift
+    atlas = paint_atlas(outfit, rng)
+    return _Body(family, build, joint_positions(pose, build), surface, atlas, seat)
+
+
+def _draw_bodies(rng: np.random.Generator, scenario: Scenario,
+                 count: int) -> list[_Body]:
+    """People who do not stand inside each other."""
+    places: list[np.ndarray] = []
+    reach = 0.55 * np.sqrt(count)
+    while len(places) < count:
+        reach *= 1.03
+        place = np.array([rng.uniform(-1.5, 1.5), 0.0, rng.uniform(-1, 1)])
+        place *= (reach, 0.0, reach)
+        if count == 1:
+            place[:] = 0.0
+        near = [np.hypot(*(place - p)[[0, 2]]) for p in places]
+        if min(near, default=9.0) > 0.5:
+            places.append(place)
+    bodies = []
+    for place in places:
+        yaw = 0.0
+        if count > 1:
+            yaw = rng.uniform(-np.pi, np.pi)
+            if rng.random() > scenario.any_side:
+                yaw = np.deg2rad(rng.normal(0, scenario.front))
+        bodies.append(_draw_body(rng, scenario, yaw, place))
+    return bodies
+
+
+def _draw_camera(rng: np.random.Generator, scenario: Scenario, bodies: list[_Body],
+                 size: tuple[int, int]) -> Camera:
+    azimuth = rng.normal(0, scenario.front)
+    if rng.random() < scenario.any_side:
+        azimuth = rng.uniform(-180, 180)
+    if len(bodies) > 1:
+        azimuth = rng.normal(0, 15)
+    distance = rng.uniform(*scenario.distance) + 0.8 * (len(bodies) - 1) ** 0.5
+    view = (azimuth, rng.uniform(*scenario.elevation),
+            rng.normal(0, scenario.roll / 2), distance)
+    points = np.concatenate([b.surface.vertices[::5] for b in bodies])
+    fill, limit = rng.uniform(*scenario.fill), scenario.shift
+    if rng.random() < scenario.cut and len(bodies) == 1:  # Upper or lower body only.
+        middle = bodies[0].joints[JOINTS.index("pelvis"), 1]
+        above = points[:, 1] > middle - 0.1
+        part = points[above if rng.random() < 0.75 else ~above]
+        points = part if len(part) > 60 else points
+    shift = rng.uniform(-limit, limit, 2)
+    return aim_camera(points, view, size, fill, (float(shift[0]), float(shift[1])))
+
+
+@dataclass(frozen=True)
+class _Light:
+    """direction: towards the light in the world [3]; colours relative to white [3]."""
+
+    direction: np.ndarray
+    key: np.ndarray
+    ambient: np.ndarray
+
+
+def _draw_light(rng: np.random.Generator, scenario: Scenario, camera: Camera) -> _Light:
+    side, height = rng.uniform(-75, 75), rng.uniform(25, 75)
+    if scenario.cut and rng.random() < 0.25:  # Against the light.
+        side += 180.0
+    side, height = np.deg2rad([side, height])
+    toward = -camera.rotation[2] * (1, 0, 1)
+    toward /= np.sqrt(toward @ toward) + 1e-9
+    across = np.array([toward[2], 0.0, -toward[0]])
+    flat = np.cos(side) * toward + np.sin(side) * across
+    direction = np.cos(height) * flat + np.array([0, np.sin(height), 0])
+    contrast = rng.uniform(*scenario.contrast)
+    exposure = rng.uniform(*scenario.exposure)
+    tints = 1 + scenario.tint * rng.uniform(-1, 1, (2, 3))
+    return _Light(direction, 1.25 * exposure * contrast * tints[0],
+                  exposure * (1.12 - contrast) * tints[1])
+
+
+def _cast_shadows(image: np.ndarray, bodies: list[_Body], camera: Camera,
+                  light: _Light, strength: float) -> None:
+    """Darkens the floor (in place) where bodies keep the light off."""
+    height, width = image.shape[:2]
+    mask = np.zeros(((height + 1) // 2, (width + 1) // 2), np.uint8)
+    for body in bodies:
+        vertices = body.surface.vertices
+        drop = vertices[:, 1:2] / light.direction[1]
+        ground = camera.to_camera(vertices - drop * light.direction)
+        if ground[:, 2].min() < 0.3:
+            continue
+        flat = np.clip(camera.project(ground) / 2, -3000, 3000).astype(np.int32)
+        for first, last in body.surface.outlines:
+            if last - first > 17 * 5:
+                cv2.fillConvexPoly(mask, cv2.convexHull(flat[first:last]), 255)
+    if not mask.any():
+        return
+    mask = cv2.GaussianBlur(mask, (0, 0), 2.0)
+    keep = cv2.resize(255 - (mask * strength).astype(np.uint8), (width, height))
+    cv2.multiply(image, cv2.merge([keep] * 3), image, 1 / 255)
+
+
+def _paint_people(image: np.ndarray, bodies: list[_Body], camera: Camera,
+                  light: _Light, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Draws all bodies into `image` (in place).
+
+    Returns:
+        labels int16 [H, W] (person, `_SEAT` or `_NOBODY`) and depths [H, W], metres.
+    """
+    height, width = image.shape[:2]
+    parts = [(i, b.surface, i) for i, b in enumerate(bodies)]
+    parts += [(i, b.seat, _SEAT) for i, b in enumerate(bodies) if b.seat is not None]
+    start = np.cumsum([0] + [len(s.vertices) for _, s, _ in parts])
+    triangles = np.concatenate(
+        [s.triangles + o for (_, s, _), o in zip(parts, start[:-1], strict=True)]
+    )
+    labels = np.repeat([p[2] for p in parts], [len(p[1].triangles) for p in parts])
+    vertices = np.concatenate([s.vertices for _, s, _ in parts])
+    normals = np.concatenate([s.normals for _, s, _ in parts])
+    local = camera.to_camera(vertices)
+    z = local[:, 2]
+    xy = camera.project(np.maximum(local, [-1e9, -1e9, 0.05]))
+    xy = np.clip(xy, -1e5, 1e5)
+    pixels, owners, depths = rasterize(xy, z, triangles, (height, width))
+
+    away = local / -np.sqrt(np.einsum("va,va->v", local, local))[:, None]
+    facing = np.abs(np.einsum("va,va->v", normals @ camera.rotation.T, away))
+    lambert = np.maximum((normals @ light.direction + 0.25) / 1.25, 0.0)
+    values = np.empty((len(vertices), 4))
+    values[:, :2] = np.concatenate(
+        [s.uv + (0, i * ATLAS_SIZE[0]) for i, s, _ in parts])
+    values[:, 2] = lambert * (0.8 + 0.2 * facing)
+    values[:, 3] = (0.62 + 0.38 * facing) * (0.86 + 0.14 * normals[:, 1])
+    inside = interpolate(xy, triangles, values, pixels, owners, width)
+    inside = inside.astype(np.float32)
+
+    maps = np.zeros((2, height * width), np.float32)
+    maps[:, pixels] = inside[:, :2].T
+    atlas = np.concatenate([b.atlas for b in bodies])
+    texture = cv2.remap(atlas, maps[0].reshape(height, width),
+                        maps[1].reshape(height, width), cv2.INTER_LINEAR,
+                        borderMode=cv2.BORDER_REPLICATE)
+    color = texture.reshape(-1, 3)[pixels].astype(np.float32)
+    folds = 0.9 + 0.2 * noise_field(rng, (height, width)).reshape(-1)[pixels]
+    shade = inside[:, 2:3] * light.key.astype(np.float32)
+    shade += inside[:, 3:4] * light.ambient.astype(np.float32)
+    color *= shade * folds[:, None]
+    image.reshape(-1, 3)[pixels] = np.minimum(color, 255).astype(np.uint8)
+    who = np.full(height * width, _NOBODY, np.int16)
+    who[pixels] = labels[owners]
+    depth = np.full(height * width, np.inf)
+    depth[pixels] = depths
+    return who.reshape(height, width), depth.reshape(height, width)
+
+
+def _smooth_edges(image: np.ndarray, who: np.ndarray) -> None:
+    """Softens the staircase of the silhouettes (in place)."""
+    mask = (who + 4).astype(np.uint8)
+    edge = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8))
+    cv2.copyTo(cv2.GaussianBlur(image, (3, 3), 0.75), edge, image)
+
+
+def _annotate(body: _Body, row: int, camera: Camera, who: np.ndarray,
+              depth: np.ndarray) -> Person | None:
+    """Keypoints, box and area; None when nothing of the person is seen."""
+    height, width = who.shape
+    mask = who == row
+    columns, rows = np.nonzero(mask.any(0))[0], np.nonzero(mask.any(1))[0]
+    local = camera.to_camera(body.joints)
+    xy = camera.project(local[:17])
+    inside = (local[:17, 2] > 0.05) & (xy > -0.5).all(1)
+    inside &= (xy[:, 0] < width - 0.5) & (xy[:, 1] < height - 0.5)
+    if not len(columns) or not inside.any():
+        return None
+    column = np.clip(np.rint(xy[:, 0]), 0, width - 1).astype(int)
+    line = np.clip(np.rint(xy[:, 1]), 0, height - 1).astype(int)
+    flesh = _DEPTH * body.build.stature * 1.25
+    seen = mask[line, column] & (depth[line, column] > local[:17, 2] - flesh)
+    keypoints = np.column_stack([xy, 1.0 + seen])
+    keypoints[~inside] = 0.0
+    x0, y0 = int(columns[0]), int(rows[0])
+    box = (x0, y0, int(columns[-1]) + 1 - x0, int(rows[-1]) + 1 - y0)
+    return Person(keypoints, local, box, int(mask.sum()), body.family)
+
+
+def draw_sample(scenario: str, seed: int, index: int,
+                image_size: tuple[int, int] = (256, 192),
+                people: tuple[int, int] = (1, 1), split: str = "train") -> Sample:
+    """Draws picture `index`: a pure function of the arguments.
+
+    Args:
+        scenario: key of `SCENARIOS`.
+        seed: int from 0 to 2**64 - 1.
+        index: int from 0 to 2**32 - 1.
+        image_size: (height, width) in pixels.
+        people: fewest and most people; the number is uniform between them.
+        split: name of the split; splits share no random numbers.
+    """
+    plan = SCENARIOS[scenario]
+    rng = sample_rng(scenario, seed, split, index)
+    count = int(rng.integers(people[0], people[1] + 1))
+    bodies = _draw_bodies(rng, plan, count)
+    camera = _draw_camera(rng, plan, bodies, image_size)
+    light = _draw_light(rng, plan, camera)
+    ground = np.mean([b.joints[JOINTS.index("pelvis")] for b in bodies], 0) * (1, 0, 1)
+    image = paint_background(rng, camera, ground, image_size, plan.clutter)
+    mood = np.clip((light.key * 0.6 + light.ambient) ** 0.8, 0.2, 1.4)
+    image = cv2.multiply(image, tuple(mood.tolist()) + (1.0,))
+    _cast_shadows(image, bodies, camera, light, rng.uniform(0.25, 0.7))
+    who, depth = _paint_people(image, bodies, camera, light, rng)
+    _smooth_edges(image, who)
+    if plan.occluders:
+        hidden = paint_occluders(image, rng, int(rng.integers(0, plan.occluders + 1)))
+        who[hidden] = _OCCLUDER
+    found = [_annotate(b, i, camera, who, depth) for i, b in enumerate(bodies)]
+    rows = [i for i, person in enumerate(found) if person is not None]
+    order = np.full(count + 4, _NOBODY, np.int16)
+    order[rows] = np.arange(len(rows))
+    who = np.where(who >= 0, order[who], who)
+    image = _develop(image, rng, plan)
+    return Sample(image, [found[i] for i in rows], camera,
+                  int(rng.integers(plan.quality[0], plan.quality[1] + 1)), who)
+
+
+def _develop(image: np.ndarray, rng: np.random.Generator, plan: Scenario) -> np.ndarray:
+    """What lens and sensor add: blur and grain."""
+    sigma = rng.uniform(-0.4, plan.blur)
+    if sigma > 0.25:
+        image = cv2.GaussianBlur(image, (0, 0), sigma)
+    grain = rng.uniform(0, plan.grain)
+    noise = rng.standard_normal(image.shape[:2], np.float32) * grain
+    return cv2.add(image, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
