@@ -28,7 +28,7 @@ NETS: dict[str, dict[str, Any]] = {
         f"resnet{depth}": {"backbone": ResNet, "arguments": {"depth": depth}}
         for depth in DEPTHS
     },
-    # For two CPU cores: 1.3 M parameters, 96 M multiply-adds at 96x96.
+    # For two CPU cores: 1.3 M parameters, 86 M multiply-adds at 96x96.
     "hrnet_small": {
         "backbone": HRNet,
         "arguments": {
