@@ -107,7 +107,7 @@ class HRNet(keras.Model):
         A stage's group has the transition after it (`stage1` has `transition1`). The
         last exchange of stage 4 is in no group: it always trains, as the head does.
         """
-        prefixes = {"stem": ("stem_",)}
+        prefixes: dict[str, tuple[str, ...]] = {"stem": ("stem_",)}
         for stage in range(1, len(self.stage_modules) + 2):
             prefixes[f"stage{stage}"] = (f"stage{stage}_", f"transition{stage}_")
         last_stage = len(self.stage_modules) + 1

@@ -11,6 +11,9 @@ from tfpose.top_down.net import HeatmapNet
 
 __all__ = ["TransferReport", "freeze_groups", "layer_groups", "transfer_weights"]
 
+# Misfits that one error message lists; nets of another kind differ in hundreds.
+_MAX_LISTED = 20
+
 
 @dataclasses.dataclass(frozen=True)
 class TransferReport:
@@ -67,6 +70,9 @@ def transfer_weights(source: keras.Model, target: HeatmapNet) -> TransferReport:
             problems.append(f"{name} has shapes {found}, expected {expected}")
         values[name] = weights
     if problems:
+        if len(problems) > _MAX_LISTED:
+            more = len(problems) - _MAX_LISTED
+            problems[_MAX_LISTED:] = [f"and {more} more layers"]
         raise InputError(
             f"weights of {source.name!r} do not fit {target.name!r}: "
             + "; ".join(problems)

@@ -83,7 +83,7 @@ def test_six_channels_give_the_half_of_the_unshuffled_image():
     [
         (tiny, lambda: tiny(channels=6), r"stem_conv1 has shapes .*3, 8.*expected .*6"),
         (lambda: small_resnet((4, 6, 4)), small_resnet, "deconv1_conv has shapes"),
-        (small_resnet, tiny, "deconv0_bn is not in the target.* not in the source"),
+        (small_resnet, tiny, "deconv0_bn is not in the target; .*; and [0-9]+ more"),
         (
             small_resnet,
             lambda: small_resnet(depth=34),
