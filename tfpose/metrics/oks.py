@@ -118,18 +118,18 @@ def oks_average_precision(
             f"skeleton {skeleton.name!r} has no OKS sigmas; use PCK, or a skeleton "
             "file with sigmas"
         )
-    truth = _checked_truth(truth, skeleton)
+    truth, crowd = _checked_truth(truth, skeleton)
     predictions = _checked_predictions(predictions, skeleton)
     known = truth.image_ids if image_ids is None else np.asarray(image_ids)
     _refuse_unknown(truth.image_ids, known, "truth")
     _refuse_unknown(predictions.image_ids, known, "predictions")
-    labelled = (truth.keypoints[..., 2] > 0).any(axis=1) & ~truth.crowd
+    labelled = (truth.keypoints[..., 2] > 0).any(axis=1) & ~crowd
     if not labelled.any():
         raise InputError("truth has no labelled person, expected at least one")
     areas, area_source = _areas(truth, labelled, box_area_factor)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(
-            _coco_table(known, _truth_rows(truth, areas)),
+            _coco_table(known, _truth_rows(truth, areas, crowd)),
             _coco_table(known, _prediction_rows(predictions)),
             "keypoints",
         )
@@ -159,21 +159,24 @@ def _shaped(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> np.nda
     return array.astype(dtype)
 
 
-def _checked_truth(truth: PoseTruth, skeleton: Skeleton) -> PoseTruth:
+def _checked_truth(
+    truth: PoseTruth, skeleton: Skeleton
+) -> tuple[PoseTruth, np.ndarray]:
+    """The truth in fixed types, and its crowd flags bool `[P]`."""
     people = len(truth.image_ids)
     crowd = np.zeros(people, bool) if truth.crowd is None else truth.crowd
+    crowd = _shaped("truth.crowd", crowd, (people,), bool)
     joints = skeleton.num_joints
     checked = PoseTruth(
         _shaped("truth.image_ids", truth.image_ids, (people,), np.int64),
         _shaped("truth.keypoints", truth.keypoints, (people, joints, 3), np.float64),
         _shaped("truth.areas", truth.areas, (people,), np.float64),
         _shaped("truth.boxes", truth.boxes, (people, 4), np.float64),
-        _shaped("truth.crowd", crowd, (people,), bool),
     )
     labelled = checked.keypoints[..., 2] > 0
     _refuse_not_finite("truth.keypoints", checked.keypoints[labelled], "labelled")
     _refuse_not_finite("truth.boxes", checked.boxes, "all")
-    return checked
+    return checked, crowd
 
 
 def _checked_predictions(
@@ -237,7 +240,9 @@ def _areas(
     )
 
 
-def _truth_rows(truth: PoseTruth, areas: np.ndarray) -> list[dict[str, Any]]:
+def _truth_rows(
+    truth: PoseTruth, areas: np.ndarray, crowd: np.ndarray
+) -> list[dict[str, Any]]:
     return [
         {
             "image_id": int(truth.image_ids[row]),
@@ -245,7 +250,7 @@ def _truth_rows(truth: PoseTruth, areas: np.ndarray) -> list[dict[str, Any]]:
             "num_keypoints": int((truth.keypoints[row, :, 2] > 0).sum()),
             "area": float(areas[row]),
             "bbox": truth.boxes[row].tolist(),
-            "iscrowd": int(truth.crowd[row]),
+            "iscrowd": int(crowd[row]),
         }
         for row in range(len(areas))
     ]
