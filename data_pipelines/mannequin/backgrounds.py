@@ -15,7 +15,7 @@ _TILES = 12
 
 @lru_cache(maxsize=1)
 def _noise_tiles() -> np.ndarray:
-    """Fractal noise of growing roughness, 0..1: float32 [tiles, 256, 256]."""
+    """Fractal noise of growing roughness: uint8 [tiles, 256, 256]."""
     rng = np.random.Generator(np.random.Philox(key=20))
     tiles = np.zeros((_TILES, _TILE, _TILE), np.float32)
     for tile in range(_TILES):
@@ -29,11 +29,11 @@ def _noise_tiles() -> np.ndarray:
             )
         tiles[tile] -= tiles[tile].min()
         tiles[tile] /= tiles[tile].max()
-    return tiles
+    return np.rint(tiles * 255).astype(np.uint8)
 
 
 def noise_field(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """A random piece of noise, 0..1: float32 [height, width]."""
+    """A random piece of noise: uint8 [height, width]."""
     tile = _noise_tiles()[rng.integers(_TILES)]
     span = int(rng.integers(60, _TILE))
     y, x = rng.integers(0, _TILE - span + 1, 2)
@@ -42,10 +42,14 @@ def noise_field(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 def palette_color(rng: np.random.Generator) -> np.ndarray:
     """A colour of the built or grown world, RGB 0..255 [3]."""
-    base = np.array([(120, 104, 84), (150, 150, 152), (86, 100, 70), (200, 190, 170),
-                     (70, 84, 110), (170, 120, 90), (60, 56, 58), (225, 222, 215),
-                     (190, 80, 60), (60, 130, 140), (210, 170, 70)], float)
-    return np.clip(base[rng.integers(len(base))] + rng.normal(0, 22, 3), 4, 252)
+    base = _PALETTE[rng.integers(len(_PALETTE))]
+    tone = base * rng.uniform(0.55, 1.2) + rng.normal(0, 11, 3)
+    return np.clip(tone, 4, 252)
+
+
+_PALETTE = np.array([(120, 104, 84), (150, 150, 152), (86, 100, 70), (200, 190, 170),
+    (70, 84, 110), (170, 120, 90), (60, 56, 58), (225, 222, 215),
+    (190, 80, 60), (60, 130, 140), (210, 170, 70)], float)  # fmt: skip
 
 
 def _tuple(color: np.ndarray) -> tuple[float, ...]:
@@ -54,8 +58,9 @@ def _tuple(color: np.ndarray) -> tuple[float, ...]:
 
 def _textured(rng, size, color, amount) -> np.ndarray:
     """A surface of `color` with noise of relative strength `amount`: uint8."""
-    field = noise_field(rng, size) * (2 * amount) + (1 - amount)
-    return cv2.multiply(cv2.merge([field] * 3), _tuple(color), dtype=cv2.CV_8U)
+    levels = np.linspace(1 - amount, 1 + amount, 256)[:, None] * color
+    table = np.clip(levels, 0, 255).astype(np.uint8)[:, None]
+    return cv2.applyColorMap(noise_field(rng, size), table)
 
 
 def _wall_base(camera: Camera, ground: np.ndarray, rng) -> tuple[float, float, bool]:
@@ -212,10 +217,10 @@ def _wall(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     if kind < 0.35:  # Sky over hills or houses.
         top = np.array((90, 140, 215)) * rng.uniform(0.5, 1.1)
         low = np.array((205, 215, 225)) * rng.uniform(0.6, 1.1)
-        ramp = np.linspace(0, 1, height)[:, None, None]
-        image = np.broadcast_to(top * (1 - ramp) + low * ramp, (height, width, 3))
-        cloud = noise_field(rng, size)[..., None] * rng.uniform(0, 80)
-        image = np.clip(image + cloud, 0, 255).astype(np.uint8)
+        ramp = np.clip([[top], [low]], 0, 255).astype(np.uint8)
+        image = cv2.resize(ramp, (width, height))
+        cloud = cv2.cvtColor(noise_field(rng, size), cv2.COLOR_GRAY2RGB)
+        image = cv2.addWeighted(image, 1.0, cloud, rng.uniform(0, 0.3), 0)
         for _ in range(int(rng.integers(0, 9))):
             x, w = int(rng.uniform(-0.2, 1) * width), int(rng.uniform(0.1, 0.5) * width)
             y = int(rng.uniform(0.1, 0.7) * height)

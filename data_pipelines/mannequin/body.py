@@ -46,6 +46,18 @@ for _side, _x in (("left", 1.0), ("right", -1.0)):
 BONES: tuple[str, ...] = tuple(_TREE)
 _INDEX = {name: i for i, name in enumerate(BONES)}
 _PARENTS = np.array([-1 if p is None else _INDEX[p] for p, _ in _TREE.values()])
+
+
+def _levels() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Bones of the same depth in the tree, and their parents, from the root down."""
+    depth = [0] * len(BONES)
+    for bone in range(1, len(BONES)):
+        depth[bone] = depth[_PARENTS[bone]] + 1
+    levels = [np.nonzero(np.equal(depth, d))[0] for d in range(1, max(depth) + 1)]
+    return [(bones, _PARENTS[bones]) for bones in levels]
+
+
+_LEVELS = _levels()
 REST_ORIGINS = np.array([origin for _, origin in _TREE.values()])
 
 # Named joints: (bone, rest position). The first 17 are COCO's, in COCO's order.
@@ -199,10 +211,10 @@ def forward_kinematics(angles: np.ndarray, build: Proportions) -> Pose3D:
     rotations = np.empty_like(local)
     origins = np.zeros((len(BONES), 3))
     rotations[0] = local[0]
-    for bone in range(1, len(BONES)):
-        parent = _PARENTS[bone]
-        rotations[bone] = rotations[parent] @ local[bone]
-        origins[bone] = origins[parent] + rotations[parent] @ steps[bone]
+    for bones, parents in _LEVELS:
+        above = rotations[parents]
+        rotations[bones] = above @ local[bones]
+        origins[bones] = origins[parents] + (above @ steps[bones, :, None])[..., 0]
     return Pose3D(rotations, origins)
 
 

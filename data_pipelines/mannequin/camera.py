@@ -34,12 +34,17 @@ class Camera:
         return self.focal * points[..., :2] / points[..., 2:] + self.center
 
 
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    (a0, a1, a2), (b0, b1, b2) = a.tolist(), b.tolist()
+    return np.array([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0])
+
+
 def _look(forward: np.ndarray, roll: float) -> np.ndarray:
     """Rows right, down, forward of a camera that looks along `forward`."""
     forward = forward / np.sqrt(forward @ forward)
-    right = np.cross(forward, _UP)
+    right = _cross(forward, _UP)
     right /= np.sqrt(right @ right)
-    down = np.cross(forward, right)
+    down = _cross(forward, right)
     c, s = np.cos(roll), np.sin(roll)
     return np.stack([c * right + s * down, c * down - s * right, forward])
 

@@ -8,7 +8,7 @@ blend skinning of its centre and axes, for all rings of a body at once.
     texture coordinates run from 0 to 1).  V = R * S vertices.  T: triangles.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -78,8 +78,8 @@ def _column(rows: list[tuple[float, ...]]) -> np.ndarray:
 
 # Rows: y, x, z, a, b of level rings.
 _TORSO = _column([
-    (0.842, 0, -.004, .032, .034), (0.834, 0, -.003, .056, .041),
-    (0.822, 0, -.002, .086, .047), (0.804, 0, 0, .103, .056), (0.775, 0, .002, .101, .064),
+    (0.846, 0, -.004, .030, .033), (0.838, 0, -.003, .052, .040),
+    (0.826, 0, -.002, .083, .046), (0.806, 0, 0, .101, .055), (0.775, 0, .002, .101, .064),
     (0.745, 0, .004, .097, .067), (0.710, 0, .003, .092, .063),
     (0.665, 0, .001, .083, .056), (0.625, 0, .001, .081, .056),
     (0.590, 0, -.001, .089, .063), (0.550, 0, -.004, .098, .070),
@@ -91,13 +91,13 @@ _NECK = _column([
     (0.842, 0, -.001, .030, .031), (0.822, 0, -.004, .038, .036),
 ])  # fmt: skip
 _ARM = _column([
-    (0.842, .098, 0, .006, .008), (0.836, .100, 0, .024, .026),
-    (0.816, .104, 0, .036, .036), (0.785, .106, 0, .035, .036),
+    (0.834, .090, 0, .006, .008), (0.830, .095, 0, .020, .024),
+    (0.814, .102, 0, .032, .034), (0.785, .106, 0, .034, .036),
     (0.745, .106, 0, .030, .034), (0.700, .106, .001, .027, .030),
     (0.655, .106, 0, .0245, .026), (0.628, .106, -.002, .0235, .0245),
     (0.600, .106, 0, .024, .0245), (0.570, .106, .001, .0235, .0235),
     (0.530, .106, 0, .019, .020), (0.490, .106, 0, .014, .017),
-    (0.476, .106, 0, .012, .016),
+    (0.478, .106, 0, .013, .016), (0.477, .106, 0, .001, .001),
 ])  # fmt: skip
 _HAND = _column([
     (0.486, .106, 0, .010, .014), (0.468, .106, 0, .0115, .020),
@@ -117,21 +117,21 @@ _LEG = _column([
     (0.262, .052, .001, .033, .036), (0.220, .053, -.007, .035, .040),
     (0.175, .053, -.007, .032, .036), (0.115, .052, -.003, .023, .026),
     (0.070, .052, -.002, .019, .022), (0.040, .052, -.002, .019, .024),
-    (0.026, .052, -.002, .016, .02),
+    (0.027, .052, -.002, .016, .02), (0.026, .052, -.002, .001, .001),
 ])  # fmt: skip
 _HEAD = _column([
-    (1.000, 0, .000, .006, .008), (0.994, 0, .000, .027, .031),
+    (1.000, 0, .000, .001, .001), (0.994, 0, .000, .027, .031),
     (0.978, 0, .001, .041, .050), (0.955, 0, .003, .049, .060),
     (0.932, 0, .006, .050, .0605), (0.912, 0, .010, .0475, .057),
     (0.894, 0, .016, .042, .050), (0.880, 0, .024, .033, .041),
-    (0.870, 0, .032, .021, .028), (0.865, 0, .036, .006, .010),
+    (0.870, 0, .032, .021, .028), (0.865, 0, .036, .001, .001),
 ])  # fmt: skip
 # Rows: z, x, y, a, b of upright rings.
 _FOOT = _column([
-    (-.036, .052, .018, .010, .010), (-.030, .052, .020, .020, .019),
+    (-.034, .052, .018, .001, .001), (-.030, .052, .020, .020, .019),
     (-.008, .052, .024, .0235, .025), (.022, .052, .025, .025, .025),
     (.052, .052, .018, .027, .018), (.082, .052, .013, .027, .013),
-    (.104, .052, .010, .020, .010), (.112, .052, .009, .006, .005),
+    (.104, .052, .010, .020, .010), (.111, .052, .009, .001, .001),
 ])  # fmt: skip
 _NOSE = _column([
     (.060, 0, .918, .0125, .019), (.068, 0, .916, .0095, .0145),
@@ -140,11 +140,11 @@ _NOSE = _column([
 
 
 def _level(rect: str, rows: np.ndarray, bones: tuple[str, str], weight: np.ndarray,
-           side: float = 1.0, grow: np.ndarray | float = 0.0, **more) -> Tube:
-    """A level tube from rows (y, x, z, a, b), mirrored to `side`, thickened."""
+           side: float = 1.0, **more) -> Tube:
+    """A level tube from rows (y, x, z, a, b), mirrored to `side`."""
     y, x, z, a, b = rows.T
     centres = np.stack([x * side, y, z], 1)
-    radii = np.stack([a, b], 1) + np.reshape(grow, (-1, 1))
+    radii = np.stack([a, b], 1)
     v = (y[0] - y) / (y[0] - y[-1])
     return Tube(rect, centres, radii, bones, weight, v, **more)
 
@@ -155,76 +155,104 @@ def _ramp(y: np.ndarray, high: float, low: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
+def _grown(tube: Tube, grow: np.ndarray) -> Tube:
+    """The tube with its rings [R] thicker by `grow`; its ends stay closed."""
+    grow[0] = grow[-1] = 0.0
+    return replace(tube, radii=tube.radii + grow[:, None])
+
+
+def _swell(center: float, width: float) -> np.ndarray:
+    """A smooth bump over the torso's rings, 0..1."""
+    return np.exp(-(((_TORSO[:, 0] - center) / width) ** 2))
+
+
+# Two bones carry a tube: the trunk is two tubes that share the ring `_CUT`.
+_CUT = 7
+_UPPER = slice(0, _CUT + 1)
+_LOWER = slice(_CUT, None)
+_TORSO_TUBE = _level("torso", _TORSO, ("chest", "spine"), _TORSO[:, 0], square=0.25)
+_TORSO_WEIGHTS = (_ramp(_TORSO[_UPPER, 0], 0.73, 0.665),
+                  _ramp(_TORSO[_LOWER, 0], 0.665, 0.58))
+_BELLY, _BUST, _WAIST = _swell(0.62, 0.06), _swell(0.745, 0.022), _swell(0.64, 0.04)
+
+
 def _torso(outfit: Outfit) -> list[Tube]:
+    whole = _TORSO_TUBE
     y = _TORSO[:, 0]
-    rows = _TORSO.copy()
-    rows[:, 4] += outfit.belly * np.exp(-(((y - 0.62) / 0.06) ** 2))
-    rows[:, 2] += 0.6 * outfit.belly * np.exp(-(((y - 0.62) / 0.06) ** 2))
-    rows[:, 2] += outfit.bust * np.exp(-(((y - 0.745) / 0.022) ** 2))
-    rows[:, 3] += 0.010 * outfit.waist * np.exp(-(((y - 0.64) / 0.04) ** 2))
-    grow = np.where(y > 0.59, outfit.top_thickness, outfit.bottom_thickness)
-    grow = np.where((y < 0.60) & (y > outfit.top_hem), outfit.top_thickness + .002, grow)
-    # Two bones carry a tube: the trunk is two tubes that share a ring.
-    cut = 7
-    upper = _level("torso", rows[: cut + 1], ("chest", "spine"),
-                   _ramp(y[: cut + 1], 0.73, 0.665), grow=grow[: cut + 1], square=0.25)
-    lower = _level("torso", rows[cut:], ("spine", "pelvis"),
-                   _ramp(y[cut:], 0.665, 0.58), grow=grow[cut:], square=0.25)
-    v = (y[0] - y) / (y[0] - y[-1])
+    grow = np.where(y > outfit.top_hem, outfit.top_thickness + 0.002,
+                    outfit.bottom_thickness)
+    radii = whole.radii + grow[:, None]
+    radii[:, 1] += outfit.belly * _BELLY
+    radii[:, 0] += 0.010 * outfit.waist * _WAIST
+    centres = whole.centres.copy()
+    centres[:, 2] += 0.6 * outfit.belly * _BELLY + outfit.bust * _BUST
     return [
-        Tube(**{**upper.__dict__, "v": v[: cut + 1]}),
-        Tube(**{**lower.__dict__, "v": v[cut:]}),
-    ]
+        replace(whole, centres=centres[part], radii=radii[part], bones=bones,
+                weight=weight, v=whole.v[part])
+        for part, bones, weight in zip(
+            (_UPPER, _LOWER), (("chest", "spine"), ("spine", "pelvis")), _TORSO_WEIGHTS,
+            strict=True)
+    ]  # fmt: skip
 
 
-def _limbs(outfit: Outfit) -> list[Tube]:
-    tubes = []
-    y = _ARM[:, 0]
-    arm_v = (y[0] - y) / (y[0] - y[-1])
-    arm_grow = np.where(arm_v <= outfit.sleeve + 0.02, outfit.top_thickness, 0.0)
-    y = _LEG[:, 0]
-    leg_v = (y[0] - y) / (y[0] - y[-1])
-    leg_grow = np.where(leg_v <= outfit.trouser + 0.02,
-                        outfit.bottom_thickness + outfit.flare * leg_v**1.5, 0.0)
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        tubes += [
-            _level("arm", _ARM, (f"{side}_shoulder", f"{side}_elbow"),
-                   _ramp(_ARM[:, 0], 0.662, 0.594), sign, arm_grow),
-            _level("hand", _HAND, (f"{side}_wrist", f"{side}_wrist"),
-                   np.ones(len(_HAND)), sign),
-            _level("hand", _THUMB, (f"{side}_wrist", f"{side}_wrist"),
-                   np.ones(len(_THUMB)), sign),
-            _level("leg", _LEG, (f"{side}_hip", f"{side}_knee"),
-                   _ramp(_LEG[:, 0], 0.325, 0.245), sign, leg_grow),
-            _foot(side, sign, outfit.shoe_thickness),
-        ]
-    return tubes
-
-
-def _foot(side: str, sign: float, grow: float) -> Tube:
+def _foot(side: str, sign: float) -> Tube:
     z, x, y, a, b = _FOOT.T
     bone = f"{side}_ankle"
-    return Tube("foot", np.stack([x * sign, y, z], 1), np.stack([a, b], 1) + grow,
+    return Tube("foot", np.stack([x * sign, y, z], 1), np.stack([a, b], 1),
                 (bone, bone), np.ones(len(z)), (z - z[0]) / (z[-1] - z[0]), "upright",
                 0.2)
 
 
-def _head(outfit: Outfit) -> list[Tube]:
-    ones = np.ones(len(_HEAD))
-    head = _level("head", _HEAD, ("head", "head"), ones)
+def _side_tubes(side: str, sign: float) -> list[Tube]:
+    """Arm, leg, foot, hand and thumb of one side, naked."""
+    wrist = (f"{side}_wrist", f"{side}_wrist")
+    return [
+        _level("arm", _ARM, (f"{side}_shoulder", f"{side}_elbow"),
+               _ramp(_ARM[:, 0], 0.662, 0.594), sign),
+        _level("leg", _LEG, (f"{side}_hip", f"{side}_knee"),
+               _ramp(_LEG[:, 0], 0.325, 0.245), sign),
+        _foot(side, sign),
+        _level("hand", _HAND, wrist, np.ones(len(_HAND)), sign),
+        _level("hand", _THUMB, wrist, np.ones(len(_THUMB)), sign),
+    ]
+
+
+_SIDE_TUBES = _side_tubes("left", 1.0), _side_tubes("right", -1.0)
+
+
+def _limbs(outfit: Outfit) -> list[Tube]:
+    tubes = []
+    for arm, leg, foot, hand, thumb in _SIDE_TUBES:
+        sleeve = np.where(arm.v <= outfit.sleeve + 0.02, outfit.top_thickness, 0.0)
+        sleeve *= np.clip(arm.v / 0.2, 0.2, 1.0)
+        cloth = outfit.bottom_thickness + outfit.flare * leg.v**1.5
+        cloth = np.where(leg.v <= outfit.trouser + 0.02, cloth, 0.0)
+        tubes += [_grown(arm, sleeve), _grown(leg, cloth),
+                  _grown(foot, np.full(len(foot.v), outfit.shoe_thickness)), hand, thumb]
+    return tubes
+
+
+def _head_tubes() -> list[Tube]:
+    """Head, nose, neck and ears."""
+    bones = ("head", "head")
     z, x, y, a, b = _NOSE.T
-    nose = Tube("nose", np.stack([x, y, z], 1), np.stack([a, b], 1), ("head", "head"),
-                np.ones(4), np.linspace(0, 1, 4), "upright")
-    neck = _level("hand", _NECK, ("head", "chest"), _ramp(_NECK[:, 0], 0.875, 0.835))
-    tubes = [head, nose, neck]
+    tubes = [
+        _level("head", _HEAD, bones, np.ones(len(_HEAD))),
+        Tube("nose", np.stack([x, y, z], 1), np.stack([a, b], 1), bones, np.ones(4),
+             np.linspace(0, 1, 4), "upright"),
+        _level("hand", _NECK, ("head", "chest"), _ramp(_NECK[:, 0], 0.875, 0.835)),
+    ]
     ear = np.array([(.055, .005, .007), (.054, .011, .016), (.049, .011, .016),
-                    (.042, .008, .012)])
+                    (.042, .008, .012)])  # fmt: skip
     for sign in (1.0, -1.0):
         rows = ear if sign > 0 else ear[::-1]
         centres = np.stack([rows[:, 0] * sign, np.full(4, 0.921), np.full(4, 0.0)], 1)
-        tubes.append(Tube("nose", centres, rows[:, 1:], ("head", "head"), np.ones(4),
+        tubes.append(Tube("nose", centres, rows[:, 1:], bones, np.ones(4),
                           np.linspace(0, 1, 4), "sideways"))
-    return tubes + _hair(outfit)
+    return tubes
+
+
+_HEAD_TUBES = _head_tubes()
 
 
 def _hair(outfit: Outfit) -> list[Tube]:
@@ -232,18 +260,18 @@ def _hair(outfit: Outfit) -> list[Tube]:
     if outfit.hair == "bald":
         return []
     puff = outfit.hair_volume
-    rows = [(1.004, 0, -.004, .010, .012), (0.999, 0, -.005, .032, .035),
+    rows = [(1.004, 0, -.004, .001, .001), (0.999, 0, -.005, .032, .035),
             (0.983, 0, -.006, .045, .053), (0.963, 0, -.010, .0515, .057),
             (0.943, 0, -.019, .0525, .050), (0.920, 0, -.026, .0505, .042),
-            (0.897, 0, -.030, .043, .033), (0.884, 0, -.030, .030, .024)]
+            (0.897, 0, -.030, .043, .033), (0.884, 0, -.030, .001, .001)]
     if outfit.hair == "long":
         rows = rows[:5] + [
             (0.915, 0, -.024, .056, .045), (0.880, 0, -.030, .058, .040),
             (0.840, 0, -.042, .060, .032), (0.795, 0, -.058, .058, .024),
             (outfit.hair_end, 0, -.064, .045, .016),
-            (outfit.hair_end - 0.012, 0, -.064, .012, .006)]
+            (outfit.hair_end - 0.012, 0, -.064, .001, .001)]
     table = _column(rows)
-    table[:, 3:] += puff * np.clip((table[:, 0:1] - 0.86) / 0.05, 0.1, 1.0)
+    table[1:-1, 3:] += puff * np.clip((table[1:-1, 0:1] - 0.86) / 0.05, 0.1, 1.0)
     table[:4, 0] += puff
     weight = _ramp(table[:, 0], 0.86, 0.80)
     tubes = [_level("hair", table, ("head", "chest"), weight)]
@@ -273,12 +301,9 @@ def _extras(outfit: Outfit) -> list[Tube]:
     if outfit.skirt_hem is not None:
         top = 0.615
         y = np.linspace(top, outfit.skirt_hem, 7)
-        y[-1] = y[-2] - 0.002
         t = (top - y) / (top - outfit.skirt_hem)
         a = 0.080 + 0.030 * np.minimum(t * 3, 1) + outfit.flare * t
-        b = 0.064 + 0.012 * np.minimum(t * 3, 1) + outfit.flare * t
-        a[-1] *= 0.86
-        b[-1] *= 0.86
+        b = 0.066 + 0.024 * np.minimum(t * 3, 1) + outfit.flare * t
         rows = np.stack([y, 0 * y, 0 * y - .003, a, b], 1)
         tubes.append(_level("skirt", rows, ("pelvis", "pelvis"),
                             _ramp(y, 0.585, 0.50), hem=True))
@@ -292,7 +317,7 @@ def _extras(outfit: Outfit) -> list[Tube]:
 
 def body_tubes(outfit: Outfit) -> list[Tube]:
     """All parts of a body in `outfit`, in the rest statue."""
-    return _torso(outfit) + _limbs(outfit) + _head(outfit) + _extras(outfit)
+    return _torso(outfit) + _limbs(outfit) + _HEAD_TUBES + _hair(outfit) + _extras(outfit)
 
 
 @lru_cache(maxsize=512)
@@ -389,7 +414,7 @@ def _hang_skirt(hem, weight, rest, centre, size, pose, build) -> None:
     spread = np.linalg.norm(half, axis=1, keepdims=True)
     width = np.linalg.norm(size[rows, 0], axis=1, keepdims=True)
     depth = np.linalg.norm(size[rows, 1], axis=1, keepdims=True)
-    wide = np.maximum(width, spread + 0.052 * build.stature)
+    wide = np.maximum(width, spread + 0.066 * build.stature)
     across = half / (spread + 1e-9)
     size[rows, 0] += free * (across * wide - size[rows, 0])
     fall = pose.rotations[left][:, 1] + pose.rotations[right][:, 1]

@@ -215,10 +215,10 @@ def draw_angles(
         noise: standard deviation of independent noise per joint, degrees.
     """
     first = FAMILIES[family](rng)
-    second = FAMILIES[blend](rng)
     angles = rng.normal(0.0, noise, len(ANGLES))
     for name, value in first.items():
         angles[_SLOT[name]] += (1 - amount) * value
-    for name, value in second.items():
-        angles[_SLOT[name]] += amount * value
+    if amount > 0:
+        for name, value in FAMILIES[blend](rng).items():
+            angles[_SLOT[name]] += amount * value
     return limit_angles(angles)

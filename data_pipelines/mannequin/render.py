@@ -1,6 +1,7 @@
 """One picture from (scenario, seed, split, index): people, place, light, annotations."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 import cv2
@@ -34,6 +35,8 @@ __all__ = ["Person", "Sample", "draw_sample", "sample_rng"]
 COCO_JOINTS = JOINTS[:17]
 _SEAT = -1
 _OCCLUDER = -2
+# With fewer joints in sight nobody could label the person.
+_LEAST_SEEN = 3
 _NOBODY = -3
 
 # How deep in the flesh a joint lies, as a fraction of stature (COCO order).
@@ -47,7 +50,8 @@ class Person:
 
     keypoints: `[17, 3]` COCO joints, x, y in pixels and visibility (0 outside the
         picture, then x = y = 0; 1 hidden by the body itself, another one or an object;
-        2 visible).
+        2 visible). All 0 when fewer than 3 joints are visible: a hint of a person
+        that no annotator would label.
     keypoints_3d: `[29, 3]` the joints `body.JOINTS`, metres, camera frame.
     box: `(x, y, width, height)` around the visible silhouette, edge coordinates.
     area: visible silhouette, pixels.
@@ -247,8 +251,9 @@ def _cast_shadows(image: np.ndarray, bodies: list[_Body], camera: Camera,
     if not mask.any():
         return
     mask = cv2.GaussianBlur(mask, (0, 0), 2.0)
-    keep = cv2.resize(255 - (mask * strength).astype(np.uint8), (width, height))
-    cv2.multiply(image, cv2.merge([keep] * 3), image, 1 / 255)
+    keep = cv2.resize(cv2.convertScaleAbs(mask, alpha=-strength, beta=255.0),
+                      (width, height))
+    cv2.multiply(image, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), image, 1 / 255)
 
 
 def _paint_people(image: np.ndarray, bodies: list[_Body], camera: Camera,
@@ -283,16 +288,16 @@ def _paint_people(image: np.ndarray, bodies: list[_Body], camera: Camera,
     values[:, 2] = lambert * (0.8 + 0.2 * facing)
     values[:, 3] = (0.62 + 0.38 * facing) * (0.86 + 0.14 * normals[:, 1])
     inside = interpolate(xy, triangles, values, pixels, owners, width)
-    inside = inside.astype(np.float32)
 
-    maps = np.zeros((2, height * width), np.float32)
-    maps[:, pixels] = inside[:, :2].T
+    # remap wants pictures of at most 2**15 on a side: the pixels in rows of 256.
+    uv = np.zeros((2, -(-len(pixels) // 256) * 256), np.float32)
+    uv[:, : len(pixels)] = inside[:, :2].T
+    u, v = uv.reshape(2, -1, 256)
     atlas = np.concatenate([b.atlas for b in bodies])
-    texture = cv2.remap(atlas, maps[0].reshape(height, width),
-                        maps[1].reshape(height, width), cv2.INTER_LINEAR,
-                        borderMode=cv2.BORDER_REPLICATE)
-    color = texture.reshape(-1, 3)[pixels].astype(np.float32)
-    folds = 0.9 + 0.2 * noise_field(rng, (height, width)).reshape(-1)[pixels]
+    texture = cv2.remap(atlas, u, v, cv2.INTER_LINEAR)
+    color = texture.reshape(-1, 3)[: len(pixels)].astype(np.float32)
+    folds = noise_field(rng, (height, width)).reshape(-1).take(pixels)
+    folds = np.float32(0.9) + folds * np.float32(0.2 / 255)
     shade = inside[:, 2:3] * light.key.astype(np.float32)
     shade += inside[:, 3:4] * light.ambient.astype(np.float32)
     color *= shade * folds[:, None]
@@ -321,7 +326,7 @@ def _annotate(body: _Body, row: int, camera: Camera, who: np.ndarray,
     xy = camera.project(local[:17])
     inside = (local[:17, 2] > 0.05) & (xy > -0.5).all(1)
     inside &= (xy[:, 0] < width - 0.5) & (xy[:, 1] < height - 0.5)
-    if not len(columns) or not inside.any():
+    if not len(columns):
         return None
     column = np.clip(np.rint(xy[:, 0]), 0, width - 1).astype(int)
     line = np.clip(np.rint(xy[:, 1]), 0, height - 1).astype(int)
@@ -329,6 +334,8 @@ def _annotate(body: _Body, row: int, camera: Camera, who: np.ndarray,
     seen = mask[line, column] & (depth[line, column] > local[:17, 2] - flesh)
     keypoints = np.column_stack([xy, 1.0 + seen])
     keypoints[~inside] = 0.0
+    if seen[inside].sum() < _LEAST_SEEN:
+        keypoints[:] = 0.0
     x0, y0 = int(columns[0]), int(rows[0])
     box = (x0, y0, int(columns[-1]) + 1 - x0, int(rows[-1]) + 1 - y0)
     return Person(keypoints, local, box, int(mask.sum()), body.family)
@@ -356,7 +363,8 @@ def draw_sample(scenario: str, seed: int, index: int,
     ground = np.mean([b.joints[JOINTS.index("pelvis")] for b in bodies], 0) * (1, 0, 1)
     image = paint_background(rng, camera, ground, image_size, plan.clutter)
     mood = np.clip((light.key * 0.6 + light.ambient) ** 0.8, 0.2, 1.4)
-    image = cv2.multiply(image, tuple(mood.tolist()) + (1.0,))
+    levels = np.minimum(np.arange(256)[:, None] * mood, 255).astype(np.uint8)
+    image = cv2.LUT(image, levels[:, None])
     _cast_shadows(image, bodies, camera, light, rng.uniform(0.25, 0.7))
     who, depth = _paint_people(image, bodies, camera, light, rng)
     _smooth_edges(image, who)
@@ -378,6 +386,23 @@ def _develop(image: np.ndarray, rng: np.random.Generator, plan: Scenario) -> np.
     sigma = rng.uniform(-0.4, plan.blur)
     if sigma > 0.25:
         image = cv2.GaussianBlur(image, (0, 0), sigma)
-    grain = rng.uniform(0, plan.grain)
-    noise = rng.standard_normal(image.shape[:2], np.float32) * grain
-    return cv2.add(image, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
+    grain = rng.uniform(0, plan.grain) / _GRAIN_SIGMA
+    sheet = _grain_sheet()
+    height, width = image.shape[:2]
+    y, x = rng.integers(0, len(sheet) // 2, 2).tolist()
+    noise = sheet[y : y + height, x : x + width]
+    if noise.shape != image.shape:
+        noise = cv2.copyMakeBorder(noise, 0, height - noise.shape[0], 0,
+                                   width - noise.shape[1], cv2.BORDER_WRAP)
+    return cv2.addWeighted(image, 1.0, noise, grain, -128 * grain)
+
+
+_GRAIN_SIGMA = 30.0
+
+
+@lru_cache(maxsize=1)
+def _grain_sheet() -> np.ndarray:
+    """Sensor noise around 128, mostly grey: uint8 [512, 512, 3]."""
+    rng = np.random.Generator(np.random.Philox(key=21))
+    grey = rng.standard_normal((512, 512, 1)) + 0.4 * rng.standard_normal((512, 512, 3))
+    return np.clip(128 + _GRAIN_SIGMA * grey, 0, 255).astype(np.uint8)

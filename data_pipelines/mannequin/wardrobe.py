@@ -146,24 +146,27 @@ def _shade(color: Color, factor: float) -> Color:
     return r, g, b
 
 
+def _fill(area: np.ndarray, color: Color) -> None:
+    """Sets a texture area (a view) to one colour; several times faster than NumPy."""
+    cv2.rectangle(area, (0, 0), area.shape[1::-1], color, -1)
+
+
 def _pattern(area: np.ndarray, kind: str, color: Color, second: Color,
              period: int) -> None:
     """Fills a texture area (a view) with a cloth pattern."""
-    area[:] = color
+    _fill(area, color)
     half = max(period // 2, 1)
     if kind in ("stripes", "checks"):
-        for row in range(half):
-            area[row::period] = second
+        area[np.arange(area.shape[0]) % period < half] = second
     if kind in ("columns", "checks"):
         dim = second if kind == "columns" else _shade(second, 0.8)
-        for column in range(half):
-            area[:, column::period] = dim
+        area[:, np.arange(area.shape[1]) % period < half] = dim
     if kind == "dots":
         for dy in (0, 1):
             for dx in (0, 1):
                 area[dy::period, dx::period] = second
     if kind == "blocks":
-        area[: area.shape[0] * 2 // 5] = second
+        _fill(area[: area.shape[0] * 2 // 5], second)
 
 
 def _paint_torso(atlas: np.ndarray, o: Outfit) -> None:
@@ -185,9 +188,9 @@ def _paint_torso(atlas: np.ndarray, o: Outfit) -> None:
         cv2.line(area, (middle, 6), (middle, 44), _shade(o.top, 0.7), 1)
         area[10:44:6, middle : middle + 2] = _shade(o.top, 0.35)
     # The trousers begin where the shirt ends; v is linear in rest height.
-    hem = int(np.clip((0.842 - o.top_hem) / 0.368, 0, 1) * h)
+    hem = int(np.clip((0.846 - o.top_hem) / 0.372, 0, 1) * h)
     if o.skirt_hem is None or o.bottom is not o.top:
-        area[hem:] = o.bottom
+        _fill(area[hem:], o.bottom)
         cv2.line(area, (0, hem), (w, hem), _shade(o.bottom, 0.45), 2)
         area[hem : hem + 3, middle - 2 : middle + 2] = (190, 170, 90)
         cv2.line(area, (middle, hem + 3), (middle, h), _shade(o.bottom, 0.6), 1)
@@ -206,7 +209,7 @@ def _paint_head(atlas: np.ndarray, o: Outfit) -> None:
     """Face in the middle (v is linear in rest height from crown to chin)."""
     x, y, w, h = RECTS["head"]
     area = atlas[y : y + h, x : x + w]
-    area[:] = o.skin
+    _fill(area, o.skin)
     middle = w // 2
     dark, white = (34, 24, 22), (245, 243, 240)
     cheek = tuple(np.clip(np.array(o.skin) * (1.04, 0.88, 0.86), 0, 255).tolist())
@@ -221,7 +224,7 @@ def _paint_head(atlas: np.ndarray, o: Outfit) -> None:
         cv2.ellipse(area, (eye, 31), (4, 2), 0, 0, 360, white, -1)
         cv2.circle(area, (eye, 31), 2, dark, -1)
         brow = _shade(o.hair_color if o.hair != "cap" else dark, 0.7)
-        cv2.line(area, (eye - 4, 26), (eye + 4, 25 + (sign < 0)), brow, 2)
+        cv2.line(area, (eye - 4 * sign, 25), (eye + 4 * sign, 26), brow, 1)
         if o.glasses:
             cv2.ellipse(area, (eye, 31), (6, 5), 0, 0, 360, (30, 30, 34), 1)
     if o.glasses:
@@ -231,18 +234,18 @@ def _paint_head(atlas: np.ndarray, o: Outfit) -> None:
     mouth = np.array([(middle - 7, 49 - curve), (middle, 50), (middle + 7, 49 - curve)])
     cv2.polylines(area, [mouth.astype(np.int32)], False, lip, 2)
     if o.hair != "bald":  # Hairline and the back of the head.
-        area[:14] = o.hair_color
+        _fill(area[:14], o.hair_color)
         for side in (slice(0, 26), slice(w - 26, w)):
-            area[:46, side] = o.hair_color
+            _fill(area[:46, side], o.hair_color)
         for side in (slice(26, 36), slice(w - 36, w - 26)):
-            area[:26, side] = o.hair_color
+            _fill(area[:26, side], o.hair_color)
 
 
 def _paint_limbs(atlas: np.ndarray, o: Outfit) -> None:
     x, y, w, h = RECTS["arm"]
     area = atlas[y : y + h, x : x + w]
     cuff = min(int(o.sleeve * h), h)
-    area[:] = o.skin
+    _fill(area, o.skin)
     if cuff > 0:
         kind = "plain" if o.top_pattern in ("logo", "blocks") else o.top_pattern
         _pattern(area[:cuff], kind, o.top, o.top_second, o.period)
@@ -250,7 +253,7 @@ def _paint_limbs(atlas: np.ndarray, o: Outfit) -> None:
     x, y, w, h = RECTS["leg"]
     area = atlas[y : y + h, x : x + w]
     end = min(int(o.trouser * h), h)
-    area[:] = o.skin
+    _fill(area, o.skin)
     color, second = o.bottom, o.bottom_second
     if o.skirt_hem is not None and o.bottom is o.top:
         color, second = second, color
@@ -263,7 +266,7 @@ def _paint_limbs(atlas: np.ndarray, o: Outfit) -> None:
         area[int(0.86 * h) :] = (225, 225, 222)
     x, y, w, h = RECTS["foot"]
     area = atlas[y : y + h, x : x + w]
-    area[:] = o.shoe
+    _fill(area, o.shoe)
     area[:, 12:20] = _shade(o.shoe, 1.25)
     area[14:24:3, 13:19] = (235, 235, 235)
     area[:, :6] = area[:, -6:] = (70, 66, 62)
@@ -272,7 +275,7 @@ def _paint_limbs(atlas: np.ndarray, o: Outfit) -> None:
 def paint_atlas(o: Outfit, rng: np.random.Generator) -> np.ndarray:
     """The texture of one body: RGB uint8 `ATLAS_SIZE` + (3,)."""
     atlas = np.empty((*ATLAS_SIZE, 3), np.uint8)
-    atlas[:] = o.skin
+    _fill(atlas, o.skin)
     _paint_torso(atlas, o)
     _paint_head(atlas, o)
     _paint_limbs(atlas, o)
@@ -289,14 +292,14 @@ def paint_atlas(o: Outfit, rng: np.random.Generator) -> np.ndarray:
     kind = o.top_pattern if o.bottom is o.top else o.bottom_pattern
     _pattern(area, "plain" if kind in ("logo", "blocks") else kind, color, second,
              o.period)
-    folds = 1 + 0.13 * np.sin(np.arange(w) * (2 * np.pi / w) * (5 + o.period))
-    area[:] = np.clip(area * folds[None, :, None], 0, 255)
+    dark = 1 + np.sin(np.arange(w) * (2 * np.pi / w) * (5 + o.period))
+    area -= (area * (0.12 * dark)[:, None]).astype(np.uint8)
     x, y, w, h = RECTS["bag"]
-    atlas[y : y + h, x : x + w] = o.bottom_second
+    _fill(atlas[y : y + h, x : x + w], o.bottom_second)
     cv2.rectangle(atlas, (x + 2, y + 14), (x + w - 3, y + 26),
                   _shade(o.bottom_second, 0.6), 2)
     x, y, w, h = RECTS["nose"]
-    atlas[y : y + h, x : x + w] = _shade(o.skin, 0.96)
+    _fill(atlas[y : y + h, x : x + w], _shade(o.skin, 0.96))
     x, y, w, h = RECTS["seat"]
-    atlas[y : y + h, x : x + w] = _shade(o.shoe, 0.9)
+    _fill(atlas[y : y + h, x : x + w], _shade(o.shoe, 0.9))
     return atlas
