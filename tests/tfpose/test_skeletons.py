@@ -1,6 +1,7 @@
 """Skeletons: laws that hold for every one of them, and agreement with real files."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,3 +187,37 @@ def test_bodies_in_3d_hang_together(shared_data, name: str, file: str) -> None:
     ) / 2
     from_thorax = np.linalg.norm(bodies[:, skeleton.index("thorax")] - middle, axis=-1)
     assert from_thorax.max() < 0.1
+
+
+def _mpii_people(folder: Path) -> np.ndarray:
+    records = json.loads((folder / "formats/mpii/test_mpii.json").read_text())
+    return np.array([record["joints"] for record in records])
+
+
+def _penn_action_people(folder: Path) -> np.ndarray:
+    io = pytest.importorskip("scipy.io")
+    files = sorted((folder / "formats/penn_action/labels").glob("*.mat"))
+    clips = [io.loadmat(str(file)) for file in files]
+    return np.stack([np.stack([c["x"][0], c["y"][0]], axis=-1) for c in clips])
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("mpii16", _mpii_people), ("penn_action13", _penn_action_people)]
+)
+def test_people_in_files_without_names_hang_together(shared_data, name, read) -> None:
+    """Each limb is shorter than the way to the other side's joint; heads are up."""
+    skeleton = get_skeleton(name)
+    people = read(shared_data)
+    assert people.shape[1:] == (skeleton.num_joints, 2)
+
+    def place(joint: str) -> np.ndarray:
+        return people[:, skeleton.index(joint)]
+
+    for upper, lower in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee")):
+        for side, other in (("left_", "right_"), ("right_", "left_")):
+            own = np.linalg.norm(place(side + upper) - place(side + lower), axis=-1)
+            far = np.linalg.norm(place(other + upper) - place(side + lower), axis=-1)
+            assert np.median(own) < np.median(far)
+    head = "head_top" if "head_top" in skeleton.joints else "head"
+    for above, below in ((head, "left_shoulder"), ("left_shoulder", "left_hip")):
+        assert np.median((place(below) - place(above))[:, 1]) > 0
