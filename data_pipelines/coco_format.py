@@ -5,6 +5,7 @@ their image. What can be used is used; every record that is not is named in a
 `SkipReport` with the reason, and every correction is counted there.
 """
 
+import gc
 import json
 import math
 import os
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.category_skeleton import skeleton_of_category
-from data_pipelines.images import FileImages, image_size
+from data_pipelines.coco_images import ImageTable, is_id, read_images
+from data_pipelines.images import FileImages
 from data_pipelines.people import PoseDataset
 from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
@@ -24,6 +26,9 @@ __all__ = ["MIN_BOX_SIDE", "load_json", "read_coco"]
 
 # A box with less of a side than this inside its image shows no person, px.
 MIN_BOX_SIDE = 1.0
+
+# No coordinate or area is of this size; float32 and float64 hold it.
+_HUGE = 1e30
 
 _WRONG_LENGTH = "keypoints of a wrong length"
 _WRONG_VISIBILITY = "keypoint visibility is not 0, 1 or 2"
@@ -36,8 +41,11 @@ def load_json(path: str | os.PathLike) -> Any:
         InputError: no such file, or not JSON; has the path and the position.
     """
     path = os.fspath(path)
+    collecting = gc.isenabled()
+    # The collector walks a growing tree of lists again and again: a third of the time.
+    gc.disable()
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return json.load(file)
     except OSError as error:
         raise InputError(f"{path}: not readable: {error.strerror}") from None
@@ -48,8 +56,11 @@ def load_json(path: str | os.PathLike) -> Any:
             f"{path}: not JSON at line {error.lineno}, column {error.colno} "
             f"(character {error.pos}): {error.msg}"
         ) from None
-    except RecursionError:
-        raise InputError(f"{path}: JSON nested too deeply") from None
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{path}: JSON not usable: {error}") from None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def read_coco(
@@ -85,13 +96,13 @@ def read_coco(
     category = _people_category(content["categories"], path, skeleton)
     annotations = _of_category(content["annotations"], category, content, report)
     if skeleton is None:
-        if not category.get("keypoints"):
+        if not _names_joints(category):
             raise InputError(
                 f"{path}: category {category.get('name')!r} names no keypoints; "
                 "give the skeleton of its annotations"
             )
         skeleton = _find_skeleton(category, annotations, path)
-    images = _read_images(content["images"], os.fspath(image_dir), report)
+    images = read_images(content["images"], os.fspath(image_dir), report)
     people = _read_people(annotations, images, skeleton.num_joints, report)
     del content, annotations
     report.used = {"images": len(images.ids), "people": len(people["person_ids"])}
@@ -128,10 +139,8 @@ def _people_category(
     categories: list[Any], path: str, skeleton: Skeleton | None
 ) -> dict[str, Any]:
     """The category of people: with keypoints, or called person, or the only one."""
-    categories = [c for c in categories if isinstance(c, dict) and _is_id(c.get("id"))]
-    with_joints = [
-        c for c in categories if isinstance(c.get("keypoints"), list) and c["keypoints"]
-    ]
+    categories = [c for c in categories if isinstance(c, dict) and is_id(c.get("id"))]
+    with_joints = [c for c in categories if _names_joints(c)]
     for choice in (with_joints, categories):
         people = [c for c in choice if c.get("name") == "person"]
         if len(choice) == 1 or len(people) == 1:
@@ -142,6 +151,10 @@ def _people_category(
     )
 
 
+def _names_joints(category: dict[str, Any]) -> bool:
+    return isinstance(category.get("keypoints"), list) and bool(category["keypoints"])
+
+
 def _of_category(
     annotations: list[Any],
     category: dict[str, Any],
@@ -149,7 +162,8 @@ def _of_category(
     report: SkipReport,
 ) -> list[dict]:
     """The annotations of people; one without category_id is taken for a person."""
-    known = {c.get("id") for c in content["categories"] if isinstance(c, dict)}
+    records = content["categories"]
+    known = [c["id"] for c in records if isinstance(c, dict) and is_id(c.get("id"))]
     wanted, kept = category["id"], []
     for row, annotation in enumerate(annotations):
         if not isinstance(annotation, dict):
@@ -159,7 +173,7 @@ def _of_category(
         if found == wanted:
             kept.append(annotation)
             continue
-        known_id = _is_id(found) and found in known
+        known_id = is_id(found) and found in known
         reason = "category is not people" if known_id else "unknown category_id"
         report.skip("annotation", annotation.get("id"), "", reason, f"{found!r}")
     return kept
@@ -178,87 +192,8 @@ def _find_skeleton(
     return skeleton_of_category(category, path, usual // 3 if shorter else None)
 
 
-class _Images:
-    """Usable images in the file's order, and why the others are not."""
-
-    def __init__(self):
-        self.ids: list[int] = []
-        self.paths: list[str] = []
-        self.sizes: list[tuple[int, int]] = []
-        self.rows: dict[int, int] = {}
-        self.names: dict[int, str] = {}
-        self.unusable: dict[int, str] = {}
-
-
-def _read_images(records: list[Any], image_dir: str, report: SkipReport) -> _Images:
-    images = _Images()
-    for number, record in enumerate(records):
-        if not isinstance(record, dict):
-            report.skip("image", None, "", "not an object", f"row {number}")
-            continue
-        image_id, name = record.get("id"), record.get("file_name")
-        if not _is_id(image_id):
-            report.skip("image", image_id, str(name), "id is not an integer")
-            continue
-        if image_id in images.names:
-            report.skip("image", image_id, str(name), "duplicate id")
-            continue
-        images.names[image_id] = str(name)
-        try:
-            path = _find_image(name, image_dir)
-            size = _image_size(record, path, report)
-        except InputError as error:
-            reason, _, detail = str(error).partition(" | ")
-            images.unusable[image_id] = reason
-            report.skip("image", image_id, str(name), reason, detail)
-            continue
-        images.rows[image_id] = len(images.ids)
-        images.ids.append(image_id)
-        images.paths.append(path)
-        images.sizes.append(size)
-    return images
-
-
-def _find_image(name: Any, image_dir: str) -> str:
-    if not isinstance(name, str) or not name:
-        raise InputError("no file_name")
-    rest, path = name, os.path.join(image_dir, name)
-    first = path
-    while True:
-        try:
-            length = os.stat(path).st_size
-            break
-        except (OSError, ValueError):
-            _, slash, rest = rest.partition("/")
-            if not slash:
-                raise InputError(f"image file is absent | {first}") from None
-            path = os.path.join(image_dir, rest)
-    if length == 0:
-        raise InputError(f"image file is empty | {path}")
-    return path
-
-
-def _image_size(record: dict, path: str, report: SkipReport) -> tuple[int, int]:
-    height, width = record.get("height"), record.get("width")
-    if _is_id(height) and _is_id(width) and height > 0 and width > 0:
-        return height, width
-    try:
-        with open(path, "rb") as file:
-            size = image_size(file.read(), path)
-    except OSError as error:
-        raise InputError(f"image not readable | {error.strerror}") from None
-    except InputError as error:
-        raise InputError(f"image not readable | {error}") from None
-    report.note("image size read from the file")
-    return size
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _read_people(
-    annotations: list[dict], images: _Images, num_joints: int, report: SkipReport
+    annotations: list[dict], images: ImageTable, num_joints: int, report: SkipReport
 ) -> dict[str, np.ndarray]:
     """Columns of the usable annotations; whole arrays at a time for speed."""
     reasons: list[str | None] = [None] * len(annotations)
@@ -276,7 +211,7 @@ def _read_people(
             report.skip("annotation", annotation.get("id"), name, reason, detail)
     chosen = [annotations[i] for i in used]
     areas = np.array([_number(a.get("area")) for a in chosen], np.float32)
-    areas[~(areas > 0)] = np.nan
+    areas[~((areas > 0) & np.isfinite(areas))] = np.nan
     report.note("area absent (NaN)", np.isnan(areas).sum())
     keypoints = keypoints[used].astype(np.float32)
     bare = (keypoints[..., 2] == 0).all(axis=1)
@@ -292,15 +227,17 @@ def _read_people(
 
 
 def _hashable(value: Any) -> Any:
-    return value if _is_id(value) else None
+    return value if is_id(value) else None
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    """A JSON number that float32 can hold, else NaN."""
+    known = isinstance(value, int | float) and abs(value) < _HUGE
+    return float(value) if known else math.nan
 
 
 def _image_rows(
-    annotations: list[dict], images: _Images, reasons: list[str | None]
+    annotations: list[dict], images: ImageTable, reasons: list[str | None]
 ) -> np.ndarray:
     rows = np.zeros(len(annotations), np.int64)
     for i, annotation in enumerate(annotations):
@@ -321,7 +258,7 @@ def _check_ids(annotations: list[dict], reasons: list[str | None]) -> None:
         person_id = annotation.get("id")
         if person_id is None:
             continue
-        if not _is_id(person_id):
+        if not is_id(person_id):
             reasons[i] = reasons[i] or "id is not an integer"
         elif person_id in seen:
             reasons[i] = reasons[i] or "duplicate id"
@@ -362,18 +299,18 @@ def _keypoints(
     try:
         if rows:
             keypoints[rows] = np.array(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         for i, value in zip(rows, values, strict=True):
             try:
                 keypoints[i] = np.array(value, np.float64)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 reasons[i] = "keypoints are not numbers"
     keypoints = keypoints.reshape(-1, num_joints, 3)
     visibility = keypoints[..., 2]
     keypoints[visibility == 0] = 0
     for i in np.flatnonzero(~np.isin(visibility, (0, 1, 2)).all(axis=1)):
         reasons[i] = reasons[i] or _WRONG_VISIBILITY
-    for i in np.flatnonzero(~np.isfinite(keypoints).all(axis=(1, 2))):
+    for i in np.flatnonzero(~(np.abs(keypoints) < _HUGE).all(axis=(1, 2))):
         reasons[i] = reasons[i] or "a labelled keypoint is not finite"
     return keypoints
 
@@ -402,9 +339,9 @@ def _boxes(
             continue
         try:
             boxes[i] = box
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             reasons[i] = f"bbox is not four numbers | {str(box)[:60]}"
-    for i in np.flatnonzero(~np.isfinite(boxes).all(axis=1)):
+    for i in np.flatnonzero(~(np.abs(boxes) < _HUGE).all(axis=1)):
         reasons[i] = reasons[i] or f"bbox is not finite | {boxes[i].tolist()}"
     return boxes
 

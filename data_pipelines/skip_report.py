@@ -76,7 +76,7 @@ class SkipReport:
     def write(self, path: str | os.PathLike) -> None:
         """Writes the report as JSON, aside and renamed."""
         aside = f"{os.fspath(path)}.partial"
-        with open(aside, "w", encoding="utf-8") as file:
+        with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump(self.to_dict(), file, indent=1, ensure_ascii=False)
             file.write("\n")
         os.replace(aside, path)

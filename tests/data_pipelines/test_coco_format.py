@@ -40,7 +40,7 @@ def _content():
                 "bbox": [2, 3, 20, 30],
                 "area": 99.5,
                 "iscrowd": 0,
-                "keypoints": POSE,
+                "keypoints": list(POSE),
                 "num_keypoints": 2,
             }
         ],
@@ -86,6 +86,7 @@ def test_columns(folder):
         ({"category_id": [1]}, "unknown category_id"),
         ({"id": 10}, "duplicate id"),
         ({"id": "x"}, "id is not an integer"),
+        ({"id": 2**63}, "id is not an integer"),
         ({"bbox": [2, 3, 0, 30]}, "bbox has no size"),
         ({"bbox": [2, 3, -4, 30]}, "bbox has no size"),
         ({"bbox": [60, 3, 20, 30]}, "bbox outside its image"),
@@ -93,6 +94,8 @@ def test_columns(folder):
         ({"bbox": [4, 3, 0.5, 30]}, "bbox smaller than a pixel"),
         ({"bbox": [2, 3, 20]}, "bbox is not four numbers"),
         ({"bbox": "none"}, "bbox is not four numbers"),
+        ({"bbox": [10**400, 3, 20, 30]}, "bbox is not four numbers"),
+        ({"bbox": [1e200, 3, 20, 30]}, "bbox is not finite"),
         ({"bbox": [float("nan"), 3, 20, 30]}, "bbox is not finite"),
         ({"bbox": None, "keypoints": None}, "no bbox, and no keypoints"),
         ({"keypoints": POSE[:-1]}, "keypoints of a wrong length"),
@@ -100,6 +103,7 @@ def test_columns(folder):
         ({"keypoints": ["x", *POSE[1:]]}, "keypoints are not numbers"),
         ({"keypoints": [[1], *POSE[1:]]}, "keypoints are not numbers"),
         ({"keypoints": [float("inf"), *POSE[1:]]}, "keypoint is not finite"),
+        ({"keypoints": [1e39, *POSE[1:]]}, "keypoint is not finite"),
         ({"keypoints": [5, 6, 0.7, *POSE[3:]]}, "visibility is not 0, 1 or 2"),
         ({"keypoints": [5, 6, 3, *POSE[3:]]}, "visibility is not 0, 1 or 2"),
     ],
@@ -220,7 +224,8 @@ def test_skeleton_given_for_files_without_joint_names(folder):
     [
         ('{"images": [', "not JSON at line 1, column 13 .character 12."),
         ("", "not JSON at line 1, column 1"),
-        ("[" * 100000, "nested too deeply"),
+        ("[" * 100000, "JSON not usable: .*recursion"),
+        ("[" + "1" * 5000 + "]", "JSON not usable: "),
         ("[]", "found a list at the top, expected an object"),
         ("{}", "no 'images', found nothing"),
         ({"images": [], "annotations": []}, "no 'categories'"),
@@ -240,6 +245,44 @@ def test_files_that_are_not_text_or_not_there(folder):
     (folder / "train.json").write_bytes(b"\xff\xfe{}")
     with pytest.raises(InputError, match="not UTF-8 text at byte 0"):
         read_coco(folder / "train.json", folder)
+
+
+ODD = [None, True, -1, 0, 0.5, 10**30, 1e300, float("nan"), "", "x", "\ud800\0", [], {}]
+
+
+def test_any_value_anywhere(folder):
+    """Whatever one value is replaced by: every annotation is used or is named."""
+    cases = [(path, odd) for path in _paths(_content()) for odd in ODD]
+    for path, odd in cases:
+        content = _content()
+        content["annotations"].append(content["annotations"][0] | {"id": 11})
+        parent = content
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = odd
+        try:
+            people, report = _read(folder, content)
+        except InputError as error:
+            assert "train.json" in str(error) and "\n" not in str(error)
+            continue
+        named = [e for e in report.skipped if e["record"] == "annotation"]
+        assert len(people) + len(named) == 2, (path, odd)
+        assert np.isfinite(people.boxes).all() and np.isfinite(people.keypoints).all()
+        report.write(folder / "skipped.json")
+    assert len(cases) > 400
+
+
+def _paths(node, path=()):
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from _paths(value, (*path, key))
+
+
+def test_byte_order_mark_is_no_fault(folder):
+    (folder / "train.json").write_text(json.dumps(_content()), encoding="utf-8-sig")
+    assert len(read_coco(folder / "train.json", folder / "images")[0]) == 1
 
 
 @pytest.mark.parametrize("field", ["images", "annotations"])

@@ -1,0 +1,427 @@
+"""Writes a dataset as TFRecord shards, once, checking every image on the way.
+
+    python -m data_pipelines.prepare --dataset=coco --data_dir=/data/coco --out=/records
+
+Then train with `--dataset=records --data_dir=/records`. Killed at any moment and
+started again it goes on behind the last finished shard, and ends with the same bytes.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from data_pipelines.coco_format import load_json
+from data_pipelines.datasets import DATASETS, SPLITS, read_source
+from data_pipelines.images import decode_image
+from data_pipelines.people import PoseDataset
+from data_pipelines.records import (
+    FORMAT,
+    INDEX,
+    MANIFEST,
+    encode_example,
+    file_checksum,
+    verify_records,
+    write_shard,
+)
+from data_pipelines.shrink import shrink_image, shrink_people
+from data_pipelines.skip_report import SkipReport
+from tfpose.errors import InputError
+
+__all__ = ["define_flags", "main", "prepare_split"]
+
+_SETTINGS = "settings.json"
+_DONE = ".done.json"
+_AHEAD = 64
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def prepare_split(
+    dataset: str,
+    data_dir: str | os.PathLike,
+    split: str,
+    out: str | os.PathLike,
+    shard_megabytes: float = 128,
+    max_side: int = 0,
+    quiet: bool = False,
+) -> str:
+    """Writes one split to `out`/`split`; see `data_pipelines/records.py` for the form.
+
+    Works in `out`/`split`.partial, which is renamed at the end. Every image is decoded
+    once; those that cannot be are left out with their people and named in
+    `skipped.json`. Images keep their bytes, unless `max_side` shrinks them (to JPEG of
+    quality 95; keypoints, boxes and areas follow).
+
+    Returns:
+        The folder that `read_records` opens.
+
+    Raises:
+        InputError: bad source; `out` holds other settings; the disk is full; another
+            process is writing there.
+    """
+    final = os.path.join(os.fspath(out), split)
+    people, report = read_source(dataset, data_dir, split)
+    settings = {
+        "format": FORMAT,
+        "dataset": dataset,
+        "data_dir": os.path.abspath(data_dir),
+        "split": split,
+        "shard_megabytes": shard_megabytes,
+        "max_side": max_side,
+        "source_checksum": _source_checksum(people),
+    }
+    partial = final + ".partial"
+    with _disk_errors(final), _alone(partial):
+        if os.path.exists(final):
+            os.rmdir(partial)
+            _refuse_other(final, _settings_of(final), settings)
+            _say(f"{final}: already prepared", quiet)
+            return final
+        if os.path.exists(os.path.join(partial, MANIFEST)):
+            _refuse_other(partial, _settings_of(partial), settings)
+        else:
+            _Job(people, report, settings, partial, quiet).run()
+        _publish(partial, final)
+    _say(f"{final}: written from {report.summary()}", quiet)
+    return final
+
+
+class _Job:
+    """One split on its way to a folder that nobody reads yet."""
+
+    def __init__(
+        self,
+        source: PoseDataset,
+        report: SkipReport,
+        settings: dict[str, Any],
+        folder: str,
+        quiet: bool,
+    ):
+        self.source, self.report, self.settings = source, report, settings
+        self.folder, self.quiet = folder, quiet
+        max_side = settings["max_side"]
+        self.target = shrink_people(source, max_side) if max_side else source
+        order = np.argsort(source.image_index, kind="stable")
+        counts = np.bincount(source.image_index, minlength=len(source.image_ids))
+        self.people_of_image = np.split(order, np.cumsum(counts)[:-1])
+        self.names = _names(source, settings["data_dir"])
+        self.start = time.monotonic()
+
+    def run(self) -> None:
+        shards = self._resume()
+        first = shards[-1]["next_row"] if shards else 0
+        rows = len(self.source.image_ids)
+        if first:
+            _say(f"resuming {self.folder} at image {first} of {rows}", self.quiet)
+        images = self._checked_images(first)
+        while first < rows:
+            shard: dict[str, Any] = {"rows": [], "skipped": []}
+            path = os.path.join(self.folder, f"people-{len(shards):05d}.tfrecord")
+            records = self._shard_records(shard, images)
+            offsets, lengths, size = write_shard(path, records)
+            shard |= {
+                "file": os.path.basename(path),
+                "offset": offsets,
+                "length": lengths,
+                "bytes": size,
+                "sha256": file_checksum(path),
+            }
+            _write_json(_state_of(path), shard)
+            shards.append(shard)
+            first = shard["next_row"]
+        self._finish(shards)
+
+    def _resume(self) -> list[dict[str, Any]]:
+        """What earlier runs finished here; half-written files go."""
+        os.makedirs(self.folder, exist_ok=True)
+        settings_path = os.path.join(self.folder, _SETTINGS)
+        if os.path.exists(settings_path):
+            _refuse_other(self.folder, load_json(settings_path), self.settings)
+        else:
+            _write_json(settings_path, self.settings)
+        shards, keep = [], {_SETTINGS}
+        while True:
+            path = os.path.join(self.folder, f"people-{len(shards):05d}.tfrecord")
+            if not os.path.exists(path) or not os.path.exists(_state_of(path)):
+                break
+            shard = load_json(_state_of(path))
+            if os.path.getsize(path) != shard["bytes"]:
+                break
+            shards.append(shard)
+            keep |= {os.path.basename(path), os.path.basename(_state_of(path))}
+        for name in os.listdir(self.folder):
+            if name not in keep:
+                os.remove(os.path.join(self.folder, name))
+        return shards
+
+    def _checked_images(self, first: int) -> Iterator[tuple[int, bytes, str]]:
+        """(row, image file, "") in order; (row, b"", reason) for unusable ones."""
+        total = len(self.source.image_ids)
+        ahead: deque = deque()
+        with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+            for row in range(first, total + _AHEAD):
+                if row < total:
+                    ahead.append(threads.submit(self._check_image, row))
+                if ahead and row >= first + _AHEAD:
+                    yield ahead.popleft().result()
+                    self._progress(row + 1 - first - _AHEAD, total - first)
+
+    def _check_image(self, row: int) -> tuple[int, bytes, str]:
+        size = tuple(int(side) for side in self.source.image_sizes[row])
+        wanted = tuple(int(side) for side in self.target.image_sizes[row])
+        try:
+            data = self.source.images.read(row)
+            pixels = decode_image(data, size, self.source.images.describe(row))
+        except InputError as error:
+            return row, b"", str(error)
+        if wanted != size:
+            data = shrink_image(pixels, wanted)
+        return row, data, ""
+
+    def _shard_records(self, shard, images) -> Iterator[tuple[bytes, bytes]]:
+        """The records of one shard; `shard` says which, and where the next begins."""
+        limit = self.settings["shard_megabytes"] * 1e6
+        size = 0
+        while size < limit:
+            row, data, problem = next(images, (None, b"", ""))
+            if row is None:
+                return
+            shard["next_row"] = row + 1
+            if problem:
+                shard["skipped"].append([row, problem])
+                continue
+            people = self.people_of_image[row]
+            example = encode_example(data, self.names[row], self.target, row, people)
+            shard["rows"].append(row)
+            size += len(example)
+            yield example, data
+
+    def _finish(self, shards: list[dict[str, Any]]) -> None:
+        rows = np.array([row for shard in shards for row in shard["rows"]], np.int64)
+        for row, problem in (entry for shard in shards for entry in shard["skipped"]):
+            name = self.names[row]
+            reason = "image cannot be decoded"
+            self.report.skip(
+                "image", int(self.source.image_ids[row]), name, reason, problem
+            )
+            for person in self.people_of_image[row]:
+                person_id = int(self.source.person_ids[person])
+                self.report.skip("annotation", person_id, name, f"its {reason}")
+        if not len(rows):
+            raise InputError(
+                f"no usable image in {self.report.summary()}{self.report.example()}"
+            )
+        self._write_index(shards, rows)
+        self.report.write(os.path.join(self.folder, "skipped.json"))
+        index = os.path.join(self.folder, INDEX)
+        kept = ("file", "bytes", "sha256")
+        manifest = {
+            "format": FORMAT,
+            "name": self.source.name,
+            "skeleton": self.source.skeleton.to_dict(),
+            "counts": self.report.used | {"skipped": len(self.report.skipped)},
+            "settings": self.settings,
+            "index": {"file": INDEX, "sha256": file_checksum(index)},
+            "shards": [
+                {key: shard[key] for key in kept} | {"images": len(shard["rows"])}
+                for shard in shards
+            ],
+        }
+        _write_json(os.path.join(self.folder, MANIFEST), manifest)
+
+    def _write_index(self, shards: list[dict[str, Any]], rows: np.ndarray) -> None:
+        target = self.target
+        new_row = np.full(len(target.image_ids), -1, np.int32)
+        new_row[rows] = np.arange(len(rows))
+        people = target.select(new_row[target.image_index] >= 0)
+        self.report.used = {"images": len(rows), "people": len(people)}
+        sizes = [len(shard["rows"]) for shard in shards]
+        np.savez(
+            os.path.join(self.folder, INDEX),
+            names=np.array([self.names[row] for row in rows]),
+            shard=np.repeat(np.arange(len(shards), dtype=np.int32), sizes),
+            offset=np.concatenate([np.array(s["offset"], np.int64) for s in shards]),
+            length=np.concatenate([np.array(s["length"], np.int64) for s in shards]),
+            image_ids=target.image_ids[rows],
+            image_sizes=target.image_sizes[rows],
+            image_index=new_row[people.image_index],
+            person_ids=people.person_ids,
+            boxes=people.boxes,
+            keypoints=people.keypoints,
+            areas=people.areas,
+            crowd=people.crowd,
+        )
+
+    def _progress(self, done: int, total: int) -> None:
+        seconds = time.monotonic() - self.start
+        left = seconds / done * (total - done)
+        line = (
+            f"{done}/{total} images, {done / seconds:.0f} a second, {left:.0f} s left"
+        )
+        if not self.quiet and sys.stderr.isatty():
+            print(f"\r{line:60}", end="\n" if done == total else "", file=sys.stderr)
+        elif not self.quiet and (done == total or done % (50 * _AHEAD) == 0):
+            print(line, file=sys.stderr)
+
+
+def _publish(partial: str, final: str) -> None:
+    """Removes what only resuming needs, and gives the folder its name."""
+    for name in os.listdir(partial):
+        if name == _SETTINGS or name.endswith(_DONE):
+            os.remove(os.path.join(partial, name))
+    os.rename(partial, final)
+
+
+def _settings_of(folder: str) -> dict[str, Any]:
+    return load_json(os.path.join(folder, MANIFEST)).get("settings", {})
+
+
+def _state_of(shard_path: str) -> str:
+    """Exists once the shard beside it is whole; what resuming needs to know."""
+    return shard_path.removesuffix(".tfrecord") + _DONE
+
+
+def _names(people: PoseDataset, data_dir: str) -> list[str]:
+    paths = [people.images.describe(row) for row in range(len(people.image_ids))]
+    return [os.path.relpath(path, data_dir) for path in paths]
+
+
+def _source_checksum(people: PoseDataset) -> str:
+    """Changes with the annotations; image files are compared by their decoding only."""
+    digest = hashlib.sha256(json.dumps(people.skeleton.to_dict()).encode())
+    for array in (
+        people.image_ids,
+        people.image_sizes,
+        people.image_index,
+        people.person_ids,
+        people.boxes,
+        people.keypoints,
+        people.areas,
+        people.crowd,
+    ):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _refuse_other(folder: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    fields = [key for key in wanted if found.get(key) != wanted[key]]
+    if fields:
+        differences = "; ".join(
+            f"{key} is {found.get(key)!r} there, {wanted[key]!r} now" for key in fields
+        )
+        raise InputError(f"{folder} was begun with other settings: {differences}")
+
+
+def _write_json(path: str, content: dict[str, Any]) -> None:
+    aside = path + ".partial"
+    with open(aside, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+
+
+@contextlib.contextmanager
+def _disk_errors(path: str):
+    """Says in one line that a disk is full or not writable."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
+        raise InputError(
+            f"{path}: writing failed with {free / 1e6:.0f} MB free on the disk: "
+            f"{' '.join(str(error.message).split())[:200]}; start again to go on"
+        ) from None
+    except OSError as error:
+        full = error.errno in _FULL or error.errno is None
+        reason = "the disk is full" if full else "not writable"
+        raise InputError(
+            f"{path}: {reason} ({error.strerror or error}); start again to go on"
+        ) from None
+
+
+@contextlib.contextmanager
+def _alone(folder: str):
+    """Keeps a second process out; the system drops the lock of a killed one."""
+    os.makedirs(folder, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InputError(f"{folder}: another process is writing it") from None
+    finally:
+        os.close(lock)
+
+
+def _say(line: str, quiet: bool) -> None:
+    if not quiet:
+        print(line, file=sys.stderr)
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Not on import: trainers have flags of the same names."""
+    sources = [name for name in DATASETS if name != "records"]
+    put = {"flag_values": values}
+    flags.DEFINE_enum("dataset", None, sources, "What to read.", **put)
+    flags.DEFINE_string("data_dir", None, "Folder of the dataset.", **put)
+    flags.DEFINE_string("out", None, "Folder to write, one per split in it.", **put)
+    flags.DEFINE_list("splits", list(SPLITS), "Which splits.", **put)
+    text = "A shard ends with the image that reaches it."
+    flags.DEFINE_integer("shard_megabytes", 128, text, 1, **put)
+    text = "Shrink larger images to this longer side, px; 0 keeps all bytes."
+    flags.DEFINE_integer("max_side", 0, text, 0, **put)
+    text = "Only compare the files of --out with their checksums."
+    flags.DEFINE_bool("verify", False, text, **put)
+
+
+def _run(values: flags.FlagValues) -> None:
+    if not values.out:
+        raise InputError("--out is missing: the folder to write")
+    for split in values.splits:
+        if split not in SPLITS:
+            raise InputError(f"--splits: {split!r} is not one of {', '.join(SPLITS)}")
+        if values.verify:
+            count = verify_records(os.path.join(values.out, split))
+            print(f"{values.out}/{split}: {count} files as in the manifest")
+            continue
+        if not values.dataset or not values.data_dir:
+            raise InputError("--dataset and --data_dir say what to read")
+        prepare_split(
+            values.dataset,
+            values.data_dir,
+            split,
+            values.out,
+            values.shard_megabytes,
+            values.max_side,
+        )
+
+
+def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
+    """Entry point; exits with 2 on bad input."""
+    try:
+        if argv[1:]:
+            raise InputError(f"unexpected argument {argv[1]!r}, expected --flags only")
+        _run(values)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,44 @@
+"""Smaller copies of large images, and the person table that fits them."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from data_pipelines.people import PoseDataset
+
+__all__ = ["JPEG_QUALITY", "shrink_image", "shrink_people"]
+
+JPEG_QUALITY = 95
+
+
+def shrink_people(people: PoseDataset, max_side: int) -> PoseDataset:
+    """The tables as they are after images longer than `max_side` px are shrunk to it.
+
+    Pixel convention: `tfpose/codecs/heatmap.py`. Rows of smaller images keep their
+    bits. The pixels behind `images` are not touched.
+    """
+    old = people.image_sizes
+    scale = np.minimum(max_side / old.max(axis=1), 1.0)
+    new = np.maximum(np.round(old * scale[:, None]), 1).astype(np.int32)
+    factor = (new / old)[people.image_index][:, ::-1]
+    rows = np.flatnonzero((factor != 1).any(axis=1))
+    factor = factor[rows]
+    boxes, keypoints = people.boxes.copy(), people.keypoints.copy()
+    areas = people.areas.copy()
+    boxes[rows] = boxes[rows] * np.tile(factor, 2)
+    labelled = keypoints[rows, :, 2:] > 0
+    moved = (keypoints[rows, :, :2] + 0.5) * factor[:, None] - 0.5
+    keypoints[rows, :, :2] = np.where(labelled, moved, 0)
+    areas[rows] = areas[rows] * factor.prod(axis=1)
+    return replace(
+        people, image_sizes=new, boxes=boxes, keypoints=keypoints, areas=areas
+    )
+
+
+def shrink_image(pixels: np.ndarray, size: tuple[int, int]) -> bytes:
+    """A JPEG of uint8 RGB pixels `[H, W, 3]`, averaged down to (height, width) px."""
+    pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
+    pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return cv2.imencode(".jpg", pixels, quality)[1].tobytes()
