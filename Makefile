@@ -41,9 +41,11 @@ $(READY): requirements.txt
 	@touch $@
 
 demo: $(READY)
-	$(BIN)/python -m trainers.hsjp_pretrain --preset=demo --workdir=$(DEMO)/pretrain
-	$(BIN)/python -m trainers.top_down --preset=demo --workdir=$(DEMO)/top_down \
-	  --init=$(DEMO)/pretrain/model.keras
+	$(BIN)/python -m trainers.hsjp_pretrain --preset=demo \
+	  --data_dir=$(DEMO)/mannequin --workdir=$(DEMO)/pretrain
+	$(BIN)/python -m trainers.top_down --preset=demo \
+	  --data_dir=$(DEMO)/mannequin --workdir=$(DEMO)/top_down \
+	  --init_from=$(DEMO)/pretrain/model.keras
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
