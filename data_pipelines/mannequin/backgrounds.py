@@ -7,7 +7,7 @@ import numpy as np
 
 from data_pipelines.mannequin.camera import Camera
 
-__all__ = ["paint_background", "paint_occluders", "palette_color"]
+__all__ = ["noise_field", "paint_background", "paint_occluders"]
 
 _TILE = 256
 _TILES = 12
@@ -40,11 +40,10 @@ def noise_field(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(tile[y : y + span, x : x + span], size[::-1])
 
 
-def palette_color(rng: np.random.Generator) -> np.ndarray:
+def _palette_color(rng: np.random.Generator) -> np.ndarray:
     """A colour of the built or grown world, RGB 0..255 [3]."""
     base = _PALETTE[rng.integers(len(_PALETTE))]
-    tone = base * rng.uniform(0.55, 1.2) + rng.normal(0, 11, 3)
-    return np.clip(tone, 4, 252)
+    return base * rng.uniform(0.55, 1.2) + rng.normal(0, 11, 3)
 
 
 _PALETTE = np.array([(120, 104, 84), (150, 150, 152), (86, 100, 70), (200, 190, 170),
@@ -53,13 +52,16 @@ _PALETTE = np.array([(120, 104, 84), (150, 150, 152), (86, 100, 70), (200, 190, 
 
 
 def _tuple(color: np.ndarray) -> tuple[float, ...]:
-    return tuple(np.clip(color, 0, 255).tolist())
+    return tuple([min(max(c, 0.0), 255.0) for c in color.tolist()])
+
+
+_LEVELS = np.linspace(-1, 1, 256)[:, None]
 
 
 def _textured(rng, size, color, amount) -> np.ndarray:
     """A surface of `color` with noise of relative strength `amount`: uint8."""
-    levels = np.linspace(1 - amount, 1 + amount, 256)[:, None] * color
-    table = np.clip(levels, 0, 255).astype(np.uint8)[:, None]
+    levels = (_LEVELS * amount + 1) * color
+    table = np.minimum(np.maximum(levels, 0), 255).astype(np.uint8)[:, None]
     return cv2.applyColorMap(noise_field(rng, size), table)
 
 
@@ -110,10 +112,10 @@ def _floor_lines(image, rng, camera: Camera, ground, color) -> None:
 def _poster(image, rng, box) -> None:
     """A framed picture with shapes in it."""
     x, y, w, h = box
-    cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(palette_color(rng)), -1)
+    cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(_palette_color(rng)), -1)
     for _ in range(int(rng.integers(1, 5))):
         center = (x + int(rng.integers(0, w + 1)), y + int(rng.integers(0, h + 1)))
-        color = _tuple(palette_color(rng))
+        color = _tuple(_palette_color(rng))
         radius = int(rng.integers(2, max(min(w, h) // 2, 3)))
         kind = rng.integers(3)
         if kind == 0:
@@ -124,14 +126,14 @@ def _poster(image, rng, box) -> None:
         else:
             cv2.putText(image, "ABCMNRSTXYZ"[int(rng.integers(8)) :][:3], (x, center[1]),
                         cv2.FONT_HERSHEY_SIMPLEX, 0.02 * w + 0.1, color, 1, cv2.LINE_AA)
-    cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(palette_color(rng) * 0.5),
+    cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(_palette_color(rng) * 0.5),
                   int(rng.integers(1, 4)))
 
 
 def _furniture(image, rng, box) -> None:
     """A box with a lit top, a front and a dark side, perhaps with shelves."""
     x, y, w, h = box
-    color = palette_color(rng)
+    color = _palette_color(rng)
     skew, top = int(rng.integers(-w // 3 - 1, w // 3 + 2)), max(h // 6, 2)
     front = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
     lid = np.array([(x, y), (x + w, y), (x + w + skew, y - top), (x + skew, y - top)])
@@ -163,7 +165,7 @@ def _limb(image, rng, box) -> None:
     x, y, w, h = box
     color = np.array((205, 150, 115)) * rng.uniform(0.45, 1.15)
     if rng.random() < 0.5:
-        color = palette_color(rng)
+        color = _palette_color(rng)
     points = np.stack([x + rng.random(3) * w, y + rng.random(3) * h], 1).astype(int)
     thick = int(max(min(w, h) * rng.uniform(0.08, 0.25), 2))
     cv2.polylines(image, [points], False, _tuple(color * 0.75), thick, cv2.LINE_AA)
@@ -173,7 +175,7 @@ def _limb(image, rng, box) -> None:
 
 def _ball(image, rng, box) -> None:
     x, y, w, h = box
-    color, radius = palette_color(rng), max(min(w, h) // 3, 2)
+    color, radius = _palette_color(rng), max(min(w, h) // 3, 2)
     center = np.array((x + w // 2, y + h // 2))
     for k in range(4):
         spot = (center - k * radius // 9).tolist()
@@ -186,7 +188,7 @@ def _window(image, rng, box) -> None:
     sky = np.array((170, 200, 235)) * rng.uniform(0.3, 1.05)
     cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(sky), -1)
     cv2.rectangle(image, (x, y + h * 2 // 3), (x + w, y + h), _tuple(sky * 0.6), -1)
-    frame = _tuple(palette_color(rng))
+    frame = _tuple(_palette_color(rng))
     cv2.rectangle(image, (x, y), (x + w, y + h), frame, 2)
     cv2.line(image, (x + w // 2, y), (x + w // 2, y + h), frame, 2)
     cv2.line(image, (x, y + h // 2), (x + w, y + h // 2), frame, 1)
@@ -224,7 +226,7 @@ def _wall(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
         for _ in range(int(rng.integers(0, 9))):
             x, w = int(rng.uniform(-0.2, 1) * width), int(rng.uniform(0.1, 0.5) * width)
             y = int(rng.uniform(0.1, 0.7) * height)
-            color = palette_color(rng)
+            color = _palette_color(rng)
             if rng.random() < 0.5:
                 cv2.rectangle(image, (x, y), (x + w, height), _tuple(color), -1)
                 for row in range(y + 4, height, 11):
@@ -234,7 +236,7 @@ def _wall(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
                 cv2.ellipse(image, (x, height), (w, height - y), 0, 180, 360,
                             _tuple(color * (0.5, 0.7, 0.5)), -1)
         return image
-    color = palette_color(rng)
+    color = _palette_color(rng)
     image = _textured(rng, size, color, rng.uniform(0.02, 0.5))
     step = int(rng.integers(8, 40))
     line = _tuple(color * rng.uniform(0.5, 1.3))
@@ -270,7 +272,7 @@ def paint_background(rng: np.random.Generator, camera: Camera, ground: np.ndarra
     upright = abs(camera.rotation[1, 1]) > 0.2
     base = (left + right) / 2 if seen and upright else 0.0
     if rng.random() < 0.93 and base < height:
-        color = palette_color(rng)
+        color = _palette_color(rng)
         floor = _textured(rng, size, color, rng.uniform(0.03, 0.5))
         if rng.random() < 0.5:
             _floor_lines(floor, rng, camera, ground, _tuple(color * rng.uniform(.5, 1.3)))

@@ -32,7 +32,7 @@ def rasterize(
     """Finds the nearest triangle of every pixel.
 
     Args:
-        xy: projected vertices [V, 2], pixels.
+        xy: projected vertices [V, 2], pixels, float32.
         z: their depths [V], metres; triangles nearer than 15 cm are left out.
         triangles: [T, 3], clockwise on screen where they face the camera.
         size: (height, width) of the picture.
@@ -48,7 +48,7 @@ def rasterize(
     corners = np.take_along_axis(corners, order, 1).T
     x0, x1, x2 = xy[:, 0].take(corners)
     y0, y1, y2 = xy[:, 1].take(corners)
-    w0, w1, w2 = (1.0 / z).take(corners)
+    w0, w1, w2 = (1.0 / z).astype(np.float32).take(corners)
     # 1/z is linear on the screen: 1/z = slope_x * (x - x0) + slope_y * (y - y0) + w0.
     ux, uy, vx, vy = x1 - x0, y1 - y0, x2 - x0, y2 - y0
     det = ux * vy - vx * uy

@@ -196,7 +196,7 @@ def _draw_camera(rng: np.random.Generator, scenario: Scenario, bodies: list[_Bod
     distance = rng.uniform(*scenario.distance) + 0.8 * (len(bodies) - 1) ** 0.5
     view = (azimuth, rng.uniform(*scenario.elevation),
             rng.normal(0, scenario.roll / 2), distance)
-    points = np.concatenate([b.surface.vertices[::5] for b in bodies])
+    points = np.concatenate([b.surface.vertices[::7] for b in bodies])
     fill, limit = rng.uniform(*scenario.fill), scenario.shift
     if rng.random() < scenario.cut and len(bodies) == 1:  # Upper or lower body only.
         middle = bodies[0].joints[JOINTS.index("pelvis"), 1]
@@ -275,8 +275,9 @@ def _paint_people(image: np.ndarray, bodies: list[_Body], camera: Camera,
     normals = np.concatenate([s.normals for _, s, _ in parts])
     local = camera.to_camera(vertices)
     z = local[:, 2]
-    xy = camera.project(np.maximum(local, [-1e9, -1e9, 0.05]))
-    xy = np.clip(xy, -1e5, 1e5)
+    if z.min() < 0.05:  # Left out later; only their division must not fail.
+        local = np.maximum(local, [-1e3, -1e3, 0.05])
+    xy = camera.project(local).astype(np.float32)
     pixels, owners, depths = rasterize(xy, z, triangles, (height, width))
 
     away = local / -np.sqrt(np.einsum("va,va->v", local, local))[:, None]
