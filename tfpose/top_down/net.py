@@ -37,7 +37,6 @@ NETS: dict[str, dict[str, Any]] = {
             "stage_modules": (1, 1, 1),
             "blocks_per_branch": 2,
             "stage1_blocks": 1,
-            "kernel_initializer": "he_normal",
         },
     },
     # For tests: no accuracy to speak of.
@@ -49,7 +48,6 @@ NETS: dict[str, dict[str, Any]] = {
             "stage_modules": (1, 1, 1),
             "blocks_per_branch": 1,
             "stage1_blocks": 1,
-            "kernel_initializer": "he_normal",
         },
     },
 }

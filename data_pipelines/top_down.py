@@ -1,0 +1,221 @@
+"""People cropped for a top-down pose net, with keypoints in input pixels.
+
+Augmentation follows HRNet's training on COCO (Sun et al. 2019; the HSJP paper
+fine-tunes with the same): half body, scale, rotation and flip, as one affine map.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines.batches import epoch_rng, steps_per_epoch
+from data_pipelines.decoded import DecodedImages
+from data_pipelines.people import PoseDataset
+from tfpose.metrics.oks import PoseTruth
+from tfpose.skeletons import Skeleton
+from tfpose.top_down.crop import box_regions, region_matrices, transform_points, warp
+
+__all__ = [
+    "PoseAugmentation",
+    "TopDownEvaluation",
+    "TopDownTraining",
+    "label_subset",
+    "labelled_people",
+    "pose_truth",
+]
+
+_LOWER_BODY = ("hip", "knee", "ankle", "pelvis", "heel", "toe", "foot")
+_HALF_BODY_PADDING = 1.5
+
+
+@dataclasses.dataclass(frozen=True)
+class PoseAugmentation:
+    """Random changes of the region that the net sees.
+
+    Attributes:
+      scale: the region's size times a normal draw about 1 with this deviation,
+        clipped to 1 +- this.
+      rotation: degrees; a normal draw with this deviation, clipped to twice it.
+      rotation_probability: share of people that are rotated.
+      flip_probability: share of people that are mirrored.
+      half_body_probability: share of people, of those with enough visible joints, of
+        whom only the upper or the lower half is shown.
+      half_body_joints: a half-body crop needs more visible joints than this.
+    """
+
+    scale: float = 0.35
+    rotation: float = 45.0
+    rotation_probability: float = 0.6
+    flip_probability: float = 0.5
+    half_body_probability: float = 0.3
+    half_body_joints: int = 8
+
+
+def labelled_people(people: PoseDataset) -> PoseDataset:
+    """Those a pose net can be trained on or tested with: no crowd, a joint labelled."""
+    return people.select(np.flatnonzero(~people.crowd & (people.num_labelled > 0)))
+
+
+def pose_truth(people: PoseDataset) -> PoseTruth:
+    """What metrics compare predictions with, a row per person."""
+    return PoseTruth(
+        image_ids=people.image_ids[people.image_index],
+        keypoints=people.keypoints,
+        areas=people.areas,
+        boxes=people.boxes,
+        crowd=people.crowd,
+    )
+
+
+def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset:
+    """People of a random share of the images, as if only those had been labelled.
+
+    Drawn by image, because annotators label whole images. The subsets of one seed are
+    nested: 10 % is part of 20 %.
+
+    Args:
+      people: labelled people.
+      fraction: share of the images that have any, above 0 and at most 1.
+      seed: of the draw.
+    """
+    if fraction >= 1:
+        return people
+    images = np.unique(people.image_index)
+    order = epoch_rng(seed, "labels").permutation(len(images))
+    chosen = images[order[: max(1, round(fraction * len(images)))]]
+    return people.select(np.flatnonzero(np.isin(people.image_index, chosen)))
+
+
+class _Crops:
+    def __init__(self, people: PoseDataset, input_size, budget_megabytes):
+        self.people, self.input_size = people, tuple(input_size)
+        self.centres, self.sizes = box_regions(people.boxes, self.input_size)
+        self._images = DecodedImages(people, budget_megabytes)
+        joints = people.skeleton.num_joints
+        self.signature = {
+            "image": tf.TensorSpec((*self.input_size, 3), tf.uint8),
+            "keypoints": tf.TensorSpec((joints, 2), tf.float32),
+            "weights": tf.TensorSpec((joints,), tf.float32),
+        }
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def sample(self, row: int, matrix: np.ndarray, mirror: bool) -> dict[str, np.ndarray]:
+        """The person under the map; mirrored, joints are renamed, not only moved."""
+        image = warp(self._images[int(self.people.image_index[row])], matrix, self.input_size)
+        labels = self.people.keypoints[row]
+        keypoints = transform_points(matrix, labels[:, :2])
+        weights = (labels[:, 2] > 0).astype(np.float32)
+        if mirror:
+            order = list(self.people.skeleton.flip_permutation)
+            keypoints, weights = keypoints[order], weights[order]
+        return {
+            "image": image,
+            "keypoints": keypoints.astype(np.float32),
+            "weights": weights,
+        }
+
+
+class TopDownTraining(_Crops):
+    """Sampler of augmented people, each once an epoch.
+
+    Sample: `image` uint8 `[H, W, 3]`, `keypoints` float32 `[J, 2]` in input pixels,
+    also of joints that left the input, and `weights` float32 `[J]`, 1 if labelled.
+    """
+
+    def __init__(
+        self,
+        people: PoseDataset,
+        input_size: tuple[int, int],
+        batch_size: int,
+        seed: int,
+        augmentation: PoseAugmentation,
+        budget_megabytes: float = 0.0,
+    ):
+        """
+        Args:
+          people: labelled people, see `labelled_people`.
+          input_size: (height, width) of the net's input.
+          batch_size: global batch size; sets how many samples make an epoch.
+          seed: of order and augmentation.
+          augmentation: what is done to the regions.
+          budget_megabytes: memory for decoded photos.
+        """
+        super().__init__(people, input_size, budget_megabytes)
+        self.steps_per_epoch = steps_per_epoch(len(people), batch_size)
+        self._epoch_size = self.steps_per_epoch * batch_size
+        self._seed, self._augmentation = seed, augmentation
+        self._halves = _body_halves(people.skeleton)
+        self._plan = functools.lru_cache(maxsize=2)(self._draw)
+
+    def _draw(self, epoch: int):
+        """Order, maps and flips of one epoch; all people at once."""
+        rng, change = epoch_rng(self._seed, "topdown", epoch), self._augmentation
+        count = len(self.people)
+        rows = rng.permutation(count)
+        normal = rng.standard_normal((3, count))
+        uniform = rng.random((3, count))
+        half = uniform[0] < change.half_body_probability
+        centres, sizes = self._half_bodies(half, prefer_upper=normal[0] < 0.5)
+        # Drawn for a region, so the person grows as the region shrinks, as in HRNet.
+        scale = np.clip(1 + normal[1] * change.scale, 1 - change.scale, 1 + change.scale)
+        turn = np.clip(normal[2] * change.rotation, -2 * change.rotation, 2 * change.rotation)
+        turn *= uniform[1] < change.rotation_probability
+        mirror = uniform[2] < change.flip_probability
+        matrices = region_matrices(centres, sizes * scale[:, None], self.input_size, turn)
+        matrices[mirror, 0] *= -1
+        matrices[mirror, 0, 2] += self.input_size[1] - 1
+        return rows, matrices, mirror
+
+    def _half_bodies(self, chosen, prefer_upper) -> tuple[np.ndarray, np.ndarray]:
+        centres, sizes = self.centres.copy(), self.sizes.copy()
+        keypoints = self.people.keypoints
+        visible = keypoints[..., 2] > 0
+        chosen = chosen & (visible.sum(-1) > self._augmentation.half_body_joints)
+        upper, lower = (visible & half for half in self._halves)
+        upper_first = prefer_upper & (upper.sum(-1) > 2)
+        shown = np.where((upper_first | (lower.sum(-1) <= 2))[:, None], upper, lower)
+        rows = np.flatnonzero(chosen & (shown.sum(-1) >= 2))
+        if len(rows) == 0:
+            return centres, sizes
+        mask, points = shown[rows][..., None], keypoints[rows, :, :2]
+        low = np.where(mask, points, np.inf).min(axis=1)
+        high = np.where(mask, points, -np.inf).max(axis=1)
+        # Pixel centres to edges: a box that spans the joints' pixels.
+        boxes = np.concatenate([low, high - low + 1], axis=-1)
+        centres[rows], sizes[rows] = box_regions(boxes, self.input_size, _HALF_BODY_PADDING)
+        return centres, sizes
+
+    def __call__(self, position: int) -> dict[str, np.ndarray]:
+        epoch, place = divmod(position, self._epoch_size)
+        rows, matrices, mirror = self._plan(epoch)
+        row = rows[place]
+        return self.sample(row, matrices[row], bool(mirror[row]))
+
+
+class TopDownEvaluation(_Crops):
+    """Sampler of every person in order, upright and unchanged.
+
+    `matrices` float64 `[P, 2, 3]` map photo pixels to input pixels.
+    """
+
+    def __init__(
+        self,
+        people: PoseDataset,
+        input_size: tuple[int, int],
+        budget_megabytes: float = 0.0,
+    ):
+        """Arguments as for `TopDownTraining`."""
+        super().__init__(people, input_size, budget_megabytes)
+        self.matrices = region_matrices(self.centres, self.sizes, self.input_size)
+
+    def __call__(self, position: int) -> dict[str, np.ndarray]:
+        return self.sample(position, self.matrices[position], mirror=False)
+
+
+def _body_halves(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    lower = np.array([any(part in name for part in _LOWER_BODY) for name in skeleton.joints])
+    return ~lower, lower

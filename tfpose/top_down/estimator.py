@@ -1,0 +1,101 @@
+"""From a photo and people's boxes to their keypoints, with a trained heatmap net."""
+
+import numpy as np
+from keras import ops
+
+from tfpose.codecs.flip import flip_images, merge, unflip_heatmaps
+from tfpose.codecs.heatmap import HeatmapCodec
+from tfpose.errors import InputError
+from tfpose.skeletons import Skeleton
+from tfpose.top_down.crop import (
+    box_regions,
+    invert_matrices,
+    region_matrices,
+    transform_points,
+    warp,
+)
+from tfpose.top_down.net import HeatmapNet
+
+__all__ = ["PoseEstimator"]
+
+
+class PoseEstimator:
+    """A heatmap net with what is needed to read its answers.
+
+    Example:
+
+    ```python
+    net = keras.saving.load_model("model.keras")
+    keypoints, scores = PoseEstimator(net).estimate(photo, boxes)
+    ```
+    """
+
+    def __init__(self, net: HeatmapNet, flip_test: bool = True):
+        """
+        Args:
+          net: whose `info` names its `skeleton`, the targets' `sigma` (heatmap cells)
+            and the `decoder`, as `trainers.top_down` writes it.
+          flip_test: average the heatmaps of the image and of its mirror image.
+
+        Raises:
+          InputError: the net is no pose net, such as one that solves jigsaw puzzles.
+        """
+        info = net.info if isinstance(net, HeatmapNet) else {}
+        if not {"skeleton", "sigma", "decoder"} <= set(info):
+            task = info.get("task", "unknown")
+            raise InputError(
+                f"model: expected a pose net that names its skeleton, got one of task "
+                f"{task!r}; fine-tune it first with trainers.top_down --init_from"
+            )
+        self.net = net
+        self.skeleton = Skeleton.from_dict(info["skeleton"])
+        self.codec = HeatmapCodec(net.input_size, net.stride, info["sigma"])
+        self._decoder, self._flip_test = info["decoder"], flip_test
+
+    def heatmaps(self, images):
+        """Heatmaps `[B, h, w, J]` of pixels 0..255 `[B, H, W, 3]`, flip-tested."""
+        images = ops.cast(images, "float32")
+        direct = self.net(images, training=False)
+        if not self._flip_test:
+            return direct
+        mirrored = self.net(flip_images(images), training=False)
+        return merge(direct, unflip_heatmaps(mirrored, self.skeleton))
+
+    def locate(self, images):
+        """Keypoints `[B, J, 2]` in input pixels and scores `[B, J]` of crops."""
+        return self.codec.decode(self.heatmaps(images), self._decoder)
+
+    def estimate(
+        self, image: np.ndarray, boxes: np.ndarray | None = None, batch_size: int = 32
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints of the people in one photo.
+
+        Args:
+          image: uint8 `[h, w, 3]` RGB.
+          boxes: `[P, 4]` x, y, w, h in pixels; without them one person is taken to
+            fill the photo.
+          batch_size: people per call of the net.
+
+        Returns:
+          keypoints float64 `[P, J, 2]` (x, y) in the photo's pixels, and scores
+          float32 `[P, J]`, the heights of the heatmaps' peaks (about 0..1).
+
+        Raises:
+          InputError: a box without a size.
+        """
+        if boxes is None:
+            boxes = np.array([[0, 0, image.shape[1], image.shape[0]]])
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        if not (np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
+            raise InputError("boxes: expected finite x, y and a width and height above 0")
+        joints = self.skeleton.num_joints
+        keypoints, scores = np.zeros((len(boxes), joints, 2)), np.zeros((len(boxes), joints))
+        size = self.net.input_size
+        matrices = region_matrices(*box_regions(boxes, size), size)
+        for first in range(0, len(boxes), batch_size):
+            part = slice(first, first + batch_size)
+            crops = np.stack([warp(image, matrix, size) for matrix in matrices[part]])
+            found, heights = self.locate(crops)
+            keypoints[part] = ops.convert_to_numpy(found)
+            scores[part] = ops.convert_to_numpy(heights)
+        return transform_points(invert_matrices(matrices), keypoints), scores.astype(np.float32)

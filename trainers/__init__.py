@@ -1,0 +1,1 @@
+"""One runnable file per method, and the engine that runs them."""

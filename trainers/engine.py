@@ -1,0 +1,394 @@
+"""The loop that all methods share: steps, evaluation, checkpoints, resume.
+
+A method brings a `Task`: a `keras.Model` with a `train_step`, its batches and its
+evaluation. The engine runs the step under any `tf.distribute` strategy, keeps the
+workdir, and makes a run that was killed end with the weights of one that was not.
+"""
+
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app
+
+from data_pipelines.batches import Sampler, evaluation_batches, training_batches
+from tfpose.errors import InputError
+from trainers import checkpoint
+from trainers.config import RunConfig, config_from_flags, define_flags
+from trainers.progress_line import ProgressLine, clock
+from trainers.strategies import make_strategy, synchronize_batch_norm
+from trainers.workdir import Workdir, write_whole
+
+__all__ = ["Engine", "Interrupted", "Task", "adam", "run_main", "train"]
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; its state is saved."""
+
+
+class Task(Protocol):
+    """What a method brings to the engine."""
+
+    model: keras.Model
+    """Compiled; `train_step(batch)` returns metrics, each divided by the global batch
+    size so that their sum over replicas is the batch's mean."""
+    net: keras.Model
+    """The part of it that is saved as `model.keras`."""
+    sampler: Sampler
+    """Training samples."""
+    steps_per_epoch: int
+
+    def evaluate(self, engine: "Engine") -> dict[str, float]:
+        """Metrics on the validation people."""
+        ...
+
+    def score(self, metrics: dict[str, float]) -> Sequence[float]:
+        """What makes an epoch the best so far, the most important number first."""
+        ...
+
+    def describe(self, metrics: dict[str, float]) -> str:
+        """Metrics as a few words for the progress line."""
+        ...
+
+    def draw(self, engine: "Engine", folder) -> None:
+        """Pictures of what the net does now."""
+        ...
+
+    def finish(self, metrics: dict[str, float]) -> list[str]:
+        """Notes on the finished run; shown, and kept in the summary."""
+        ...
+
+
+def adam(config: RunConfig, epoch_steps: int) -> keras.optimizers.Optimizer:
+    """Adam whose step size is a function of its own step count, so resume is exact."""
+    drops = [epoch * epoch_steps for epoch in sorted(config.lr_drop_epochs)]
+    if not drops:
+        return keras.optimizers.Adam(config.learning_rate)
+    rates = [config.learning_rate / 10**i for i in range(len(drops) + 1)]
+    return keras.optimizers.Adam(
+        keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
+    )
+
+
+class Engine:
+    """One process's part of one run."""
+
+    def __init__(self, config: RunConfig, strategy: tf.distribute.Strategy):
+        self.config = config
+        self.strategy = strategy
+        resolver = strategy.cluster_resolver
+        self.chief = resolver is None or resolver.task_type in (None, "chief", "") or (
+            resolver.task_type == "worker" and resolver.task_id == 0
+        )
+        self._stop_signal: int | None = None
+
+    def predict(
+        self,
+        function: Callable[[dict[str, Any]], dict[str, Any]],
+        sampler: Sampler,
+        count: int,
+    ) -> dict[str, np.ndarray]:
+        """`function` over samples 0..count-1 of a sampler, spread over the replicas.
+
+        Args:
+          function: a batch to a dict of tensors `[B, ...]`; compiled here.
+          sampler: makes the samples.
+          count: how many.
+
+        Returns:
+          arrays `[count, ...]`, in order.
+        """
+        batch_size = self._divisible(self.config.eval_batch_size)
+
+        def pipeline(context):
+            return evaluation_batches(
+                sampler,
+                count,
+                batch_size,
+                context.get_per_replica_batch_size(batch_size),
+                context.input_pipeline_id,
+                context.num_input_pipelines,
+            )
+
+        @tf.function
+        def step(batch):
+            outputs = self.strategy.run(function, args=(batch,))
+            return {k: self.strategy.gather(v, axis=0) for k, v in outputs.items()}
+
+        collected: dict[str, list[np.ndarray]] = {}
+        for batch in self.strategy.distribute_datasets_from_function(pipeline):
+            for name, value in step(batch).items():
+                collected.setdefault(name, []).append(value.numpy())
+        return {k: np.concatenate(v)[:count] for k, v in collected.items()}
+
+    def _divisible(self, batch_size: int) -> int:
+        replicas = self.strategy.num_replicas_in_sync
+        return -(-batch_size // replicas) * replicas
+
+    def batches(self, sampler: Sampler, first_step: int):
+        """Distributed iterator over the training stream from a step on."""
+        size = self.config.batch_size
+
+        def pipeline(context):
+            return training_batches(
+                sampler,
+                size,
+                first_step,
+                context.get_per_replica_batch_size(size),
+                context.input_pipeline_id,
+                context.num_input_pipelines,
+            )
+
+        return iter(self.strategy.distribute_datasets_from_function(pipeline))
+
+    def compiled_step(self, model: keras.Model) -> Callable:
+        """The train step as one compiled function over all replicas."""
+        inner = model.train_step
+        if self.config.jit_compile:
+            if self.strategy.num_replicas_in_sync > 1:
+                raise InputError("jit_compile: works on a single device only")
+            inner = tf.function(inner, jit_compile=True)
+
+        @tf.function
+        def step(batch):
+            metrics = self.strategy.run(inner, args=(batch,))
+            total = tf.distribute.ReduceOp.SUM
+            return {k: self.strategy.reduce(total, v, axis=None) for k, v in metrics.items()}
+
+        return step
+
+    def train(self, task: Task, workdir: Workdir) -> dict[str, Any]:
+        """Runs the task to its end; returns what `summary.json` holds.
+
+        Raises:
+          Interrupted: a signal came; the state is saved.
+          InputError: the loss is not finite any more, or the disk is full.
+        """
+        progress = checkpoint.restore(workdir.checkpoints, task.model)
+        total = self.config.epochs * task.steps_per_epoch
+        if progress.step:
+            print(f"resuming at step {progress.step} of {total}", flush=True)
+        line = ProgressLine(total, progress.step)
+        writer = tf.summary.create_file_writer(str(workdir.logs)) if self.chief else None
+        step_function = self.compiled_step(task.model)
+        batches = self.batches(task.sampler, progress.step)
+        while len(progress.history) == 0 or progress.history[-1]["epoch"] < self.config.epochs:
+            self._finish_epoch(task, workdir, progress, step_function, batches, line)
+            self._close_epoch(task, workdir, progress, line, writer)
+        return self._finish(task, workdir, progress, line)
+
+    def _finish_epoch(self, task, workdir, progress, step_function, batches, line) -> None:
+        """Steps until the next evaluation is due."""
+        size, epoch_steps = self.config.batch_size, task.steps_per_epoch
+        target = self._evaluation_step(progress.step, epoch_steps, bool(progress.sums))
+        waiting: list[dict[str, Any]] = []
+        saved = started = time.monotonic()
+        before = progress.seconds
+        while progress.step < target:
+            if progress.step % epoch_steps == 0:
+                self._collect(progress, waiting)
+                progress.sums = {}
+            waiting.append(step_function(next(batches)))
+            progress.step += 1
+            due = self.config.checkpoint_minutes * 60 < time.monotonic() - saved
+            if line.due() or due or self._stop_signal is not None:
+                self._collect(progress, waiting)
+                epoch = (progress.step - 1) // epoch_steps + 1
+                line.show(
+                    f"epoch {epoch}/{self.config.epochs}",
+                    progress.step,
+                    size,
+                    task.describe(_means(progress, epoch_steps)),
+                )
+            if due or self._stop_signal is not None:
+                progress.seconds = before + time.monotonic() - started
+                self._save(workdir, task, progress)
+                saved = time.monotonic()
+                if self._stop_signal is not None:
+                    raise Interrupted(f"stopped at step {progress.step}")
+        self._collect(progress, waiting)
+        progress.seconds = before + time.monotonic() - started
+        # Evaluation may take long or be killed: the steps themselves are safe first.
+        self._save(workdir, task, progress)
+
+    def _evaluation_step(self, step: int, epoch_steps: int, has_sums: bool) -> int:
+        """The step at which the next evaluation is due: at, or after, `step`."""
+        if step and step % epoch_steps == 0 and has_sums:
+            done = step // epoch_steps
+        else:
+            done = step // epoch_steps + 1
+        every = self.config.eval_every
+        return min(-(-done // every) * every, self.config.epochs) * epoch_steps
+
+    def _collect(self, progress, waiting) -> None:
+        """Adds the waiting steps' metrics to the epoch's sums."""
+        for metrics in waiting:
+            for name, value in metrics.items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + float(value)
+        waiting.clear()
+        if not math.isfinite(progress.sums.get("loss", 0.0)):
+            raise InputError(
+                f"learning_rate: the loss is not finite at step {progress.step}; try a "
+                "smaller one in a new workdir (the last checkpoint is from before)"
+            )
+
+    def _save(self, workdir, task, progress) -> None:
+        if self.chief:
+            checkpoint.save(workdir.checkpoints, task.model, progress)
+
+    def _close_epoch(self, task, workdir, progress, line, writer) -> None:
+        """Evaluates, and remembers the weights if they are the best so far."""
+        epoch = progress.step // task.steps_per_epoch
+        trained = _means(progress, task.steps_per_epoch)
+        measured = task.evaluate(self)
+        score = [float(number) for number in task.score(measured)]
+        if not progress.best_score or score > progress.best_score:
+            progress.best_score, progress.best_epoch = score, epoch
+            if self.chief:
+                checkpoint.save_weights(workdir.checkpoints, task.model)
+        progress.history.append(
+            {"epoch": epoch, "step": progress.step, "seconds": round(progress.seconds, 1)}
+            | {f"train_{name}": value for name, value in trained.items()}
+            | {f"val_{name}": value for name, value in measured.items()}
+        )
+        progress.sums = {}
+        self._save(workdir, task, progress)
+        if not self.chief:
+            return
+        line.note(
+            f"epoch {epoch}/{self.config.epochs} in {clock(progress.seconds)}: "
+            f"{task.describe(trained)}; validation {_words(measured)}"
+        )
+        workdir.write_metrics(progress.history)
+        with writer.as_default(step=progress.step):
+            for name, value in progress.history[-1].items():
+                if name.startswith(("train_", "val_")):
+                    tf.summary.scalar(name.replace("_", "/", 1), value)
+        writer.flush()
+        task.draw(self, workdir.figures)
+
+    def _finish(self, task, workdir, progress, line) -> dict[str, Any]:
+        best = next(e for e in progress.history if e["epoch"] == progress.best_epoch)
+        metrics = {k.removeprefix("val_"): v for k, v in best.items() if k.startswith("val_")}
+        summary = {
+            "best_epoch": progress.best_epoch,
+            "metrics": metrics,
+            "last": progress.history[-1],
+            "notes": task.finish(progress.history[-1]),
+        }
+        if self.chief:
+            checkpoint.load_weights(workdir.checkpoints, task.model)
+            synchronize_batch_norm(task.model, False)
+            task.net.info = {**task.net.info, "training": summary}
+            write_whole(workdir.model, task.net.save)
+            task.draw(self, workdir.figures)
+            workdir.write_json("summary.json", summary)
+            for note in summary["notes"]:
+                line.note(note)
+            line.note(f"best epoch {progress.best_epoch}: {_words(metrics)}; {workdir.model}")
+        return summary
+
+    def listen(self) -> None:
+        """Lets Ctrl-C and a polite kill end the run after the current step."""
+
+        def handler(number, frame):
+            if self._stop_signal is not None:
+                os._exit(INTERRUPTED_EXIT_CODE)
+            self._stop_signal = number
+
+        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _means(progress: checkpoint.Progress, epoch_steps: int) -> dict[str, float]:
+    done = (progress.step - 1) % epoch_steps + 1
+    return {name: value / done for name, value in progress.sums.items()}
+
+
+def _words(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+def train(config: RunConfig, make_task: Callable[[RunConfig, Workdir], Task]) -> dict[str, Any]:
+    """A run from its configuration to its summary; resumes if it was begun.
+
+    Args:
+      config: the options.
+      make_task: builds the task; called inside the strategy's scope.
+
+    Raises:
+      InputError: bad data, a workdir of another run, a full disk.
+      Interrupted: a signal came; the same call goes on from there.
+    """
+    # The step has the cores; OpenCV's own threads would fight with it.
+    cv2.setNumThreads(1)
+    keras.config.set_dtype_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    strategy = make_strategy(config.strategy)
+    engine = Engine(config, strategy)
+    if config.batch_size % strategy.num_replicas_in_sync:
+        raise InputError(
+            f"batch_size: {config.batch_size} is not a multiple of the "
+            f"{strategy.num_replicas_in_sync} replicas"
+        )
+    with Workdir.claim(config, engine.chief) as workdir:
+        done = workdir.read_summary()
+        if done is not None:
+            print(f"{workdir.root}: this run is complete; see summary.json", flush=True)
+            return done
+        engine.listen()
+        with strategy.scope():
+            task = make_task(config, workdir)
+            task.model.optimizer.build(task.model.trainable_variables)
+        synchronize_batch_norm(task.model, strategy.num_replicas_in_sync > 1)
+        try:
+            return engine.train(task, workdir)
+        except tf.errors.OpError as error:
+            raise _input_error(error) from None
+
+
+def _input_error(error: tf.errors.OpError) -> Exception:
+    """The `InputError` that a pipeline's thread raised, dug out of TensorFlow's."""
+    for text in str(error).splitlines():
+        _, found, message = text.partition("InputError: ")
+        if found:
+            return InputError(message.strip())
+    return error
+
+
+def run_main(
+    config_class: type[RunConfig],
+    presets: dict[str, RunConfig],
+    make_task: Callable[[Any, Workdir], Task],
+) -> None:
+    """A trainer's `main`: flags, one clear line for bad input, exit codes.
+
+    Exit code 0: done; 2: bad input; 130: interrupted, the same command goes on.
+    """
+    # `bazel run` starts programs in its own folder; paths are the user's.
+    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+    define_flags(config_class, presets)
+
+    def main(argv: list[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise InputError(f"unexpected argument {argv[1]!r}; options start with --")
+            train(config_from_flags(config_class, presets), make_task)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+        except Interrupted as stop:
+            print(f"{stop}; the same command goes on from here", flush=True)
+            sys.exit(INTERRUPTED_EXIT_CODE)
+
+    app.run(main)

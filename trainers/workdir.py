@@ -1,0 +1,150 @@
+"""The folder of a run, and how files get into it whole or not at all."""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+
+from tfpose.errors import InputError
+from trainers.config import RunConfig, differing_fields
+
+__all__ = ["Workdir", "write_picture", "write_whole"]
+
+Result = TypeVar("Result")
+
+
+def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> Result:
+    """Writes a file aside, then renames it: readers see the old or the new one.
+
+    Args:
+      path: where the file shall be.
+      write: gets a path with the same suffix in the same folder.
+
+    Raises:
+      InputError: the disk is full or cannot be written to; what was there before is
+        still there.
+    """
+    aside = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result = write(aside)
+        with open(aside, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        return result
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        reason = error.strerror or str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be written: {reason}; nothing saved was lost") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+    """Paths of a run: `config.json`, `checkpoints/`, `logs/`, `metrics.jsonl`,
+    `figures/`, `model.keras` and, last of all, `summary.json`."""
+
+    root: pathlib.Path
+
+    @classmethod
+    @contextlib.contextmanager
+    def claim(cls, config: RunConfig, chief: bool = True) -> Iterator["Workdir"]:
+        """Opens the folder for one process and checks that the run is the same.
+
+        Raises:
+          InputError: no folder given, it belongs to another run (the fields that
+            differ are named) or holds other things, or another process works in it.
+        """
+        if not config.workdir:
+            raise InputError("workdir: give a folder for the run, e.g. --workdir=runs/first")
+        workdir = cls(pathlib.Path(config.workdir).expanduser())
+        try:
+            workdir.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"workdir {config.workdir}: {error.strerror}") from None
+        if not chief:
+            yield workdir
+            return
+        try:
+            lock = open(workdir.root / ".lock", "w")
+        except OSError as error:
+            raise InputError(f"workdir {config.workdir}: {error.strerror}") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(
+                    f"workdir {config.workdir}: another process is training in it"
+                ) from None
+            workdir._check_config(config)
+            yield workdir
+
+    def _check_config(self, config: RunConfig) -> None:
+        path = self.root / "config.json"
+        if not path.exists():
+            foreign = [p.name for p in self.root.iterdir() if not p.name.startswith(".")]
+            if foreign:
+                raise InputError(
+                    f"workdir {self.root}: holds {sorted(foreign)[0]} but no config.json, "
+                    "expected an empty folder or that of an earlier run"
+                )
+            self.write_json("config.json", config.to_json())
+            return
+        try:
+            saved = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a run's configuration: {error}") from None
+        different = differing_fields(config, saved)
+        if different:
+            raise InputError(
+                f"workdir {self.root}: belongs to another run ({'; '.join(different)}); "
+                "choose another workdir"
+            )
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.root / "checkpoints"
+
+    @property
+    def logs(self) -> pathlib.Path:
+        return self.root / "logs"
+
+    @property
+    def figures(self) -> pathlib.Path:
+        return self.root / "figures"
+
+    @property
+    def model(self) -> pathlib.Path:
+        return self.root / "model.keras"
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file into the folder, whole."""
+        text = json.dumps(value, indent=2, allow_nan=True) + "\n"
+        write_whole(self.root / name, lambda path: path.write_text(text))
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """The final metrics of a run that has ended, or None."""
+        path = self.root / "summary.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def write_metrics(self, history: list[dict[str, Any]]) -> None:
+        """`metrics.jsonl`: a line per epoch, in step with the checkpoint."""
+        text = "".join(json.dumps(line) + "\n" for line in history)
+        write_whole(self.root / "metrics.jsonl", lambda path: path.write_text(text))
+
+
+def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
+    """Writes uint8 RGB `[H, W, 3]` as PNG, whole.
+
+    Raises:
+      InputError: the disk is full or cannot be written to.
+    """
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    write_whole(path, lambda aside: aside.write_bytes(encoded.tobytes()))
