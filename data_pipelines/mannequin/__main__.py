@@ -28,7 +28,8 @@ flags.DEFINE_bool("help", False, "Shows this.", flag_values=_FLAGS)
 def _pair(name: str, text: str, separator: str) -> tuple[int, int]:
     found = re.fullmatch(rf"(\d+)(?:{separator}(\d+))?", text)
     if not found:
-        raise InputError(f"--{name}: found {text!r}, expected like {_FLAGS[name].default}")
+        like = _FLAGS[name].default
+        raise InputError(f"--{name}: found {text!r}, expected something like {like}")
     return int(found[1]), int(found[2] or found[1])
 
 

@@ -124,8 +124,9 @@ def _poster(image, rng, box) -> None:
             other = (x + int(rng.integers(0, w + 1)), y + int(rng.integers(0, h + 1)))
             cv2.line(image, center, other, color, max(radius // 3, 1))
         else:
-            cv2.putText(image, "ABCMNRSTXYZ"[int(rng.integers(8)) :][:3], (x, center[1]),
-                        cv2.FONT_HERSHEY_SIMPLEX, 0.02 * w + 0.1, color, 1, cv2.LINE_AA)
+            text = "ABCMNRSTXYZ"[int(rng.integers(8)) :][:3]
+            cv2.putText(image, text, (x, center[1]), cv2.FONT_HERSHEY_SIMPLEX,
+                        0.02 * w + 0.1, color, 1, cv2.LINE_AA)
     cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(_palette_color(rng) * 0.5),
                   int(rng.integers(1, 4)))
 
@@ -275,13 +276,15 @@ def paint_background(rng: np.random.Generator, camera: Camera, ground: np.ndarra
         color = _palette_color(rng)
         floor = _textured(rng, size, color, rng.uniform(0.03, 0.5))
         if rng.random() < 0.5:
-            _floor_lines(floor, rng, camera, ground, _tuple(color * rng.uniform(.5, 1.3)))
+            line = _tuple(color * rng.uniform(0.5, 1.3))
+            _floor_lines(floor, rng, camera, ground, line)
         if base <= 0:
             image = floor
         else:
             mask = np.zeros(size, np.uint8)
             ends = np.clip([left, right], -9999, 9999)
-            shape = np.array([(-1, ends[0]), (width, ends[1]), (width, 9999), (-1, 9999)])
+            shape = np.array([(-1, ends[0]), (width, ends[1]),
+                              (width, 9999), (-1, 9999)])
             cv2.fillPoly(mask, [shape.astype(np.int32)], 255)
             cv2.copyTo(floor, mask, image)
     count = int(rng.integers(clutter[0], clutter[1] + 1))

@@ -8,6 +8,7 @@ blend skinning of its centre and axes, for all rings of a body at once.
     texture coordinates run from 0 to 1).  V = R * S vertices.  T: triangles.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -72,14 +73,15 @@ class Surface:
     outlines: list[tuple[int, int]]
 
 
-def _column(rows: list[tuple[float, ...]]) -> np.ndarray:
+def _column(rows: Sequence[tuple[float, ...]]) -> np.ndarray:
     return np.array(rows, dtype=np.float64)
 
 
 # Rows: y, x, z, a, b of level rings.
 _TORSO = _column([
     (0.846, 0, -.004, .030, .033), (0.838, 0, -.003, .052, .040),
-    (0.826, 0, -.002, .083, .046), (0.806, 0, 0, .101, .055), (0.775, 0, .002, .101, .064),
+    (0.826, 0, -.002, .083, .046), (0.806, 0, 0, .101, .055),
+    (0.775, 0, .002, .101, .064),
     (0.745, 0, .004, .097, .067), (0.710, 0, .003, .092, .063),
     (0.665, 0, .001, .083, .056), (0.625, 0, .001, .081, .056),
     (0.590, 0, -.001, .089, .063), (0.550, 0, -.004, .098, .070),
@@ -227,8 +229,9 @@ def _limbs(outfit: Outfit) -> list[Tube]:
         sleeve *= np.clip(arm.v / 0.2, 0.2, 1.0)
         cloth = outfit.bottom_thickness + outfit.flare * leg.v**1.5
         cloth = np.where(leg.v <= outfit.trouser + 0.02, cloth, 0.0)
-        tubes += [_grown(arm, sleeve), _grown(leg, cloth),
-                  _grown(foot, np.full(len(foot.v), outfit.shoe_thickness)), hand, thumb]
+        shoe = np.full(len(foot.v), outfit.shoe_thickness)
+        tubes += [_grown(arm, sleeve), _grown(leg, cloth), _grown(foot, shoe), hand,
+                  thumb]
     return tubes
 
 
@@ -288,7 +291,8 @@ def _hair(outfit: Outfit) -> list[Tube]:
                 (.095, 0, .960, .038, .004), (.108, 0, .957, .014, .002)]
         z, _, y, a, b = _column(brim).T
         tubes.append(Tube("hair", np.stack([0 * y, y, z], 1), np.stack([a, b], 1),
-                          ("head", "head"), np.ones(4), np.linspace(0, 1, 4), "upright"))
+                          ("head", "head"), np.ones(4), np.linspace(0, 1, 4),
+                          "upright"))
         return tubes
     else:
         return tubes
@@ -317,7 +321,8 @@ def _extras(outfit: Outfit) -> list[Tube]:
 
 def body_tubes(outfit: Outfit) -> list[Tube]:
     """All parts of a body in `outfit`, in the rest statue."""
-    return _torso(outfit) + _limbs(outfit) + _HEAD_TUBES + _hair(outfit) + _extras(outfit)
+    naked = _torso(outfit) + _limbs(outfit) + _HEAD_TUBES
+    return naked + _hair(outfit) + _extras(outfit)
 
 
 @lru_cache(maxsize=512)

@@ -54,8 +54,9 @@ def rasterize(
     det = ux * vy - vx * uy
     slope_x = ((w1 - w0) * vy - (w2 - w0) * uy) / det
     slope_y = ((w2 - w0) * ux - (w1 - w0) * vx) / det
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steps = np.stack([vx / vy, ux / uy, (x2 - x1) / (y2 - y1)])
+    # The step along a level edge is never used; it must only be finite.
+    rises = np.maximum(np.stack([vy, uy, y2 - y1]), 1e-9)
+    steps = np.stack([vx, ux, x2 - x1]) / rises
     top = np.clip(np.ceil(y0), 0, height).astype(np.int64)
     bottom = np.clip(np.ceil(y2), 0, height).astype(np.int64)
     rows = np.maximum(bottom - top, 0)

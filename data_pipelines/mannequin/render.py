@@ -1,4 +1,4 @@
-"""One picture from (scenario, seed, split, index): people, place, light, annotations."""
+"""One picture from (scenario, seed, split, index): people, place, light, labels."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,7 +28,12 @@ from data_pipelines.mannequin.scenarios import (
     Scenario,
     draw_proportions,
 )
-from data_pipelines.mannequin.wardrobe import ATLAS_SIZE, RECTS, draw_outfit, paint_atlas
+from data_pipelines.mannequin.wardrobe import (
+    ATLAS_SIZE,
+    RECTS,
+    draw_outfit,
+    paint_atlas,
+)
 
 __all__ = ["Person", "Sample", "draw_sample", "sample_rng"]
 
@@ -373,12 +378,12 @@ def draw_sample(scenario: str, seed: int, index: int,
         hidden = paint_occluders(image, rng, int(rng.integers(0, plan.occluders + 1)))
         who[hidden] = _OCCLUDER
     found = [_annotate(b, i, camera, who, depth) for i, b in enumerate(bodies)]
-    rows = [i for i, person in enumerate(found) if person is not None]
-    order = np.full(count + 4, _NOBODY, np.int16)
-    order[rows] = np.arange(len(rows))
-    who = np.where(who >= 0, order[who], who)
+    shown = [person for person in found if person is not None]
+    order = np.full(count, _NOBODY, np.int16)
+    order[[i for i, person in enumerate(found) if person]] = np.arange(len(shown))
+    who = np.where(who >= 0, order[np.maximum(who, 0)], who)
     image = _develop(image, rng, plan)
-    return Sample(image, [found[i] for i in rows], camera,
+    return Sample(image, shown, camera,
                   int(rng.integers(plan.quality[0], plan.quality[1] + 1)), who)
 
 

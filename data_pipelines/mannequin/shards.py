@@ -16,7 +16,7 @@ from data_pipelines.mannequin.render import Sample, draw_sample
 
 __all__ = ["SHARD", "image_name", "shard_path", "write_shard"]
 
-SHARD = 100  # pictures
+SHARD = 50  # pictures
 
 
 def image_name(split: str, index: int) -> str:

@@ -56,7 +56,7 @@ def _checked_config(scenario, count, seed, image_size, people, split) -> dict:
 def _check_same(path: str, found: object, config: dict) -> None:
     """Refuses to mix two datasets. Raises InputError."""
     if not isinstance(found, dict):
-        raise InputError(f"{path}: exists and was not written by the mannequin generator")
+        raise InputError(f"{path}: was not written by the mannequin generator")
     differing = [
         f"{key} (there: {found.get(key)}, asked: {value})"
         for key, value in config.items()
@@ -97,22 +97,28 @@ def _draw_shards(config: dict, images_dir: str, parts_dir: str, todo: list[int],
                  workers: int) -> None:
     """Runs the writer processes and shows how far they are."""
     workers = max(1, min(workers, len(todo)))
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p or "." for p in sys.path))
+    search = os.pathsep.join(path or "." for path in sys.path)
+    environment = dict(os.environ, PYTHONPATH=search)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         environment[name] = "1"
     began, total = time.monotonic(), len(todo)
-    processes = []
+    processes: list[subprocess.Popen] = []
     lock, finished = threading.Lock(), []
+    complaints: list[str] = [""] * workers
 
-    def follow(process: subprocess.Popen) -> None:
-        for _ in process.stdout:
+    def follow(worker: int, process: subprocess.Popen) -> None:
+        for line in process.stdout or ():
             with lock:
+                if not line.strip().isdigit():  # Its errors come the same way.
+                    complaints[worker] = line.strip()
+                    continue
                 finished.append(1)
                 speed = len(finished) / (time.monotonic() - began)
                 _say(f"mannequin {config['split']}: {len(finished)}/{total} shards of "
                      f"{SHARD}, {speed * SHARD:.0f} images/s, "
                      f"{(total - len(finished)) / speed:.0f} s left ")
 
+    threads = []
     try:
         for worker in range(workers):
             job = {"config": config, "images_dir": images_dir, "parts_dir": parts_dir,
@@ -120,26 +126,26 @@ def _draw_shards(config: dict, images_dir: str, parts_dir: str, todo: list[int],
             processes.append(subprocess.Popen(
                 [sys.executable, "-m", "data_pipelines.mannequin.shards",
                  json.dumps(job)],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
                 text=True,
             ))  # fmt: skip
-        threads = [threading.Thread(target=follow, args=(p,)) for p in processes]
-        for thread in threads:
+            thread = threading.Thread(target=follow, args=(worker, processes[-1]))
+            threads.append(thread)
             thread.start()
-        for process, thread in zip(processes, threads, strict=True):
-            thread.join()
-            complaint = process.stderr.read().strip()
+        for worker, process in enumerate(processes):
             if process.wait() == 2:
-                raise InputError(complaint.splitlines()[-1])
+                threads[worker].join()
+                raise InputError(complaints[worker])
             if process.returncode:
-                raise RuntimeError(f"a writer of mannequins died: {complaint}")
+                threads[worker].join()
+                raise RuntimeError(f"a mannequin writer died: {complaints[worker]}")
     finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
+        for process, thread in zip(processes, threads, strict=True):
+            process.kill()
             process.wait()
-            process.stdout.close()
-            process.stderr.close()
+            thread.join()
+            if process.stdout:
+                process.stdout.close()
 
 
 def _images_there(images_dir: str, config: dict, shard: int) -> bool:
@@ -192,7 +198,9 @@ def write_dataset(
     parts_dir = os.path.join(out_dir, f".{split}.parts")
     plan = os.path.join(parts_dir, "config.json")
     if workers is None:
-        workers = len(os.sched_getaffinity(0))
+        workers = os.cpu_count() or 1
+    if workers < 1:
+        raise InputError(f"workers: found {workers}, expected at least 1")
     shards = range((config["count"] + SHARD - 1) // SHARD)
     if os.path.exists(final):
         info = _read_json(final).get("info")
