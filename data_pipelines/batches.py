@@ -14,7 +14,13 @@ from tfpose.errors import InputError
 
 _ENDLESS = 2**40
 
-__all__ = ["Sampler", "epoch_rng", "evaluation_batches", "steps_per_epoch", "training_batches"]
+__all__ = [
+    "Sampler",
+    "epoch_rng",
+    "evaluation_batches",
+    "steps_per_epoch",
+    "training_batches",
+]
 
 
 class Sampler(Protocol):
@@ -31,7 +37,9 @@ class Sampler(Protocol):
 def epoch_rng(seed: int, stream: str, epoch: int = 0) -> np.random.Generator:
     """The generator of one epoch's draws, by (seed, name of the stream, epoch)."""
     name = int.from_bytes(stream.encode()[:8], "little")
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, name, epoch])))
+    return np.random.Generator(
+        np.random.Philox(np.random.SeedSequence([seed, name, epoch]))
+    )
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:

@@ -87,7 +87,8 @@ class ColourAugmentation:
         brightness, contrast, saturation, hue, gray, sigma, solarise = parameters
         if parameters[:5].any():
             image = cv2.transform(
-                image, _colour_matrix(image, brightness, contrast, saturation, hue, gray)
+                image,
+                _colour_matrix(image, brightness, contrast, saturation, hue, gray),
             )
         if sigma > 0:
             scaled = float(sigma) * min(image.shape[:2]) / _REFERENCE_SIDE

@@ -1,4 +1,4 @@
-"""Decoded photos, kept in memory as far as a budget reaches."""
+"""Crops of a dataset's photos; decoded photos are kept as far as a budget reaches."""
 
 import threading
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from data_pipelines.images import decode_image
 from data_pipelines.people import PoseDataset
+from tfpose.top_down.crop import reduced_matrix, reduction, warp
 
 __all__ = ["DecodedImages"]
 
@@ -26,23 +27,40 @@ class DecodedImages:
         """
         self._people = people
         self._left = int(budget_megabytes * 2**20)
-        self._kept: dict[int, np.ndarray] = {}
+        self._kept: dict[tuple[int, int], np.ndarray] = {}
         self._lock = threading.Lock()
 
-    def __getitem__(self, image: int) -> np.ndarray:
-        """uint8 `[H, W, 3]` RGB.
+    def crop(
+        self, image: int, matrix: np.ndarray, input_size: tuple[int, int]
+    ) -> np.ndarray:
+        """A photo under a map to input pixels, uint8 `[H, W, 3]` RGB.
+
+        Where the map shrinks it to a half or less, the photo is decoded that much
+        smaller, which is quicker and does not skip pixels.
+
+        Args:
+          image: row of the photo.
+          matrix: `[2, 3]`, see `tfpose.top_down.crop`.
+          input_size: (height, width) of the result.
 
         Raises:
-          InputError: if the file is no image any more; names it.
+          InputError: the file is no image any more; names it.
         """
-        kept = self._kept.get(image)
+        factor = reduction(matrix)
+        photo = self._decoded(image, factor)
+        return warp(photo, reduced_matrix(matrix, factor), input_size)
+
+    def _decoded(self, image: int, factor: int) -> np.ndarray:
+        key = image, factor
+        kept = self._kept.get(key)
         if kept is not None:
             return kept
         store = self._people.images
         height, width = (int(side) for side in self._people.image_sizes[image])
-        pixels = decode_image(store.read(image), (height, width), store.describe(image))
+        name = store.describe(image)
+        pixels = decode_image(store.read(image), (height, width), name, factor)
         with self._lock:
-            if pixels.nbytes <= self._left and image not in self._kept:
+            if pixels.nbytes <= self._left and key not in self._kept:
                 self._left -= pixels.nbytes
-                self._kept[image] = pixels
+                self._kept[key] = pixels
         return pixels

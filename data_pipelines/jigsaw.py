@@ -85,8 +85,8 @@ class _Puzzles:
 
     def person(self, row: int) -> np.ndarray:
         """The person's unshuffled square at the mosaic's size, uint8."""
-        image = self._images[int(self.people.image_index[row])]
-        return warp(image, self._crops[row], self._mosaic_size)
+        image = int(self.people.image_index[row])
+        return self._images.crop(image, self._crops[row], self._mosaic_size)
 
     def sample(self, row, order, spatial=None, colour=None) -> dict[str, np.ndarray]:
         person = self.person(row)
@@ -157,7 +157,10 @@ class JigsawTraining(_Puzzles):
         shift = np.stack([dx * width, dy * height], -1) * augmentation.translation
         sizes = np.array([[width, height]]) / (1 + scale * augmentation.scale)[:, None]
         matrices = region_matrices(
-            np.tile(centre, (count, 1)), sizes, self.input_size, angle * augmentation.rotation
+            np.tile(centre, (count, 1)),
+            sizes,
+            self.input_size,
+            angle * augmentation.rotation,
         )
         matrices[..., 2] += shift
         return rows, orders, matrices, augmentation.colour.draw(rng, count, amount)

@@ -15,7 +15,7 @@ from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
 from tfpose.metrics.oks import PoseTruth
 from tfpose.skeletons import Skeleton
-from tfpose.top_down.crop import box_regions, region_matrices, transform_points, warp
+from tfpose.top_down.crop import box_regions, region_matrices, transform_points
 
 __all__ = [
     "PoseAugmentation",
@@ -103,9 +103,12 @@ class _Crops:
     def __len__(self) -> int:
         return len(self.people)
 
-    def sample(self, row: int, matrix: np.ndarray, mirror: bool) -> dict[str, np.ndarray]:
+    def sample(
+        self, row: int, matrix: np.ndarray, mirror: bool
+    ) -> dict[str, np.ndarray]:
         """The person under the map; mirrored, joints are renamed, not only moved."""
-        image = warp(self._images[int(self.people.image_index[row])], matrix, self.input_size)
+        photo = int(self.people.image_index[row])
+        image = self._images.crop(photo, matrix, self.input_size)
         labels = self.people.keypoints[row]
         keypoints = transform_points(matrix, labels[:, :2])
         weights = (labels[:, 2] > 0).astype(np.float32)
@@ -161,11 +164,17 @@ class TopDownTraining(_Crops):
         half = uniform[0] < change.half_body_probability
         centres, sizes = self._half_bodies(half, prefer_upper=normal[0] < 0.5)
         # Drawn for a region, so the person grows as the region shrinks, as in HRNet.
-        scale = np.clip(1 + normal[1] * change.scale, 1 - change.scale, 1 + change.scale)
-        turn = np.clip(normal[2] * change.rotation, -2 * change.rotation, 2 * change.rotation)
+        scale = np.clip(
+            1 + normal[1] * change.scale, 1 - change.scale, 1 + change.scale
+        )
+        turn = np.clip(
+            normal[2] * change.rotation, -2 * change.rotation, 2 * change.rotation
+        )
         turn *= uniform[1] < change.rotation_probability
         mirror = uniform[2] < change.flip_probability
-        matrices = region_matrices(centres, sizes * scale[:, None], self.input_size, turn)
+        matrices = region_matrices(
+            centres, sizes * scale[:, None], self.input_size, turn
+        )
         matrices[mirror, 0] *= -1
         matrices[mirror, 0, 2] += self.input_size[1] - 1
         return rows, matrices, mirror
@@ -186,7 +195,9 @@ class TopDownTraining(_Crops):
         high = np.where(mask, points, -np.inf).max(axis=1)
         # Pixel centres to edges: a box that spans the joints' pixels.
         boxes = np.concatenate([low, high - low + 1], axis=-1)
-        centres[rows], sizes[rows] = box_regions(boxes, self.input_size, _HALF_BODY_PADDING)
+        centres[rows], sizes[rows] = box_regions(
+            boxes, self.input_size, _HALF_BODY_PADDING
+        )
         return centres, sizes
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
@@ -217,5 +228,7 @@ class TopDownEvaluation(_Crops):
 
 
 def _body_halves(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    lower = np.array([any(part in name for part in _LOWER_BODY) for name in skeleton.joints])
+    lower = np.array(
+        [any(part in name for part in _LOWER_BODY) for name in skeleton.joints]
+    )
     return ~lower, lower

@@ -13,6 +13,8 @@ __all__ = [
     "BOX_PADDING",
     "box_regions",
     "invert_matrices",
+    "reduced_matrix",
+    "reduction",
     "region_matrices",
     "transform_points",
     "warp",
@@ -86,10 +88,42 @@ def transform_points(matrices: np.ndarray, points: np.ndarray) -> np.ndarray:
     return moved + matrices[..., None, :, 2]
 
 
+def reduction(matrix: np.ndarray) -> int:
+    """Whole factor by which a photo can shrink before a map that shrinks it more.
+
+    The largest of 1, 2, 4 and 8 that leaves the map something to shrink, so nothing
+    of the result's resolution is lost.
+    """
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return next(factor for factor in (8, 4, 2, 1) if factor * scale <= 1 or factor == 1)
+
+
+def reduced_matrix(matrix: np.ndarray, factor: int) -> np.ndarray:
+    """The map from pixels of a photo that was shrunk by a whole factor before."""
+    # Pixel k of the small photo is the middle of the full one's block k.
+    middle = (factor - 1) / 2
+    shift = matrix[:, :2] @ np.array([middle, middle]) + matrix[:, 2]
+    return np.column_stack([matrix[:, :2] * factor, shift])
+
+
 def warp(
     image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int]
 ) -> np.ndarray:
-    """The image under the map, uint8 `[H, W, 3]`, bilinear, black outside it."""
+    """The image under the map, uint8 `[H, W, 3]`, black outside it.
+
+    Bilinear. A map that shrinks to a half or less would skip pixels, so blocks of 2,
+    4 or 8 pixels are averaged first.
+    """
+    factor = reduction(matrix)
+    if factor > 1:
+        rows, columns = (-(-side // factor) for side in image.shape[:2])
+        # The last block may reach over the edge: what is missing repeats the edge.
+        bottom = rows * factor - image.shape[0]
+        right = columns * factor - image.shape[1]
+        if bottom or right:
+            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+        matrix = reduced_matrix(matrix, factor)
     return cv2.warpAffine(
         image, matrix, (input_size[1], input_size[0]), flags=cv2.INTER_LINEAR
     )
