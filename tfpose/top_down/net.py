@@ -33,7 +33,7 @@ NETS: dict[str, dict[str, Any]] = {
         "backbone": HRNet,
         "arguments": {
             "width": 16,
-            "stem_filters": 32,
+            "stem_filters": 16,
             "stage_modules": (1, 1, 1),
             "blocks_per_branch": 2,
             "stage1_blocks": 1,

@@ -1,0 +1,112 @@
+"""What jigsaw pretraining gains on real photos, against training from scratch.
+
+    python -m benchmarks.hsjp_gain --data_dir=../shared/data/lspet --out=runs/gain
+
+For each seed: pretraining without labels, then fine-tuning on a share of the labels;
+the same fine-tuning from scratch; and from scratch for as many steps as both
+together. Figures are those after the last epoch. Interrupted, it goes on from there.
+"""
+
+import json
+import pathlib
+from collections.abc import Iterator
+
+from absl import app, flags
+
+from benchmarks.runs import Run, drops, mean_and_spread, run_all
+
+__all__ = ["main"]
+
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "../shared/data/lspet", "COCO-format folder."
+)
+_OUT = flags.DEFINE_string("out", "runs/gain", "Folder for the runs.")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
+_PRETRAIN_EPOCHS = flags.DEFINE_integer("pretrain_epochs", 12, "Of jigsaw pretraining.")
+_STEPS = flags.DEFINE_list(
+    "finetune_steps",
+    ["840", "1744"],
+    "Of fine-tuning, with 10 % and 100 % of the labels.",
+)
+_JOBS = flags.DEFINE_integer("jobs", 2, "Runs side by side, of one thread each.")
+_FRACTIONS = (0.1, 1.0)
+_EVALUATIONS = 4
+
+
+def _steps_per_epoch(people: int, batch_size: int = 32) -> int:
+    return people // batch_size
+
+
+def _pretraining(seed: int, root: pathlib.Path) -> Run:
+    epochs = _PRETRAIN_EPOCHS.value
+    options = {
+        "preset": "small",
+        "data_dir": _DATA_DIR.value,
+        "seed": seed,
+        "epochs": epochs,
+        "lr_drop_epochs": drops(epochs),
+    }
+    return Run("trainers.hsjp_pretrain", root / f"pretrain_{seed}", options)
+
+
+def _downstream(
+    seed: int, root: pathlib.Path, people: int
+) -> Iterator[tuple[str, float, Run]]:
+    pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
+    for fraction, steps in zip(_FRACTIONS, map(int, _STEPS.value), strict=True):
+        epoch_steps = _steps_per_epoch(round(people * fraction))
+        for start in ("HSJP", "scratch", "scratch, as long as both"):
+            total = steps + (pretrain_steps if start.endswith("both") else 0)
+            epochs = max(1, round(total / epoch_steps))
+            options = {
+                "preset": "small",
+                "data_dir": _DATA_DIR.value,
+                "seed": seed,
+                "label_fraction": fraction,
+                "epochs": epochs,
+                "lr_drop_epochs": drops(epochs),
+                "eval_every": max(1, epochs // _EVALUATIONS),
+            }
+            if start == "HSJP":
+                options["init_from"] = root / f"pretrain_{seed}" / "model.keras"
+            name = f"{start.split()[-1].lower()}_{round(100 * fraction)}_{seed}"
+            yield start, fraction, Run("trainers.top_down", root / name, options)
+
+
+def _people(data_dir: str) -> int:
+    document = json.loads((pathlib.Path(data_dir) / "train.json").read_text())
+    return len(document["annotations"])
+
+
+def main(argv: list[str]) -> None:
+    """Runs everything and prints the table."""
+    root = pathlib.Path(_OUT.value)
+    people = _people(_DATA_DIR.value)
+    seeds = range(_SEEDS.value)
+    pretraining = [_pretraining(seed, root) for seed in seeds]
+    downstream = [entry for seed in seeds for entry in _downstream(seed, root, people)]
+    run_all(pretraining, _JOBS.value)
+    run_all([run for *_, run in downstream], _JOBS.value)
+
+    precision = mean_and_spread(
+        [run.summary()["metrics"]["precision"] for run in pretraining]
+    )
+    patches = mean_and_spread(
+        [run.summary()["metrics"]["patch_accuracy"] for run in pretraining]
+    )
+    print(
+        f"\npretext: P {precision} %, patches in place {patches} %, {len(seeds)} seeds\n"
+    )
+    print("| labels | start | PCK@0.2 | AP | AP50 |\n|---|---|---|---|---|")
+    for fraction in _FRACTIONS:
+        for start in ("scratch", "scratch, as long as both", "HSJP"):
+            chosen = [r for s, f, r in downstream if (s, f) == (start, fraction)]
+            cells = [
+                mean_and_spread([run.last(metric) for run in chosen])
+                for metric in ("pck", "ap", "ap50")
+            ]
+            print(f"| {fraction:.0%} | {start} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    app.run(main)

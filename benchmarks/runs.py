@@ -1,0 +1,87 @@
+"""Training runs as a benchmark needs them: many, resumable, side by side."""
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Run", "drops", "mean_and_spread", "run_all"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One call of a trainer.
+
+    Attributes:
+      trainer: module, such as `trainers.top_down`.
+      workdir: folder of the run.
+      options: flags and their values.
+    """
+
+    trainer: str
+    workdir: pathlib.Path
+    options: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """What the finished run left in `summary.json`."""
+        return json.loads((self.workdir / "summary.json").read_text())
+
+    def last(self, metric: str) -> float:
+        """A validation figure after the last epoch. (The best epoch's would have been
+        chosen on the very people it is measured on.)"""
+        return self.summary()["last"][f"val_{metric}"]
+
+
+def drops(epochs: int) -> str:
+    """The papers' two drops of the step size, at the same shares of a shorter run."""
+    return f"{max(1, round(0.8 * epochs))},{max(1, round(0.93 * epochs))}"
+
+
+def _execute(run: Run, threads: int) -> None:
+    if (run.workdir / "summary.json").exists():
+        return
+    run.workdir.parent.mkdir(parents=True, exist_ok=True)
+    flags = [f"--{name}={value}" for name, value in run.options.items()]
+    command = [sys.executable, "-m", run.trainer, f"--workdir={run.workdir}", *flags]
+    limits = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    with open(run.workdir.parent / f"{run.workdir.name}.log", "a") as log:
+        code = subprocess.call(
+            command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **limits}
+        )
+    if code:
+        raise RuntimeError(
+            f"{' '.join(command)} ended with code {code}; see {log.name}"
+        )
+
+
+def run_all(runs: Sequence[Run], jobs: int, threads: int = 1) -> None:
+    """Runs them all, `jobs` at a time; those that are finished already are kept.
+
+    Args:
+      runs: in the order to start them; none needs another of the same list.
+      jobs: processes side by side.
+      threads: threads of each for the net's arithmetic.
+
+    Raises:
+      RuntimeError: a run failed; names its command and log.
+    """
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(_execute, run, threads): run for run in runs}
+        for count, done in enumerate(concurrent.futures.as_completed(waiting), start=1):
+            done.result()
+            print(f"{count}/{len(runs)}  {waiting[done].workdir}", flush=True)
+
+
+def mean_and_spread(values: Sequence[float], scale: float = 100.0) -> str:
+    """`12.3 ± 0.4`: mean and sample standard deviation, in percent by default."""
+    array = scale * np.asarray(values, np.float64)
+    if len(array) == 1:
+        return f"{array[0]:.1f}"
+    return f"{array.mean():.1f} ± {array.std(ddof=1):.1f}"
