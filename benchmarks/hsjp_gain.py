@@ -50,7 +50,7 @@ def _pretraining(seed: int, root: pathlib.Path) -> Run:
 
 
 def _downstream(
-    seed: int, root: pathlib.Path, people: int
+    seed: int, root: pathlib.Path, people: int, pretraining: Run
 ) -> Iterator[tuple[str, float, Run]]:
     pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
     for fraction, steps in zip(_FRACTIONS, map(int, _STEPS.value), strict=True):
@@ -67,10 +67,12 @@ def _downstream(
                 "lr_drop_epochs": drops(epochs),
                 "eval_every": max(1, epochs // _EVALUATIONS),
             }
+            after = None
             if start == "HSJP":
-                options["init_from"] = root / f"pretrain_{seed}" / "model.keras"
+                after = pretraining
+                options["init_from"] = pretraining.workdir / "model.keras"
             name = f"{start.split()[-1].lower()}_{round(100 * fraction)}_{seed}"
-            yield start, fraction, Run("trainers.top_down", root / name, options)
+            yield start, fraction, Run("trainers.top_down", root / name, options, after)
 
 
 def _people(data_dir: str) -> int:
@@ -84,9 +86,12 @@ def main(argv: list[str]) -> None:
     people = _people(_DATA_DIR.value)
     seeds = range(_SEEDS.value)
     pretraining = [_pretraining(seed, root) for seed in seeds]
-    downstream = [entry for seed in seeds for entry in _downstream(seed, root, people)]
-    run_all(pretraining, _JOBS.value)
-    run_all([run for *_, run in downstream], _JOBS.value)
+    downstream = [
+        entry
+        for seed in seeds
+        for entry in _downstream(seed, root, people, pretraining[seed])
+    ]
+    run_all([*pretraining, *[run for *_, run in downstream]], _JOBS.value)
 
     precision = mean_and_spread(
         [run.summary()["metrics"]["precision"] for run in pretraining]
@@ -94,9 +99,7 @@ def main(argv: list[str]) -> None:
     patches = mean_and_spread(
         [run.summary()["metrics"]["patch_accuracy"] for run in pretraining]
     )
-    print(
-        f"\npretext: P {precision} %, patches in place {patches} %, {len(seeds)} seeds\n"
-    )
+    print(f"\nP {precision} %, patches in place {patches} %, {len(seeds)} seeds\n")
     print("| labels | start | PCK@0.2 | AP | AP50 |\n|---|---|---|---|---|")
     for fraction in _FRACTIONS:
         for start in ("scratch", "scratch, as long as both", "HSJP"):

@@ -23,11 +23,13 @@ class Run:
       trainer: module, such as `trainers.top_down`.
       workdir: folder of the run.
       options: flags and their values.
+      after: the run whose result this one starts from.
     """
 
     trainer: str
     workdir: pathlib.Path
     options: dict[str, Any]
+    after: "Run | None" = None
 
     def summary(self) -> dict[str, Any]:
         """What the finished run left in `summary.json`."""
@@ -65,18 +67,26 @@ def run_all(runs: Sequence[Run], jobs: int, threads: int = 1) -> None:
     """Runs them all, `jobs` at a time; those that are finished already are kept.
 
     Args:
-      runs: in the order to start them; none needs another of the same list.
+      runs: in the order to start them; a run that another one needs comes before it.
       jobs: processes side by side.
       threads: threads of each for the net's arithmetic.
 
     Raises:
       RuntimeError: a run failed; names its command and log.
     """
+    started: dict[pathlib.Path, concurrent.futures.Future] = {}
+
+    def execute(run: Run) -> None:
+        if run.after is not None:
+            started[run.after.workdir].result()
+        _execute(run, threads)
+
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_execute, run, threads): run for run in runs}
-        for count, done in enumerate(concurrent.futures.as_completed(waiting), start=1):
-            done.result()
-            print(f"{count}/{len(runs)}  {waiting[done].workdir}", flush=True)
+        for run in runs:
+            started[run.workdir] = pool.submit(execute, run)
+        for count, run in enumerate(runs, start=1):
+            started[run.workdir].result()
+            print(f"{count}/{len(runs)}  {run.workdir}", flush=True)
 
 
 def mean_and_spread(values: Sequence[float], scale: float = 100.0) -> str:
