@@ -63,7 +63,9 @@ def _assign(path: pathlib.Path, variables) -> dict[str, Any]:
             values = [arrays[name] for name in sorted(names)]
             extra = json.loads(str(arrays["progress"])) if "progress" in arrays else {}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a checkpoint that can be read: {error}") from None
+        raise InputError(
+            f"{path}: not a checkpoint that can be read: {error}"
+        ) from None
     shapes = [tuple(v.shape) for v in variables]
     if [value.shape for value in values] != shapes:
         raise InputError(f"{path}: the checkpoint is of another net")

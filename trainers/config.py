@@ -14,7 +14,13 @@ from absl import flags
 
 from tfpose.errors import InputError
 
-__all__ = ["RunConfig", "config_from_flags", "define_flags", "differing_fields", "option"]
+__all__ = [
+    "RunConfig",
+    "config_from_flags",
+    "define_flags",
+    "differing_fields",
+    "option",
+]
 
 
 def option(
@@ -58,7 +64,9 @@ class RunConfig:
       InputError: a value is impossible; the message names the field and the bound.
     """
 
-    workdir: str = option("", "Folder of the run; starting again on it resumes.", changes_result=False)
+    workdir: str = option(
+        "", "Folder of the run; starting again on it resumes.", changes_result=False
+    )
     dataset: str = option(
         "mannequin",
         "Kind of data set.",
@@ -70,12 +78,16 @@ class RunConfig:
     batch_size: int = option(128, "People per step, over all replicas.", at_least=1)
     learning_rate: float = option(1e-3, "Adam's step size at first.", above=0)
     lr_drop_epochs: tuple[int, ...] = option(
-        (170, 200), "Epochs (from 1) after which the step size is divided by 10.", at_least=1
+        (170, 200),
+        "Epochs (from 1) after which the step size is divided by 10.",
+        at_least=1,
     )
     init_from: str = option(
         "", "A .keras net or backbone to start from: all of it but the last layer."
     )
-    seed: int = option(0, "Decides initial weights, order and augmentation.", at_least=0)
+    seed: int = option(
+        0, "Decides initial weights, order and augmentation.", at_least=0
+    )
     strategy: str = option(
         "auto",
         "How the work is spread over devices.",
@@ -86,8 +98,12 @@ class RunConfig:
         "float32", "Arithmetic of the net.", choices=("float32", "mixed_bfloat16")
     )
     jit_compile: bool = option(False, "Compile the step with XLA (single device).")
-    eval_every: int = option(1, "Epochs between evaluations; the last is always.", at_least=1)
-    eval_batch_size: int = option(64, "People per evaluation step.", at_least=1, changes_result=False)
+    eval_every: int = option(
+        1, "Epochs between evaluations; the last is always.", at_least=1
+    )
+    eval_batch_size: int = option(
+        64, "People per evaluation step.", at_least=1, changes_result=False
+    )
     cache_megabytes: float = option(
         1024.0, "Memory for decoded photos.", at_least=0, changes_result=False
     )
@@ -115,11 +131,17 @@ def _check(field: dataclasses.Field, value: Any) -> None:
         if not number == number or abs(number) == float("inf"):
             raise InputError(f"{field.name}: expected a finite number, got {number}")
         if rules["at_least"] is not None and number < rules["at_least"]:
-            raise InputError(f"{field.name}: expected at least {rules['at_least']}, got {number}")
+            raise InputError(
+                f"{field.name}: expected at least {rules['at_least']}, got {number}"
+            )
         if rules["at_most"] is not None and number > rules["at_most"]:
-            raise InputError(f"{field.name}: expected at most {rules['at_most']}, got {number}")
+            raise InputError(
+                f"{field.name}: expected at most {rules['at_most']}, got {number}"
+            )
         if rules["above"] is not None and number <= rules["above"]:
-            raise InputError(f"{field.name}: expected above {rules['above']}, got {number}")
+            raise InputError(
+                f"{field.name}: expected above {rules['above']}, got {number}"
+            )
 
 
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
@@ -144,7 +166,11 @@ def define_flags(config: type[RunConfig], presets: Mapping[str, RunConfig]) -> N
         elif field.metadata["choices"]:
             flags.DEFINE_enum(field.name, None, list(field.metadata["choices"]), note)
         else:
-            define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+            define = {
+                int: flags.DEFINE_integer,
+                float: flags.DEFINE_float,
+                str: flags.DEFINE_string,
+            }
             define[kind](field.name, None, note)
 
 
@@ -161,7 +187,9 @@ def config_from_flags(config: type[ConfigT], presets: Mapping[str, ConfigT]) -> 
         if value is None:
             continue
         kind = hints[field.name]
-        given[field.name] = _tuple(field.name, value, kind) if get_origin(kind) is tuple else value
+        given[field.name] = (
+            _tuple(field.name, value, kind) if get_origin(kind) is tuple else value
+        )
     return dataclasses.replace(presets[flags.FLAGS.preset], **given)
 
 
@@ -171,14 +199,17 @@ def _tuple(name: str, values: list[str], kind: types.GenericAlias) -> tuple:
         return tuple(entry(value) for value in values if value != "")
     except ValueError:
         raise InputError(
-            f"{name}: expected comma-separated {entry.__name__} values, got {','.join(values)!r}"
+            f"{name}: expected comma-separated {entry.__name__} values, "
+            f"got {','.join(values)!r}"
         ) from None
 
 
 def differing_fields(config: RunConfig, saved: Mapping[str, Any]) -> list[str]:
-    """Fields that make `config` another run than the saved one, as `name: old -> new`."""
+    """Fields that make `config` another run than the saved, as `name: old -> new`."""
     current = config.to_json()
-    lasting = {f.name for f in dataclasses.fields(config) if f.metadata["changes_result"]}
+    lasting = {
+        f.name for f in dataclasses.fields(config) if f.metadata["changes_result"]
+    }
     names = sorted((lasting & set(current)) | (set(saved) - set(current)))
     return [
         f"{name}: {saved.get(name)!r} -> {current.get(name)!r}"

@@ -87,8 +87,10 @@ class Engine:
         self.config = config
         self.strategy = strategy
         resolver = strategy.cluster_resolver
-        self.chief = resolver is None or resolver.task_type in (None, "chief", "") or (
-            resolver.task_type == "worker" and resolver.task_id == 0
+        self.chief = (
+            resolver is None
+            or resolver.task_type in (None, "chief", "")
+            or (resolver.task_type == "worker" and resolver.task_id == 0)
         )
         self._stop_signal: int | None = None
 
@@ -163,7 +165,9 @@ class Engine:
         def step(batch):
             metrics = self.strategy.run(inner, args=(batch,))
             total = tf.distribute.ReduceOp.SUM
-            return {k: self.strategy.reduce(total, v, axis=None) for k, v in metrics.items()}
+            return {
+                k: self.strategy.reduce(total, v, axis=None) for k, v in metrics.items()
+            }
 
         return step
 
@@ -179,15 +183,22 @@ class Engine:
         if progress.step:
             print(f"resuming at step {progress.step} of {total}", flush=True)
         line = ProgressLine(total, progress.step)
-        writer = tf.summary.create_file_writer(str(workdir.logs)) if self.chief else None
+        writer = (
+            tf.summary.create_file_writer(str(workdir.logs)) if self.chief else None
+        )
         step_function = self.compiled_step(task.model)
         batches = self.batches(task.sampler, progress.step)
-        while len(progress.history) == 0 or progress.history[-1]["epoch"] < self.config.epochs:
+        while (
+            len(progress.history) == 0
+            or progress.history[-1]["epoch"] < self.config.epochs
+        ):
             self._finish_epoch(task, workdir, progress, step_function, batches, line)
             self._close_epoch(task, workdir, progress, line, writer)
         return self._finish(task, workdir, progress, line)
 
-    def _finish_epoch(self, task, workdir, progress, step_function, batches, line) -> None:
+    def _finish_epoch(
+        self, task, workdir, progress, step_function, batches, line
+    ) -> None:
         """Steps until the next evaluation is due."""
         size, epoch_steps = self.config.batch_size, task.steps_per_epoch
         target = self._evaluation_step(progress.step, epoch_steps, bool(progress.sums))
@@ -257,7 +268,11 @@ class Engine:
             if self.chief:
                 checkpoint.save_weights(workdir.checkpoints, task.model)
         progress.history.append(
-            {"epoch": epoch, "step": progress.step, "seconds": round(progress.seconds, 1)}
+            {
+                "epoch": epoch,
+                "step": progress.step,
+                "seconds": round(progress.seconds, 1),
+            }
             | {f"train_{name}": value for name, value in trained.items()}
             | {f"val_{name}": value for name, value in measured.items()}
         )
@@ -279,7 +294,9 @@ class Engine:
 
     def _finish(self, task, workdir, progress, line) -> dict[str, Any]:
         best = next(e for e in progress.history if e["epoch"] == progress.best_epoch)
-        metrics = {k.removeprefix("val_"): v for k, v in best.items() if k.startswith("val_")}
+        metrics = {
+            k.removeprefix("val_"): v for k, v in best.items() if k.startswith("val_")
+        }
         summary = {
             "best_epoch": progress.best_epoch,
             "metrics": metrics,
@@ -295,7 +312,9 @@ class Engine:
             workdir.write_json("summary.json", summary)
             for note in summary["notes"]:
                 line.note(note)
-            line.note(f"best epoch {progress.best_epoch}: {_words(metrics)}; {workdir.model}")
+            line.note(
+                f"best epoch {progress.best_epoch}: {_words(metrics)}; {workdir.model}"
+            )
         return summary
 
     def listen(self) -> None:
@@ -319,7 +338,9 @@ def _words(metrics: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
-def train(config: RunConfig, make_task: Callable[[RunConfig, Workdir], Task]) -> dict[str, Any]:
+def train(
+    config: RunConfig, make_task: Callable[[RunConfig, Workdir], Task]
+) -> dict[str, Any]:
     """A run from its configuration to its summary; resumes if it was begun.
 
     Args:
@@ -382,7 +403,9 @@ def run_main(
     def main(argv: list[str]) -> None:
         try:
             if len(argv) > 1:
-                raise InputError(f"unexpected argument {argv[1]!r}; options start with --")
+                raise InputError(
+                    f"unexpected argument {argv[1]!r}; options start with --"
+                )
             train(config_from_flags(config_class, presets), make_task)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

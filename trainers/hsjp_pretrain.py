@@ -51,25 +51,37 @@ class HSJPConfig(RunConfig):
     """
 
     dataset: str = option(
-        "coco", "Kind of data set.", choices=("coco", "coco_format", "records", "mannequin")
+        "coco",
+        "Kind of data set.",
+        choices=("coco", "coco_format", "records", "mannequin"),
     )
     epochs: int = option(240, "Times that every training person is seen.", at_least=1)
     batch_size: int = option(256, "People per step, over all replicas.", at_least=1)
     lr_drop_epochs: tuple[int, ...] = option(
-        (190, 220), "Epochs (from 1) after which the step size is divided by 10.", at_least=1
+        (190, 220),
+        "Epochs (from 1) after which the step size is divided by 10.",
+        at_least=1,
     )
-    input_side: int = option(224, "Side of the square input, pixels; a multiple of 4.", at_least=32)
+    input_side: int = option(
+        224, "Side of the square input, pixels; a multiple of 4.", at_least=32
+    )
     grid: int = option(6, "N: the image is cut into N x N patches, 2 to 8.")
-    sigma: float = option(6.0, "Target Gaussians' sigma, input pixels, below side / (6 N).")
+    sigma: float = option(
+        6.0, "Target Gaussians' sigma, input pixels, below side / (6 N)."
+    )
     epsilon_patches: float = option(
         0.5, "A peak is right this near to its centre, in sides of a patch.", above=0
     )
     with_original: bool = option(False, "Append the unshuffled image to the input.")
-    scale: float = option(0.35, "Scaling of the mosaic, factor in 1 +- this.", at_least=0, at_most=0.9)
+    scale: float = option(
+        0.35, "Scaling of the mosaic, factor in 1 +- this.", at_least=0, at_most=0.9
+    )
     translation: float = option(
         0.10, "Shift of the mosaic, +- this share of the side.", at_least=0, at_most=1
     )
-    rotation: float = option(45.0, "Rotation of the mosaic, +- degrees.", at_least=0, at_most=180)
+    rotation: float = option(
+        45.0, "Rotation of the mosaic, +- degrees.", at_least=0, at_most=180
+    )
     colour: float = option(
         1.0, "Share of the colour augmentation's probabilities.", at_least=0, at_most=1
     )
@@ -90,7 +102,11 @@ class HSJPConfig(RunConfig):
     def augmentation(self) -> JigsawAugmentation:
         """What is done to the mosaics."""
         colour = ColourAugmentation()
-        names = [f.name for f in dataclasses.fields(colour) if f.name.endswith("_probability")]
+        names = [
+            f.name
+            for f in dataclasses.fields(colour)
+            if f.name.endswith("_probability")
+        ]
         shares = {name: getattr(colour, name) * self.colour for name in names}
         return JigsawAugmentation(
             scale=self.scale,
@@ -133,7 +149,9 @@ class JigsawModel(keras.Model):
         """
         super().__init__()
         self.net = net
-        self.codec = HeatmapCodec(config.input_size, net.stride, config.sigma / net.stride)
+        self.codec = HeatmapCodec(
+            config.input_size, net.stride, config.sigma / net.stride
+        )
         self.epsilon = config.epsilon_patches * config.input_side / config.grid
         self.global_batch_size = config.batch_size
 
@@ -151,7 +169,9 @@ class JigsawModel(keras.Model):
             losses = jigsaw_loss(heatmaps, target, inside)
             loss = ops.sum(losses) / self.global_batch_size
         gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
         points, _ = self.codec.decode(heatmaps, "argmax")
         _, correct = jigsaw_scores(points, batch["centres"], self.epsilon, inside)
         energy = ops.mean(ops.mean(ops.square(target), axis=(1, 2)) * inside, axis=-1)
@@ -167,7 +187,12 @@ class JigsawModel(keras.Model):
         heatmaps = self.net(ops.cast(batch["image"], "float32"), training=False)
         points, _ = self.codec.decode(heatmaps, "argmax")
         solved, correct = jigsaw_scores(points, batch["centres"], self.epsilon)
-        return {"heatmaps": heatmaps, "solved": solved, "correct": correct, "points": points}
+        return {
+            "heatmaps": heatmaps,
+            "solved": solved,
+            "correct": correct,
+            "points": points,
+        }
 
 
 class HSJPTask:
@@ -185,7 +210,10 @@ class HSJPTask:
         self.config = config
         people = {
             split: load_dataset(
-                config.dataset, config.data_dir, split, workdir.root / f"skipped_{split}.json"
+                config.dataset,
+                config.data_dir,
+                split,
+                workdir.root / f"skipped_{split}.json",
             )
             for split in ("train", "val")
         }
@@ -266,10 +294,11 @@ class HSJPTask:
         if last["train_loss"] <= PLATEAU_SHARE * plateau:
             return []
         return [
-            f"warning: the loss ended at {last['train_loss']:.5f}, on the plateau of the "
-            f"mean heatmap ({plateau:.5f}): nothing was learnt. Train longer (--epochs), "
-            "let augmentation grow (--ramp_epochs), take sigma nearer to its bound, or "
-            "start from a run with fewer patches (--grid, then --init_from)"
+            f"warning: the loss ended at {last['train_loss']:.5f}, on the plateau of "
+            f"the mean heatmap ({plateau:.5f}): nothing was learnt. Train longer "
+            "(--epochs), let augmentation grow (--ramp_epochs), take sigma nearer to "
+            "its bound, or start from a run with fewer patches (--grid, then "
+            "--init_from)"
         ]
 
 

@@ -33,7 +33,9 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        first = (
+            str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        )
         raise InputError(f"strategy: no TPU can be reached ({first})") from None
     return tf.distribute.TPUStrategy(resolver)
 

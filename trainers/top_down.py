@@ -54,9 +54,13 @@ class TopDownConfig(RunConfig):
     """
 
     dataset: str = option(
-        "coco", "Kind of data set.", choices=("coco", "coco_format", "records", "mannequin")
+        "coco",
+        "Kind of data set.",
+        choices=("coco", "coco_format", "records", "mannequin"),
     )
-    input_height: int = option(256, "Input height, pixels; a multiple of 4.", at_least=32)
+    input_height: int = option(
+        256, "Input height, pixels; a multiple of 4.", at_least=32
+    )
     input_width: int = option(192, "Input width, pixels; a multiple of 4.", at_least=32)
     sigma: float = option(2.0, "Target Gaussians' sigma, heatmap cells.", above=0)
     decoder: str = option("dark", "From heatmaps to keypoints.", choices=DECODE_METHODS)
@@ -64,9 +68,15 @@ class TopDownConfig(RunConfig):
     label_fraction: float = option(
         1.0, "Share of the labelled images that is used.", above=0, at_most=1
     )
-    freeze: tuple[str, ...] = option((), "Layer groups that do not train, e.g. stem,stage1.")
-    scale: float = option(0.35, "Scaling of the region, 1 +- this.", at_least=0, at_most=0.9)
-    rotation: float = option(45.0, "Rotation's deviation, degrees.", at_least=0, at_most=90)
+    freeze: tuple[str, ...] = option(
+        (), "Layer groups that do not train, e.g. stem,stage1."
+    )
+    scale: float = option(
+        0.35, "Scaling of the region, 1 +- this.", at_least=0, at_most=0.9
+    )
+    rotation: float = option(
+        45.0, "Rotation's deviation, degrees.", at_least=0, at_most=90
+    )
     flip: float = option(0.5, "Share of mirrored people.", at_least=0, at_most=1)
     half_body: float = option(0.3, "Share of half-body crops.", at_least=0, at_most=1)
 
@@ -103,7 +113,9 @@ _SMALL = TopDownConfig(
 PRESETS = {
     "paper": TopDownConfig(),
     "small": _SMALL,
-    "demo": dataclasses.replace(_SMALL, dataset="mannequin", epochs=5, lr_drop_epochs=(4,)),
+    "demo": dataclasses.replace(
+        _SMALL, dataset="mannequin", epochs=5, lr_drop_epochs=(4,)
+    ),
 }
 """`paper`: HRNet-W32 at 256 x 192 on COCO. `small`: a small net and input for a few
 thousand photos on 2 CPU cores. `demo`: the same on drawn mannequins."""
@@ -140,9 +152,14 @@ class TopDownModel(keras.Model):
         target = self.codec.encode(keypoints, weights)
         with tf.GradientTape() as tape:
             heatmaps = self(ops.cast(batch["image"], "float32"), training=True)
-            loss = ops.sum(keypoint_loss(heatmaps, target, weights)) / self.global_batch_size
+            loss = (
+                ops.sum(keypoint_loss(heatmaps, target, weights))
+                / self.global_batch_size
+            )
         gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
         return {"loss": loss}
 
 
@@ -177,7 +194,12 @@ class TopDownTask:
         budget = config.cache_megabytes / 2
         chosen = label_subset(people["train"], config.label_fraction, config.seed)
         self.sampler = TopDownTraining(
-            chosen, config.input_size, config.batch_size, config.seed, config.augmentation, budget
+            chosen,
+            config.input_size,
+            config.batch_size,
+            config.seed,
+            config.augmentation,
+            budget,
         )
         self._validation = TopDownEvaluation(self._people, config.input_size, budget)
         self.steps_per_epoch = self.sampler.steps_per_epoch
@@ -227,13 +249,18 @@ class TopDownTask:
         samples = [self._validation(row) for row in range(count)]
         images = np.stack([sample["image"] for sample in samples])
         keypoints, scores = self.estimator.locate(images)
-        keypoints, scores = ops.convert_to_numpy(keypoints), ops.convert_to_numpy(scores)
+        keypoints, scores = (
+            ops.convert_to_numpy(keypoints),
+            ops.convert_to_numpy(scores),
+        )
         tiles, skeleton = [], self._people.skeleton
         for sample, points, heights in zip(samples, keypoints, scores, strict=True):
             height, width = sample["image"].shape[:2]
             zoom = _TILE_HEIGHT / height
             photo = cv2.resize(sample["image"], None, fx=zoom, fy=zoom)
-            labels = np.column_stack([enlarge(sample["keypoints"], zoom), sample["weights"]])
+            labels = np.column_stack(
+                [enlarge(sample["keypoints"], zoom), sample["weights"]]
+            )
             found = np.column_stack([enlarge(points, zoom), heights])
             tiles += [
                 draw_skeleton(photo, labels, skeleton, threshold=0.5),

@@ -43,7 +43,9 @@ def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> 
         with contextlib.suppress(OSError):
             aside.unlink()
         reason = error.strerror or str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be written: {reason}; nothing saved was lost") from None
+        raise InputError(
+            f"{path}: cannot be written: {reason}; nothing saved was lost"
+        ) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +65,9 @@ class Workdir:
             differ are named) or holds other things, or another process works in it.
         """
         if not config.workdir:
-            raise InputError("workdir: give a folder for the run, e.g. --workdir=runs/first")
+            raise InputError(
+                "workdir: give a folder for the run, e.g. --workdir=runs/first"
+            )
         workdir = cls(pathlib.Path(config.workdir).expanduser())
         try:
             workdir.root.mkdir(parents=True, exist_ok=True)
@@ -89,11 +93,13 @@ class Workdir:
     def _check_config(self, config: RunConfig) -> None:
         path = self.root / "config.json"
         if not path.exists():
-            foreign = [p.name for p in self.root.iterdir() if not p.name.startswith(".")]
+            foreign = [
+                p.name for p in self.root.iterdir() if not p.name.startswith(".")
+            ]
             if foreign:
                 raise InputError(
-                    f"workdir {self.root}: holds {sorted(foreign)[0]} but no config.json, "
-                    "expected an empty folder or that of an earlier run"
+                    f"workdir {self.root}: holds {sorted(foreign)[0]} but no "
+                    "config.json, expected an empty folder or that of an earlier run"
                 )
             self.write_json("config.json", config.to_json())
             return
@@ -104,8 +110,8 @@ class Workdir:
         different = differing_fields(config, saved)
         if different:
             raise InputError(
-                f"workdir {self.root}: belongs to another run ({'; '.join(different)}); "
-                "choose another workdir"
+                f"workdir {self.root}: belongs to another run "
+                f"({'; '.join(different)}); choose another workdir"
             )
 
     @property
