@@ -23,18 +23,22 @@ _DATA_DIR = flags.DEFINE_string(
 _OUT = flags.DEFINE_string("out", "runs/gain", "Folder for the runs.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
 _PRETRAIN_EPOCHS = flags.DEFINE_integer("pretrain_epochs", 12, "Of jigsaw pretraining.")
+_FRACTIONS = flags.DEFINE_list("fractions", ["0.1", "1"], "Shares of the labels.")
 _STEPS = flags.DEFINE_list(
-    "finetune_steps",
-    ["840", "1744"],
-    "Of fine-tuning, with 10 % and 100 % of the labels.",
+    "finetune_steps", ["840", "1744"], "Of fine-tuning, with each share of the labels."
 )
 _JOBS = flags.DEFINE_integer("jobs", 2, "Runs side by side, of one thread each.")
-_FRACTIONS = (0.1, 1.0)
 _EVALUATIONS = 4
 
 
 def _steps_per_epoch(people: int, batch_size: int = 32) -> int:
     return people // batch_size
+
+
+def _shares() -> list[tuple[float, int]]:
+    """Each share of the labels with its steps of fine-tuning."""
+    pairs = zip(_FRACTIONS.value, _STEPS.value, strict=True)
+    return [(float(fraction), int(steps)) for fraction, steps in pairs]
 
 
 def _pretraining(seed: int, root: pathlib.Path) -> Run:
@@ -53,7 +57,7 @@ def _downstream(
     seed: int, root: pathlib.Path, people: int, pretraining: Run
 ) -> Iterator[tuple[str, float, Run]]:
     pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
-    for fraction, steps in zip(_FRACTIONS, map(int, _STEPS.value), strict=True):
+    for fraction, steps in _shares():
         epoch_steps = _steps_per_epoch(round(people * fraction))
         for start in ("HSJP", "scratch", "scratch, as long as both"):
             total = steps + (pretrain_steps if start.endswith("both") else 0)
@@ -71,7 +75,9 @@ def _downstream(
             if start == "HSJP":
                 after = pretraining
                 options["init_from"] = pretraining.workdir / "model.keras"
-            name = f"{start.split()[-1].lower()}_{round(100 * fraction)}_{seed}"
+            # By content, so that tables share the runs they have in common.
+            kind = "hsjp" if after else "scratch"
+            name = f"{kind}_{round(100 * fraction)}pc_{epochs}ep_{seed}"
             yield start, fraction, Run("trainers.top_down", root / name, options, after)
 
 
@@ -101,7 +107,7 @@ def main(argv: list[str]) -> None:
     )
     print(f"\nP {precision} %, patches in place {patches} %, {len(seeds)} seeds\n")
     print("| labels | start | PCK@0.2 | AP | AP50 |\n|---|---|---|---|---|")
-    for fraction in _FRACTIONS:
+    for fraction, _ in _shares():
         for start in ("scratch", "scratch, as long as both", "HSJP"):
             chosen = [r for s, f, r in downstream if (s, f) == (start, fraction)]
             cells = [
