@@ -5,22 +5,29 @@ its seed and that number. So a resumed run starts at any step without replaying 
 ones before, and replicas, workers and threads can share the stream freely.
 """
 
-from typing import Protocol
+import threading
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from tfpose.errors import InputError
 
-_ENDLESS = 2**40
-
 __all__ = [
+    "EpochPlans",
     "Sampler",
     "epoch_rng",
     "evaluation_batches",
+    "input_error",
     "steps_per_epoch",
     "training_batches",
 ]
+
+
+_ENDLESS = 2**40
+
+Plan = TypeVar("Plan")
 
 
 class Sampler(Protocol):
@@ -36,10 +43,33 @@ class Sampler(Protocol):
 
 def epoch_rng(seed: int, stream: str, epoch: int = 0) -> np.random.Generator:
     """The generator of one epoch's draws, by (seed, name of the stream, epoch)."""
-    name = int.from_bytes(stream.encode()[:8], "little")
+    name = int.from_bytes(stream.encode(), "little")
     return np.random.Generator(
         np.random.Philox(np.random.SeedSequence([seed, name, epoch]))
     )
+
+
+class EpochPlans(Generic[Plan]):
+    """Random draws by epoch, made once although many threads ask at its first sample.
+
+    The last two are kept, because a pipeline works ahead into the next epoch.
+    """
+
+    def __init__(self, draw: Callable[[int], Plan]):
+        """
+        Args:
+          draw: makes the plan of an epoch, a pure function of its number.
+        """
+        self._draw, self._kept = draw, dict[int, Plan]()
+        self._lock = threading.Lock()
+
+    def __getitem__(self, epoch: int) -> Plan:
+        with self._lock:
+            if epoch not in self._kept:
+                while len(self._kept) > 1:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[epoch] = self._draw(epoch)
+            return self._kept[epoch]
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
@@ -50,7 +80,8 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     """
     if batch_size < 1 or count < batch_size:
         raise InputError(
-            f"batch_size: must be from 1 to the number of people, {count}, got {batch_size}"
+            f"batch_size: must be from 1 to the number of people, {count}, "
+            f"got {batch_size}"
         )
     return count // batch_size
 
@@ -74,15 +105,22 @@ def _make(sampler: Sampler, positions: tf.data.Dataset) -> tf.data.Dataset:
     )
 
 
-def _positions(
-    first_step: int, steps: int, batch_size: int, worker: int, workers: int
-) -> tf.data.Dataset:
-    """Positions of one pipeline's share of each global batch, in order."""
-    if batch_size % workers:
+def _share(batch_size: int, replica_batch: int | None, workers: int) -> tuple[int, int]:
+    """Samples of a global batch that one pipeline makes, and samples per element."""
+    share = batch_size // workers
+    size = share if replica_batch is None else replica_batch
+    if batch_size % workers or not share or size < 1 or share % size:
         raise InputError(
             f"batch_size: {batch_size} cannot be shared evenly by {workers} workers"
+            + ("" if replica_batch is None else f" in parts of {replica_batch}")
         )
-    share = batch_size // workers
+    return share, size
+
+
+def _positions(
+    first_step: int, steps: int, batch_size: int, worker: int, share: int
+) -> tf.data.Dataset:
+    """Positions of one pipeline's share of each global batch, in order."""
     starts = tf.data.Dataset.range(first_step, first_step + steps)
     starts = starts.map(lambda step: step * batch_size + worker * share)
     return starts.flat_map(lambda first: tf.data.Dataset.range(first, first + share))
@@ -110,11 +148,11 @@ def training_batches(
       dataset of dicts of `[replica_batch, ...]` tensors.
 
     Raises:
-      InputError: if the workers cannot share the batch evenly.
+      InputError: if workers or replicas cannot share the batch evenly.
     """
-    positions = _positions(first_step, _ENDLESS, batch_size, worker, workers)
+    share, size = _share(batch_size, replica_batch, workers)
+    positions = _positions(first_step, _ENDLESS, batch_size, worker, share)
     samples = _make(sampler, positions)
-    size = replica_batch or batch_size // workers
     return samples.batch(size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
@@ -130,8 +168,18 @@ def evaluation_batches(
 
     Arguments as for `training_batches`.
     """
+    share, size = _share(batch_size, replica_batch, workers)
     steps = -(-count // batch_size)
-    positions = _positions(0, steps, batch_size, worker, workers)
+    positions = _positions(0, steps, batch_size, worker, share)
     samples = _make(sampler, positions.map(lambda p: tf.minimum(p, count - 1)))
-    size = replica_batch or batch_size // workers
     return samples.batch(size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def input_error(error: tf.errors.OpError) -> Exception:
+    """The `InputError` of a sampler, such as a photo that is broken, dug out of what
+    TensorFlow made of it in the pipeline's thread; any other error as it is."""
+    for line in str(error).splitlines():
+        _, found, message = line.partition("InputError: ")
+        if found:
+            return InputError(message.strip())
+    return error

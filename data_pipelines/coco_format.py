@@ -65,7 +65,7 @@ def load_json(path: str | os.PathLike) -> Any:
 
 def read_coco(
     json_path: str | os.PathLike,
-    image_dir: str | os.PathLike,
+    image_dir: str | os.PathLike | None,
     skeleton: Skeleton | None = None,
 ) -> tuple[PoseDataset, SkipReport]:
     """Reads people and image names; no pixels are decoded.
@@ -80,7 +80,9 @@ def read_coco(
 
     Args:
         json_path: file with `images`, `annotations` and `categories`.
-        image_dir: folder that `file_name` is relative to.
+        image_dir: folder that `file_name` is relative to. None for annotations whose
+            images are not there: none is looked for, and where width and height are
+            missing, boxes are not clipped.
         skeleton: the file's joints in their order, for files that do not name them.
             By default it is found from the category's keypoint names.
 
@@ -102,7 +104,8 @@ def read_coco(
                 "give the skeleton of its annotations"
             )
         skeleton = _find_skeleton(category, annotations, path)
-    images = read_images(content["images"], os.fspath(image_dir), report)
+    folder = None if image_dir is None else os.fspath(image_dir)
+    images = read_images(content["images"], folder, report)
     people = _read_people(annotations, images, skeleton.num_joints, report)
     del content, annotations
     report.used = {"images": len(images.ids), "people": len(people["person_ids"])}

@@ -12,6 +12,10 @@ from tfpose.errors import InputError
 __all__ = ["ImageTable", "is_id", "read_images"]
 
 
+# Of an image that is not there; too large for a box to reach over its edge.
+_UNKNOWN_SIZE = (2**31 - 1, 2**31 - 1)
+
+
 @dataclass
 class ImageTable:
     """Usable images in the file's order, and why the others are not.
@@ -31,8 +35,13 @@ class ImageTable:
     unusable: dict[int, str] = field(default_factory=dict)
 
 
-def read_images(records: list[Any], image_dir: str, report: SkipReport) -> ImageTable:
-    """Finds every image of the list; names the others in the report."""
+def read_images(
+    records: list[Any], image_dir: str | None, report: SkipReport
+) -> ImageTable:
+    """Finds every image of the list; names the others in the report.
+
+    Without `image_dir` no file is looked for.
+    """
     images = ImageTable()
     for number, record in enumerate(records):
         if not isinstance(record, dict):
@@ -47,8 +56,14 @@ def read_images(records: list[Any], image_dir: str, report: SkipReport) -> Image
             continue
         images.names[image_id] = str(name)
         try:
-            path = _find_image(name, image_dir)
-            size = _image_size(record, path, report)
+            path = str(name) if image_dir is None else _find_image(name, image_dir)
+            size = _declared_size(record)
+            if size is None and image_dir is None:
+                size = _UNKNOWN_SIZE
+                report.note("image size unknown, boxes not clipped")
+            elif size is None:
+                size = _stored_size(path)
+                report.note("image size read from the file")
         except InputError as error:
             reason, _, detail = str(error).partition(" | ")
             images.unusable[image_id] = reason
@@ -82,20 +97,22 @@ def _find_image(name: Any, image_dir: str) -> str:
     return path
 
 
-def _image_size(record: dict, path: str, report: SkipReport) -> tuple[int, int]:
+def _declared_size(record: dict) -> tuple[int, int] | None:
     height, width = record.get("height"), record.get("width")
     if is_id(height) and is_id(width) and min(height, width) > 0:
         if max(height, width) < 2**31:
             return height, width
+    return None
+
+
+def _stored_size(path: str) -> tuple[int, int]:
     try:
         with open(path, "rb") as file:
-            size = image_size(file.read(), path)
+            return image_size(file.read(), path)
     except OSError as error:
         raise InputError(f"image not readable | {error.strerror}") from None
     except InputError as error:
         raise InputError(f"image not readable | {error}") from None
-    report.note("image size read from the file")
-    return size
 
 
 def is_id(value: Any) -> bool:

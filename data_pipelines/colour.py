@@ -79,7 +79,9 @@ class ColourAugmentation:
 
     @staticmethod
     def apply(image: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-        """One image uint8 `[H, W, 3]` RGB under one row of `draw`, a new uint8 image.
+        """One image uint8 `[H, W, 3]` RGB under one row of `draw`, uint8.
+
+        The image given is not changed, and is itself the answer if nothing is to do.
 
         Brightness, contrast, saturation, hue (as a rotation in YIQ) and grayscale
         are linear in RGB, so they are one 3 x 4 matrix, clipped once.

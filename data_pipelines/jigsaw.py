@@ -7,17 +7,22 @@ sections 3.1 and 3.2.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batches import epoch_rng, steps_per_epoch
+from data_pipelines.batches import EpochPlans, epoch_rng, steps_per_epoch
 from data_pipelines.colour import ColourAugmentation
 from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
 from tfpose.hsjp import puzzle
-from tfpose.top_down.crop import box_regions, region_matrices, transform_points, warp
+from tfpose.top_down.crop import (
+    box_regions,
+    invert_matrices,
+    region_matrices,
+    transform_points,
+    warp,
+)
 
 __all__ = ["JigsawAugmentation", "JigsawEvaluation", "JigsawTraining"]
 
@@ -63,9 +68,12 @@ class _Puzzles:
         self.with_original = with_original
         self._mosaic_size = puzzle.mosaic_size(input_size, grid)
         self._images = DecodedImages(self.people, budget_megabytes)
-        regions = box_regions(self.people.boxes, input_size)
-        self._crops = region_matrices(*regions, self._mosaic_size)
         self._fit = self._fit_matrix()
+        # Through the input's pixels: where a side of the mosaic is rounded up more
+        # than the other, each is stretched by its own factor and shrunk again.
+        regions = box_regions(self.people.boxes, self.input_size)
+        crops = region_matrices(*regions, self.input_size)
+        self._crops = [compose(invert_matrices(self._fit), crop) for crop in crops]
         self._centres = puzzle.cell_centres(self.input_size, grid)
         channels = 6 if with_original else 3
         cells = grid * grid
@@ -110,7 +118,8 @@ class _Puzzles:
 
 
 class JigsawTraining(_Puzzles):
-    """Sampler of augmented puzzles, each person once an epoch.
+    """Sampler of augmented puzzles, each person once an epoch (but for the last few of
+    the epoch's order that fill no batch).
 
     Sample: `image` uint8 `[H, W, 3]` (6 channels with the unshuffled image behind the
     mosaic, the variant of section 5.3), `centres` float32 `[N**2, 2]` in input pixels,
@@ -143,7 +152,7 @@ class JigsawTraining(_Puzzles):
         self.steps_per_epoch = steps_per_epoch(len(self), batch_size)
         self._epoch_size = self.steps_per_epoch * batch_size
         self._seed, self._augmentation = seed, augmentation
-        self._plan = functools.lru_cache(maxsize=2)(self._draw)
+        self._plans = EpochPlans(self._draw)
 
     def _draw(self, epoch: int):
         rng = epoch_rng(self._seed, "jigsaw", epoch)
@@ -167,7 +176,7 @@ class JigsawTraining(_Puzzles):
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         epoch, place = divmod(position, self._epoch_size)
-        rows, orders, matrices, colours = self._plan(epoch)
+        rows, orders, matrices, colours = self._plans[epoch]
         return self.sample(rows[place], orders[place], matrices[place], colours[place])
 
 

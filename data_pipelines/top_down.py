@@ -1,18 +1,20 @@
 """People cropped for a top-down pose net, with keypoints in input pixels.
 
 Augmentation follows HRNet's training on COCO (Sun et al. 2019; the HSJP paper
-fine-tunes with the same): half body, scale, rotation and flip, as one affine map.
+fine-tunes with the same): half body, scale, rotation and flip, as one affine map. A
+half body is centred on the box of its joints, where HRNet takes their mean, which lies
+near the face and cuts hands off.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batches import epoch_rng, steps_per_epoch
+from data_pipelines.batches import EpochPlans, epoch_rng, steps_per_epoch
 from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
+from tfpose.errors import InputError
 from tfpose.metrics.oks import PoseTruth
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.crop import box_regions, region_matrices, transform_points
@@ -54,8 +56,17 @@ class PoseAugmentation:
 
 
 def labelled_people(people: PoseDataset) -> PoseDataset:
-    """Those a pose net can be trained on or tested with: no crowd, a joint labelled."""
-    return people.select(np.flatnonzero(~people.crowd & (people.num_labelled > 0)))
+    """Those a pose net can be trained on or tested with: no crowd, a joint labelled.
+
+    Raises:
+      InputError: there is nobody like that.
+    """
+    usable = ~people.crowd & (people.num_labelled > 0)
+    if not usable.any():
+        raise InputError(
+            f"{people.name}: none of {len(people)} people has a labelled joint"
+        )
+    return people.select(usable)
 
 
 def pose_truth(people: PoseDataset) -> PoseTruth:
@@ -79,8 +90,13 @@ def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset
       people: labelled people.
       fraction: share of the images that have any, above 0 and at most 1.
       seed: of the draw.
+
+    Raises:
+      InputError: another fraction.
     """
-    if fraction >= 1:
+    if not 0 < fraction <= 1:
+        raise InputError(f"fraction: expected above 0 and at most 1, got {fraction}")
+    if fraction == 1:
         return people
     images = np.unique(people.image_index)
     order = epoch_rng(seed, "labels").permutation(len(images))
@@ -123,7 +139,8 @@ class _Crops:
 
 
 class TopDownTraining(_Crops):
-    """Sampler of augmented people, each once an epoch.
+    """Sampler of augmented people, each once an epoch (but for the last few of the
+    epoch's order that fill no batch).
 
     Sample: `image` uint8 `[H, W, 3]`, `keypoints` float32 `[J, 2]` in input pixels,
     also of joints that left the input, and `weights` float32 `[J]`, 1 if labelled.
@@ -152,7 +169,7 @@ class TopDownTraining(_Crops):
         self._epoch_size = self.steps_per_epoch * batch_size
         self._seed, self._augmentation = seed, augmentation
         self._halves = _body_halves(people.skeleton)
-        self._plan = functools.lru_cache(maxsize=2)(self._draw)
+        self._plans = EpochPlans(self._draw)
 
     def _draw(self, epoch: int):
         """Order, maps and flips of one epoch; all people at once."""
@@ -202,7 +219,7 @@ class TopDownTraining(_Crops):
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         epoch, place = divmod(position, self._epoch_size)
-        rows, matrices, mirror = self._plan(epoch)
+        rows, matrices, mirror = self._plans[epoch]
         row = rows[place]
         return self.sample(row, matrices[row], bool(mirror[row]))
 
