@@ -3,7 +3,12 @@
 import numpy as np
 
 from tfpose.errors import InputError
-from tfpose.metrics.oks import PosePredictions, PoseTruth, oks_average_precision, rescore
+from tfpose.metrics.oks import (
+    PosePredictions,
+    PoseTruth,
+    oks_average_precision,
+    rescore,
+)
 from tfpose.metrics.pck import box_size, pck, torso_size
 from tfpose.skeletons import Skeleton
 
@@ -11,7 +16,10 @@ __all__ = ["pose_scores"]
 
 
 def pose_scores(
-    truth: PoseTruth, skeleton: Skeleton, keypoints: np.ndarray, joint_scores: np.ndarray
+    truth: PoseTruth,
+    skeleton: Skeleton,
+    keypoints: np.ndarray,
+    joint_scores: np.ndarray,
 ) -> tuple[dict[str, float], list[str]]:
     """PCK@0.2 and OKS AP of one prediction for each true person (true boxes).
 
@@ -30,13 +38,15 @@ def pose_scores(
     notes = ["boxes: ground truth"]
     try:
         reference = torso_size(truth.keypoints, skeleton)
-        notes.append("pck: within 0.2 of the torso's diagonal (shoulder to opposite hip)")
+        length = "torso's diagonal"
+        notes.append(f"pck: within 0.2 of the {length} (shoulder to opposite hip)")
     except InputError:
         reference = box_size(truth.boxes)
-        notes.append("pck: within 0.2 of the box's longer side, there being no torso")
+        length = "box's longer side"
+        notes.append(f"pck: within 0.2 of the {length}, there being no torso")
     found = pck(keypoints, truth.keypoints, reference)
     if found.excluded:
-        notes.append(f"pck: {found.excluded} people without a labelled torso left out")
+        notes.append(f"pck: {found.excluded} people without a {length} left out")
     figures = {"pck": found.overall, "pck_mean": found.mean}
     predictions = PosePredictions(
         image_ids=truth.image_ids,

@@ -3,7 +3,8 @@
 Symbols: people P; input size `(H, W)`. A *region* is the upright or rotated
 rectangle of the photo that the net sees: its centre in pixels (pixel centres at
 integers, see `tfpose.codecs.heatmap`) and its size `(w, h)` in pixels. A *matrix* is
-float64 `[..., 2, 3]` and maps photo pixels to input pixels: `p' = m[:, :2] p + m[:, 2]`.
+float64 `[..., 2, 3]` and maps photo pixels to input pixels:
+`p' = m[:, :2] p + m[:, 2]`.
 """
 
 import cv2

@@ -72,24 +72,29 @@ class PoseEstimator:
 
         Args:
           image: uint8 `[h, w, 3]` RGB.
-          boxes: `[P, 4]` x, y, w, h in pixels; without them one person is taken to
-            fill the photo.
+          boxes: `[P, 4]` x, y, w, h in pixels, which may reach over the photo's edges;
+            without them one person is taken to fill the photo.
           batch_size: people per call of the net.
 
         Returns:
           keypoints float64 `[P, J, 2]` (x, y) in the photo's pixels, and scores
-          float32 `[P, J]`, the heights of the heatmaps' peaks (about 0..1).
+          float32 `[P, J]`, the heights of the heatmaps' peaks (about 0..1; a joint
+          with one of 0 or less was not found, and its place means nothing).
 
         Raises:
-          InputError: a box without a size.
+          InputError: not such an image, or a box without a size or outside of it.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                f"image: expected uint8 [h, w, 3], got {image.dtype} {image.shape}"
+            )
         if boxes is None:
             boxes = np.array([[0, 0, image.shape[1], image.shape[0]]])
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-        if not (np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
-            raise InputError("boxes: expected finite x, y and a width and height above 0")
+        _check_boxes(boxes, image.shape)
         joints = self.skeleton.num_joints
-        keypoints, scores = np.zeros((len(boxes), joints, 2)), np.zeros((len(boxes), joints))
+        keypoints = np.zeros((len(boxes), joints, 2))
+        scores = np.zeros((len(boxes), joints), np.float32)
         size = self.net.input_size
         matrices = region_matrices(*box_regions(boxes, size), size)
         for first in range(0, len(boxes), batch_size):
@@ -98,4 +103,16 @@ class PoseEstimator:
             found, heights = self.locate(crops)
             keypoints[part] = ops.convert_to_numpy(found)
             scores[part] = ops.convert_to_numpy(heights)
-        return transform_points(invert_matrices(matrices), keypoints), scores.astype(np.float32)
+        return transform_points(invert_matrices(matrices), keypoints), scores
+
+
+def _check_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> None:
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    usable &= (high > 0).all(axis=1) & (low < [shape[1], shape[0]]).all(axis=1)
+    for box in boxes[~usable]:
+        found = ",".join(f"{value:g}" for value in box)
+        raise InputError(
+            "box: expected finite x, y, w, h with w and h above 0 that touch the "
+            f"image of {shape[1]} x {shape[0]} px, got {found}"
+        )

@@ -19,6 +19,6 @@ def load_keras(path: str) -> keras.Model:
         raise InputError(f"{path}: no such file, expected a .keras model")
     try:
         return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises many kinds for a file that is not its own.
+    except Exception as error:  # Keras raises many kinds for what is not its own.
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: expected a .keras model, got: {reason}") from None
