@@ -1,4 +1,7 @@
-"""The commands of `python -m tfpose` and their arguments."""
+"""The commands of `python -m tfpose` and their arguments.
+
+Each imports its module when it runs, so that `--help` need not wait for TensorFlow.
+"""
 
 import argparse
 import os
@@ -6,12 +9,21 @@ import sys
 from collections.abc import Sequence
 
 from data_pipelines.datasets import DATASETS, SPLITS
-from tfpose.cli.evaluate import evaluate
-from tfpose.cli.keypoint_priors import keypoint_priors
-from tfpose.cli.predict import predict
 from tfpose.errors import InputError
+from tfpose.quiet_keras import import_keras
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; exit code 2 and one line for bad input."""
+    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+    chosen = _parser().parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--box", help="x,y,w,h of the person in pixels; default: the whole photo"
     )
-    command.set_defaults(run=lambda a: predict(a.paths, a.model, a.out, a.box))
+    command.set_defaults(run=_predict)
 
     command = commands.add_parser("evaluate", help="PCK and OKS AP of a pose net")
     command.add_argument("--model", required=True, help="a .keras pose net")
@@ -34,28 +46,57 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--split", choices=SPLITS, default="val")
     command.add_argument("--no_flip_test", action="store_true")
     command.add_argument("--out", default="", help="JSON file for the figures")
-    command.set_defaults(
-        run=lambda a: evaluate(
-            a.model, a.dataset, a.data_dir, a.split, not a.no_flip_test, a.out
-        )
-    )
+    command.set_defaults(run=_evaluate)
 
     command = commands.add_parser(
         "keypoint_priors", help="where in the box each joint lies, in a grid"
     )
     command.add_argument("annotations", help="a COCO-format JSON file")
-    command.add_argument("--out", default="keypoint_priors", help="folder for the results")
+    command.add_argument(
+        "--out", default="keypoint_priors", help="folder for the results"
+    )
     command.add_argument("--grid", type=int, default=3, help="cells a side")
-    command.set_defaults(run=lambda a: keypoint_priors(a.annotations, a.out, a.grid))
+    command.add_argument(
+        "--skeleton", default="", help="the joints, where the file does not name them"
+    )
+    command.set_defaults(run=_keypoint_priors)
+
+    command = commands.add_parser("page", help="runs and pictures on one web page")
+    command.add_argument("folders", nargs="+", help="finished runs, or folders of PNGs")
+    command.add_argument("--out", default="page.html", help="the page")
+    command.set_defaults(run=_page)
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command; exit code 2 and one line for bad input."""
-    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    chosen = _parser().parse_args(arguments)
-    try:
-        chosen.run(chosen)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+def _predict(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.predict import predict
+
+    predict(chosen.paths, chosen.model, chosen.out, chosen.box)
+
+
+def _evaluate(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.evaluate import evaluate
+
+    flip_test = not chosen.no_flip_test
+    evaluate(
+        chosen.model,
+        chosen.dataset,
+        chosen.data_dir,
+        chosen.split,
+        flip_test,
+        chosen.out,
+    )
+
+
+def _keypoint_priors(chosen: argparse.Namespace) -> None:
+    from tfpose.cli.keypoint_priors import keypoint_priors
+
+    keypoint_priors(chosen.annotations, chosen.out, chosen.grid, chosen.skeleton)
+
+
+def _page(chosen: argparse.Namespace) -> None:
+    from tfpose.cli.page import page
+
+    page(chosen.folders, chosen.out)

@@ -1,19 +1,21 @@
 """`python -m tfpose evaluate`: the figures of a pose net on a data set."""
 
 import json
+import math
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batches import evaluation_batches
+from data_pipelines.batches import evaluation_batches, input_error
 from data_pipelines.datasets import load_dataset
 from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
+from tfpose.cli.models import load_estimator
 from tfpose.errors import InputError
 from tfpose.metrics.pose_scores import pose_scores
 from tfpose.top_down.crop import invert_matrices, transform_points
 from tfpose.top_down.estimator import PoseEstimator
-from tfpose.weights.keras_file import load_keras
+from trainers.workdir import write_whole
 
 __all__ = ["evaluate"]
 
@@ -37,20 +39,15 @@ def evaluate(
     Raises:
       InputError: no pose net, bad data, or joints that are not the net's.
     """
-    estimator = PoseEstimator(load_keras(model), flip_test)
+    estimator = load_estimator(model, flip_test)
     people = labelled_people(load_dataset(dataset, data_dir, split))
     if people.skeleton.joints != estimator.skeleton.joints:
         raise InputError(
-            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of the "
-            f"model, {estimator.skeleton.name}"
+            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
+            f"the model, {estimator.skeleton.name}"
         )
     sampler = TopDownEvaluation(people, estimator.net.input_size)
-    locate = tf.function(estimator.locate)
-    found = [
-        [part.numpy() for part in locate(batch["image"])]
-        for batch in evaluation_batches(sampler, len(people), _BATCH_SIZE)
-    ]
-    keypoints, scores = (np.concatenate(part)[: len(people)] for part in zip(*found, strict=True))
+    keypoints, scores = _locate(estimator, sampler)
     keypoints = transform_points(invert_matrices(sampler.matrices), keypoints)
     figures, notes = pose_scores(pose_truth(people), people.skeleton, keypoints, scores)
     notes.insert(0, f"{len(people)} people; flip test: {'yes' if flip_test else 'no'}")
@@ -59,6 +56,23 @@ def evaluate(
     for note in notes:
         print(f"  {note}")
     if out:
-        document = {"figures": figures, "notes": notes}
-        pathlib.Path(out).write_text(json.dumps(document, indent=2) + "\n")
+        known = {k: v if math.isfinite(v) else None for k, v in figures.items()}
+        text = json.dumps({"figures": known, "notes": notes}, indent=2) + "\n"
+        write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
     return figures
+
+
+def _locate(
+    estimator: PoseEstimator, sampler: TopDownEvaluation
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints `[P, J, 2]` in input pixels and scores `[P, J]` of all samples."""
+    locate = tf.function(estimator.locate)
+    found = []
+    try:
+        for batch in evaluation_batches(sampler, len(sampler), _BATCH_SIZE):
+            found.append([part.numpy() for part in locate(batch["image"])])
+    except tf.errors.OpError as error:
+        raise input_error(error) from None
+    keypoints, scores = zip(*found, strict=True)
+    count = len(sampler)
+    return np.concatenate(keypoints)[:count], np.concatenate(scores)[:count]
