@@ -27,6 +27,8 @@ _FRACTIONS = flags.DEFINE_list("fractions", ["0.1", "1"], "Shares of the labels.
 _STEPS = flags.DEFINE_list(
     "finetune_steps", ["840", "1744"], "Of fine-tuning, with each share of the labels."
 )
+_STARTS = ("scratch", "scratch, as long as both", "HSJP")
+_CHOSEN = flags.DEFINE_multi_enum("start", _STARTS, _STARTS, "Rows of the table.")
 _JOBS = flags.DEFINE_integer("jobs", 2, "Runs side by side, of one thread each.")
 _EVALUATIONS = 4
 
@@ -59,7 +61,7 @@ def _downstream(
     pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
     for fraction, steps in _shares():
         epoch_steps = _steps_per_epoch(round(people * fraction))
-        for start in ("HSJP", "scratch", "scratch, as long as both"):
+        for start in reversed(_CHOSEN.value):
             total = steps + (pretrain_steps if start.endswith("both") else 0)
             epochs = max(1, round(total / epoch_steps))
             options = {
@@ -108,7 +110,7 @@ def main(argv: list[str]) -> None:
     print(f"\nP {precision} %, patches in place {patches} %, {len(seeds)} seeds\n")
     print("| labels | start | PCK@0.2 | AP | AP50 |\n|---|---|---|---|---|")
     for fraction, _ in _shares():
-        for start in ("scratch", "scratch, as long as both", "HSJP"):
+        for start in _CHOSEN.value:
             chosen = [r for s, f, r in downstream if (s, f) == (start, fraction)]
             cells = [
                 mean_and_spread([run.last(metric) for run in chosen])
