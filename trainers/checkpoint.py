@@ -25,7 +25,8 @@ class Progress:
       history: one entry per evaluated epoch.
       best_epoch: the epoch whose weights are in `best.npz`; 0 for none yet.
       best_score: what made it the best, compared from left to right.
-      seconds: time spent so far.
+      seconds: time spent on steps so far.
+      notes: what the last evaluation's metrics rest on.
     """
 
     step: int = 0
@@ -34,6 +35,7 @@ class Progress:
     best_epoch: int = 0
     best_score: list[float] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def _variables(model: keras.Model) -> list:
@@ -62,7 +64,7 @@ def _assign(path: pathlib.Path, variables) -> dict[str, Any]:
             names = [name for name in arrays.files if name.startswith("v")]
             values = [arrays[name] for name in sorted(names)]
             extra = json.loads(str(arrays["progress"])) if "progress" in arrays else {}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: not a checkpoint that can be read: {error}"
         ) from None

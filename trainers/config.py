@@ -22,6 +22,9 @@ __all__ = [
     "option",
 ]
 
+# The flags are the program's that asks for them: its `--help` shows them.
+flags.disclaim_key_flags()
+
 
 def option(
     default: Any,
@@ -151,7 +154,7 @@ def define_flags(config: type[RunConfig], presets: Mapping[str, RunConfig]) -> N
     """Defines `--preset` and one flag per field of the config class.
 
     A flag that is not given has the preset's value; without `--preset` that is the
-    first of the presets.
+    first of the presets. `--help` of the program lists them all.
     """
     names = list(presets)
     flags.DEFINE_enum("preset", names[0], names, "Named values of all options.")

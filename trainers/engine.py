@@ -6,9 +6,6 @@ workdir, and makes a run that was killed end with the weights of one that was no
 """
 
 import math
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -17,23 +14,17 @@ import cv2
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app
 
 from data_pipelines.batches import Sampler, evaluation_batches, training_batches
 from tfpose.errors import InputError
 from trainers import checkpoint
-from trainers.config import RunConfig, config_from_flags, define_flags
+from trainers.config import RunConfig
 from trainers.progress_line import ProgressLine, clock
+from trainers.stopping import StopSignals
 from trainers.strategies import make_strategy, synchronize_batch_norm
 from trainers.workdir import Workdir, write_whole
 
-__all__ = ["Engine", "Interrupted", "Task", "adam", "run_main", "train"]
-
-INTERRUPTED_EXIT_CODE = 130
-
-
-class Interrupted(Exception):
-    """The run was asked to stop; its state is saved."""
+__all__ = ["Engine", "Task", "adam", "train"]
 
 
 class Task(Protocol):
@@ -48,8 +39,8 @@ class Task(Protocol):
     """Training samples."""
     steps_per_epoch: int
 
-    def evaluate(self, engine: "Engine") -> dict[str, float]:
-        """Metrics on the validation people."""
+    def evaluate(self, engine: "Engine") -> tuple[dict[str, float], list[str]]:
+        """Metrics on the validation people, and notes on what they rest on."""
         ...
 
     def score(self, metrics: dict[str, float]) -> Sequence[float]:
@@ -64,8 +55,9 @@ class Task(Protocol):
         """Pictures of what the net does now."""
         ...
 
-    def finish(self, metrics: dict[str, float]) -> list[str]:
-        """Notes on the finished run; shown, and kept in the summary."""
+    def finish(self, last: dict[str, float]) -> list[str]:
+        """Notes on the finished run, by its last line of metrics; shown, and kept in
+        the summary."""
         ...
 
 
@@ -86,13 +78,14 @@ class Engine:
     def __init__(self, config: RunConfig, strategy: tf.distribute.Strategy):
         self.config = config
         self.strategy = strategy
+        self.stop = StopSignals()
+        self._compiled: dict[Callable, Callable] = {}
         resolver = strategy.cluster_resolver
         self.chief = (
             resolver is None
             or resolver.task_type in (None, "chief", "")
             or (resolver.task_type == "worker" and resolver.task_id == 0)
         )
-        self._stop_signal: int | None = None
 
     def predict(
         self,
@@ -103,7 +96,7 @@ class Engine:
         """`function` over samples 0..count-1 of a sampler, spread over the replicas.
 
         Args:
-          function: a batch to a dict of tensors `[B, ...]`; compiled here.
+          function: a batch to a dict of tensors `[B, ...]`; compiled once.
           sampler: makes the samples.
           count: how many.
 
@@ -123,10 +116,12 @@ class Engine:
             )
 
         @tf.function
-        def step(batch):
+        def compiled(batch):
             outputs = self.strategy.run(function, args=(batch,))
             return {k: self.strategy.gather(v, axis=0) for k, v in outputs.items()}
 
+        # Tracing a net anew at every evaluation takes longer than a small evaluation.
+        step = self._compiled.setdefault(function, compiled)
         collected: dict[str, list[np.ndarray]] = {}
         for batch in self.strategy.distribute_datasets_from_function(pipeline):
             for name, value in step(batch).items():
@@ -157,8 +152,6 @@ class Engine:
         """The train step as one compiled function over all replicas."""
         inner = model.train_step
         if self.config.jit_compile:
-            if self.strategy.num_replicas_in_sync > 1:
-                raise InputError("jit_compile: works on a single device only")
             inner = tf.function(inner, jit_compile=True)
 
         @tf.function
@@ -178,59 +171,83 @@ class Engine:
           Interrupted: a signal came; the state is saved.
           InputError: the loss is not finite any more, or the disk is full.
         """
+        config = self.config
         progress = checkpoint.restore(workdir.checkpoints, task.model)
-        total = self.config.epochs * task.steps_per_epoch
-        if progress.step:
-            print(f"resuming at step {progress.step} of {total}", flush=True)
-        line = ProgressLine(total, progress.step)
-        writer = (
-            tf.summary.create_file_writer(str(workdir.logs)) if self.chief else None
+        self.stop.saved_step = progress.step
+        total = config.epochs * task.steps_per_epoch
+        line = ProgressLine(total, config.batch_size, quiet=not self.chief)
+        line.note(
+            f"{config.net}: {task.net.count_params() / 1e6:.3g} M parameters; "
+            f"{config.epochs} epochs of {task.steps_per_epoch} steps of "
+            f"{config.batch_size} on {self.strategy.num_replicas_in_sync} device(s)"
         )
+        if progress.step:
+            line.note(f"resuming at step {progress.step} of {total}")
+        writer = None
+        if self.chief:
+            writer = tf.summary.create_file_writer(str(workdir.logs))
+            # A kill may have come between the checkpoint and these.
+            workdir.write_metrics(progress.history)
         step_function = self.compiled_step(task.model)
         batches = self.batches(task.sampler, progress.step)
-        while (
-            len(progress.history) == 0
-            or progress.history[-1]["epoch"] < self.config.epochs
-        ):
-            self._finish_epoch(task, workdir, progress, step_function, batches, line)
-            self._close_epoch(task, workdir, progress, line, writer)
-        return self._finish(task, workdir, progress, line)
+        try:
+            while not progress.history or progress.history[-1]["epoch"] < config.epochs:
+                with self.stop.held():
+                    self._train_until_evaluation(
+                        task, workdir, progress, step_function, batches, line
+                    )
+                self._close_epoch(task, workdir, progress, line, writer)
+            return self._finish(task, workdir, progress, line)
+        finally:
+            line.clear()
 
-    def _finish_epoch(
+    def _train_until_evaluation(
         self, task, workdir, progress, step_function, batches, line
     ) -> None:
-        """Steps until the next evaluation is due."""
-        size, epoch_steps = self.config.batch_size, task.steps_per_epoch
+        """Steps until the next evaluation is due; saves the state then."""
+        epoch_steps = task.steps_per_epoch
         target = self._evaluation_step(progress.step, epoch_steps, bool(progress.sums))
         waiting: list[dict[str, Any]] = []
         saved = started = time.monotonic()
         before = progress.seconds
-        while progress.step < target:
+        while progress.step < target and not self.stop.requested:
+            try:
+                batch = next(batches)
+            except tf.errors.OpError:
+                # A file that cannot be read any more; the steps so far are good.
+                self._collect(progress, waiting)
+                self._save(workdir, task, progress)
+                raise
             if progress.step % epoch_steps == 0:
                 self._collect(progress, waiting)
                 progress.sums = {}
-            waiting.append(step_function(next(batches)))
+            waiting.append(step_function(batch))
             progress.step += 1
+            line.stepped(progress.step)
             due = self.config.checkpoint_minutes * 60 < time.monotonic() - saved
-            if line.due() or due or self._stop_signal is not None:
+            if line.due() or due:
                 self._collect(progress, waiting)
-                epoch = (progress.step - 1) // epoch_steps + 1
-                line.show(
-                    f"epoch {epoch}/{self.config.epochs}",
-                    progress.step,
-                    size,
-                    task.describe(_means(progress, epoch_steps)),
-                )
-            if due or self._stop_signal is not None:
+                self._show(task, progress, line)
+            if due:
                 progress.seconds = before + time.monotonic() - started
                 self._save(workdir, task, progress)
                 saved = time.monotonic()
-                if self._stop_signal is not None:
-                    raise Interrupted(f"stopped at step {progress.step}")
         self._collect(progress, waiting)
         progress.seconds = before + time.monotonic() - started
         # Evaluation may take long or be killed: the steps themselves are safe first.
         self._save(workdir, task, progress)
+        if self.stop.requested:
+            raise self.stop.interrupted()
+
+    def _show(self, task, progress, line) -> None:
+        epochs, every = self.config.epochs, self.config.eval_every
+        epoch = (progress.step - 1) // task.steps_per_epoch + 1
+        line.show(
+            f"epoch {epoch}/{epochs}",
+            progress.step,
+            task.describe(_means(progress, task.steps_per_epoch)),
+            evaluations=-(-epochs // every) - (epoch - 1) // every,
+        )
 
     def _evaluation_step(self, step: int, epoch_steps: int, has_sums: bool) -> int:
         """The step at which the next evaluation is due: at, or after, `step`."""
@@ -242,27 +259,31 @@ class Engine:
         return min(-(-done // every) * every, self.config.epochs) * epoch_steps
 
     def _collect(self, progress, waiting) -> None:
-        """Adds the waiting steps' metrics to the epoch's sums."""
-        for metrics in waiting:
+        """Adds the waiting steps' metrics, the latest ones, to the epoch's sums."""
+        for step, metrics in enumerate(waiting, progress.step - len(waiting) + 1):
             for name, value in metrics.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + float(value)
+            if not math.isfinite(progress.sums.get("loss", 0.0)):
+                raise InputError(
+                    f"learning_rate: the loss is not finite at step {step}; try one "
+                    f"below {self.config.learning_rate:g} in a new workdir (step "
+                    f"{self.stop.saved_step} is still saved)"
+                )
         waiting.clear()
-        if not math.isfinite(progress.sums.get("loss", 0.0)):
-            raise InputError(
-                f"learning_rate: the loss is not finite at step {progress.step}; try a "
-                "smaller one in a new workdir (the last checkpoint is from before)"
-            )
 
     def _save(self, workdir, task, progress) -> None:
         if self.chief:
             checkpoint.save(workdir.checkpoints, task.model, progress)
+        self.stop.saved_step = progress.step
 
     def _close_epoch(self, task, workdir, progress, line, writer) -> None:
         """Evaluates, and remembers the weights if they are the best so far."""
         epoch = progress.step // task.steps_per_epoch
         trained = _means(progress, task.steps_per_epoch)
-        measured = task.evaluate(self)
-        score = [float(number) for number in task.score(measured)]
+        with line.evaluating(f"epoch {epoch}/{self.config.epochs}"):
+            measured, progress.notes = task.evaluate(self)
+        # Not a number is worse than any.
+        score = [-math.inf if n != n else float(n) for n in task.score(measured)]
         if not progress.best_score or score > progress.best_score:
             progress.best_score, progress.best_epoch = score, epoch
             if self.chief:
@@ -277,20 +298,24 @@ class Engine:
             | {f"val_{name}": value for name, value in measured.items()}
         )
         progress.sums = {}
+        if writer is not None:
+            # Before the checkpoint: killed in between, the same points come twice.
+            self._log(progress, writer)
         self._save(workdir, task, progress)
-        if not self.chief:
-            return
         line.note(
             f"epoch {epoch}/{self.config.epochs} in {clock(progress.seconds)}: "
             f"{task.describe(trained)}; validation {_words(measured)}"
         )
-        workdir.write_metrics(progress.history)
+        if self.chief:
+            workdir.write_metrics(progress.history)
+            task.draw(self, workdir.figures)
+
+    def _log(self, progress, writer) -> None:
         with writer.as_default(step=progress.step):
             for name, value in progress.history[-1].items():
                 if name.startswith(("train_", "val_")):
                     tf.summary.scalar(name.replace("_", "/", 1), value)
         writer.flush()
-        task.draw(self, workdir.figures)
 
     def _finish(self, task, workdir, progress, line) -> dict[str, Any]:
         best = next(e for e in progress.history if e["epoch"] == progress.best_epoch)
@@ -301,7 +326,7 @@ class Engine:
             "best_epoch": progress.best_epoch,
             "metrics": metrics,
             "last": progress.history[-1],
-            "notes": task.finish(progress.history[-1]),
+            "notes": progress.notes + task.finish(progress.history[-1]),
         }
         if self.chief:
             checkpoint.load_weights(workdir.checkpoints, task.model)
@@ -316,17 +341,6 @@ class Engine:
                 f"best epoch {progress.best_epoch}: {_words(metrics)}; {workdir.model}"
             )
         return summary
-
-    def listen(self) -> None:
-        """Lets Ctrl-C and a polite kill end the run after the current step."""
-
-        def handler(number, frame):
-            if self._stop_signal is not None:
-                os._exit(INTERRUPTED_EXIT_CODE)
-            self._stop_signal = number
-
-        signal.signal(signal.SIGINT, handler)
-        signal.signal(signal.SIGTERM, handler)
 
 
 def _means(progress: checkpoint.Progress, epoch_steps: int) -> dict[str, float]:
@@ -356,62 +370,41 @@ def train(
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
     strategy = make_strategy(config.strategy)
-    engine = Engine(config, strategy)
-    if config.batch_size % strategy.num_replicas_in_sync:
+    replicas = strategy.num_replicas_in_sync
+    if config.batch_size % replicas:
         raise InputError(
-            f"batch_size: {config.batch_size} is not a multiple of the "
-            f"{strategy.num_replicas_in_sync} replicas"
+            f"batch_size: {config.batch_size} is not a multiple of the {replicas} "
+            "replicas"
         )
-    with Workdir.claim(config, engine.chief) as workdir:
+    if config.jit_compile and replicas > 1:
+        raise InputError(f"jit_compile: works on one device, not on {replicas}")
+    engine = Engine(config, strategy)
+    with engine.stop.listening(), Workdir.claim(config, engine.chief) as workdir:
         done = workdir.read_summary()
         if done is not None:
             print(f"{workdir.root}: this run is complete; see summary.json", flush=True)
             return done
-        engine.listen()
-        with strategy.scope():
-            task = make_task(config, workdir)
-            task.model.optimizer.build(task.model.trainable_variables)
-        synchronize_batch_norm(task.model, strategy.num_replicas_in_sync > 1)
         try:
+            with strategy.scope():
+                task = make_task(config, workdir)
+                task.model.optimizer.build(task.model.trainable_variables)
+            synchronize_batch_norm(task.model, replicas > 1)
             return engine.train(task, workdir)
         except tf.errors.OpError as error:
-            raise _input_error(error) from None
+            raise _input_error(error, config) from None
 
 
-def _input_error(error: tf.errors.OpError) -> Exception:
-    """The `InputError` that a pipeline's thread raised, dug out of TensorFlow's."""
+def _input_error(error: tf.errors.OpError, config: RunConfig) -> Exception:
+    """What the user can do about a failure that came through TensorFlow, if it can be
+    told: the `InputError` of a pipeline's thread, or too little memory or disk."""
     for text in str(error).splitlines():
         _, found, message = text.partition("InputError: ")
         if found:
             return InputError(message.strip())
+        if "No space left on device" in text or "Disk quota exceeded" in text:
+            return InputError(f"workdir {config.workdir}: the disk is full")
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return InputError(
+            f"batch_size: {config.batch_size} does not fit into the device's memory"
+        )
     return error
-
-
-def run_main(
-    config_class: type[RunConfig],
-    presets: dict[str, RunConfig],
-    make_task: Callable[[Any, Workdir], Task],
-) -> None:
-    """A trainer's `main`: flags, one clear line for bad input, exit codes.
-
-    Exit code 0: done; 2: bad input; 130: interrupted, the same command goes on.
-    """
-    # `bazel run` starts programs in its own folder; paths are the user's.
-    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    define_flags(config_class, presets)
-
-    def main(argv: list[str]) -> None:
-        try:
-            if len(argv) > 1:
-                raise InputError(
-                    f"unexpected argument {argv[1]!r}; options start with --"
-                )
-            train(config_from_flags(config_class, presets), make_task)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(2)
-        except Interrupted as stop:
-            print(f"{stop}; the same command goes on from here", flush=True)
-            sys.exit(INTERRUPTED_EXIT_CODE)
-
-    app.run(main)

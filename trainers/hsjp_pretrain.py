@@ -27,7 +27,8 @@ from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.config import RunConfig, option
-from trainers.engine import Engine, adam, run_main
+from trainers.engine import Engine, adam
+from trainers.program import run_main
 from trainers.workdir import Workdir, write_picture
 
 __all__ = ["PRESETS", "HSJPConfig", "HSJPTask", "JigsawModel", "main"]
@@ -92,6 +93,7 @@ class HSJPConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_puzzle(self.input_size, self.grid, self.sigma)
+        HeatmapCodec(self.input_size)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -240,18 +242,18 @@ class HSJPTask:
             input_channels=6 if config.with_original else 3,
             info={"task": "hsjp", "grid": config.grid, "sigma": config.sigma},
         )
-        if config.init_from:
+        if config.init_from and not workdir.begun:
             transfer_weights(load_keras(config.init_from), self.net)
         self.model = JigsawModel(self.net, config)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
-    def evaluate(self, engine: Engine) -> dict[str, float]:
+    def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
         """Precision P (Eq. 5) and the share of patches in their place."""
         found = engine.predict(self._scores, self._validation, len(self._validation))
         return {
             "precision": float(found["solved"].mean()),
             "patch_accuracy": float(found["correct"].mean()),
-        }
+        }, []
 
     def _scores(self, batch):
         located = self.model.locate(batch)

@@ -1,7 +1,9 @@
 """One line that says how far a run is and how long it will take."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 
 __all__ = ["ProgressLine", "clock"]
 
@@ -17,29 +19,68 @@ def clock(seconds: float) -> str:
 
 
 class ProgressLine:
-    """Rewrites its line on a terminal; in a log, prints one now and then."""
+    """Rewrites its line on a terminal; in a log, prints one now and then.
 
-    def __init__(self, total_steps: int, first_step: int):
-        self._total, self._first = total_steps, first_step
-        self._start = time.monotonic()
+    The time left counts the evaluations to come, at the last one's length. What is
+    done once, compiling the first step and the first evaluation, is left out of both
+    rates as far as it can be told apart.
+    """
+
+    def __init__(self, total_steps: int, samples_per_step: int, quiet: bool = False):
+        """
+        Args:
+          total_steps: of the whole run.
+          samples_per_step: global batch size.
+          quiet: print nothing, as workers other than the chief do.
+        """
+        self._total, self._samples = total_steps, samples_per_step
+        self._quiet = quiet
         self._terminal = sys.stdout.isatty()
         self._pause = _SECONDS_ON_TERMINAL if self._terminal else _SECONDS_IN_LOG
-        self._shown = self._start
+        self._shown = time.monotonic()
         self._width = 0
+        self._first_step: int | None = None
+        self._resumed = 0.0
+        self._stepping = 0.0
+        self._evaluation = 0.0
+
+    def stepped(self, step: int) -> None:
+        """Counts a finished step; the first of the process only starts the clock."""
+        if self._first_step is None:
+            self._first_step, self._resumed = step, time.monotonic()
+
+    @contextlib.contextmanager
+    def evaluating(self, epoch: str) -> Iterator[None]:
+        """Times an evaluation, and says that one is going on."""
+        begin = time.monotonic()
+        if self._first_step is not None:
+            self._stepping += begin - self._resumed
+        if self._terminal:
+            self._print(f"{epoch}  evaluating")
+        yield
+        self._resumed = time.monotonic()
+        self._evaluation = self._resumed - begin
 
     def due(self) -> bool:
         """Whether enough time has passed since the last line."""
         return time.monotonic() - self._shown >= self._pause
 
-    def show(self, epoch: str, step: int, samples_per_step: int, text: str) -> None:
-        """Shows the state after `step` of all steps."""
+    def show(self, epoch: str, step: int, text: str, evaluations: int) -> None:
+        """Shows the state after `step` of all steps, `evaluations` still to come."""
         self._shown = time.monotonic()
-        rate = (step - self._first) / max(self._shown - self._start, 1e-9)
-        left = clock((self._total - step) / rate) if rate else "?"
-        speed = f"{rate * samples_per_step:.0f} img/s"
-        self._print(f"{epoch}  {step}/{self._total}  {text}  {speed}  {left} left")
+        done = step - self._first_step if self._first_step is not None else 0
+        speed = left = "?"
+        if done:
+            seconds = (self._stepping + self._shown - self._resumed) / done
+            speed = f"{self._samples / max(seconds, 1e-9):.0f}"
+            rest = (self._total - step) * seconds + evaluations * self._evaluation
+            left = clock(rest)
+        line = f"{epoch}  {step}/{self._total}  {text}  {speed} img/s  {left} left"
+        self._print(line)
 
     def _print(self, line: str) -> None:
+        if self._quiet:
+            return
         if self._terminal:
             sys.stdout.write("\r" + line.ljust(self._width))
             self._width = len(line)
@@ -49,7 +90,14 @@ class ProgressLine:
 
     def note(self, line: str) -> None:
         """A line that stays."""
-        if self._terminal:
-            sys.stdout.write("\r" + " " * self._width + "\r")
-            self._width = 0
+        if self._quiet:
+            return
+        self.clear()
         print(line, flush=True)
+
+    def clear(self) -> None:
+        """Leaves the terminal's line empty for what others print."""
+        if self._terminal and self._width:
+            sys.stdout.write("\r" + " " * self._width + "\r")
+            sys.stdout.flush()
+            self._width = 0

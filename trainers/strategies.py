@@ -29,7 +29,11 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except ValueError as error:
+            first = str(error).splitlines()[0]
+            raise InputError(f"strategy: TF_CONFIG cannot be used: {first}") from None
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
@@ -45,6 +49,8 @@ def synchronize_batch_norm(model: keras.Model, synchronized: bool) -> None:
 
     With it, many replicas compute what one device would with the whole batch.
     """
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            synchronize_batch_norm(layer, synchronized)
+        elif isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = synchronized

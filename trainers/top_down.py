@@ -36,7 +36,8 @@ from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import freeze_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.config import RunConfig, option
-from trainers.engine import Engine, adam, run_main
+from trainers.engine import Engine, adam
+from trainers.program import run_main
 from trainers.workdir import Workdir, write_picture
 
 __all__ = ["PRESETS", "TopDownConfig", "TopDownModel", "TopDownTask", "main"]
@@ -214,22 +215,24 @@ class TopDownTask:
                 "decoder": config.decoder,
             },
         )
-        if config.init_from:
+        if config.init_from and not workdir.begun:
             transfer_weights(load_keras(config.init_from), self.net)
         freeze_groups(self.net, config.freeze)
         self.estimator = PoseEstimator(self.net, config.flip_test)
         self.model = TopDownModel(self.net, self.estimator.codec, config)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
-    def evaluate(self, engine: Engine) -> dict[str, float]:
+    def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
         """PCK@0.2 of the torso, and OKS AP where skeleton and areas allow it."""
         found = engine.predict(self._locate, self._validation, len(self._validation))
         back = invert_matrices(self._validation.matrices)
         keypoints = transform_points(back, found["keypoints"])
-        metrics, self._notes = pose_scores(
-            pose_truth(self._people), self._people.skeleton, keypoints, found["scores"]
+        return pose_scores(
+            pose_truth(self._people),
+            self._people.skeleton,
+            keypoints,
+            found["scores"],
         )
-        return metrics
 
     def _locate(self, batch):
         keypoints, scores = self.estimator.locate(batch["image"])
@@ -270,8 +273,8 @@ class TopDownTask:
         write_picture(folder / "poses.png", picture)
 
     def finish(self, last: dict[str, float]) -> list[str]:
-        """What the figures rest on."""
-        return self._notes
+        """Nothing to add to what the figures rest on."""
+        return []
 
 
 def enlarge(points: np.ndarray, zoom: float) -> np.ndarray:

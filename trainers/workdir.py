@@ -103,16 +103,20 @@ class Workdir:
                 )
             self.write_json("config.json", config.to_json())
             return
-        try:
-            saved = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a run's configuration: {error}") from None
-        different = differing_fields(config, saved)
-        if different:
+        different = differing_fields(config, _read_object(path))
+        if different and not self.begun:
+            # A start that failed, on a wrong path for one, left nothing to keep.
+            self.write_json("config.json", config.to_json())
+        elif different:
             raise InputError(
                 f"workdir {self.root}: belongs to another run "
                 f"({'; '.join(different)}); choose another workdir"
             )
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to resume from."""
+        return self.checkpoints.exists()
 
     @property
     def checkpoints(self) -> pathlib.Path:
@@ -138,12 +142,22 @@ class Workdir:
     def read_summary(self) -> dict[str, Any] | None:
         """The final metrics of a run that has ended, or None."""
         path = self.root / "summary.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        return _read_object(path) if path.exists() else None
 
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """`metrics.jsonl`: a line per epoch, in step with the checkpoint."""
         text = "".join(json.dumps(line) + "\n" for line in history)
         write_whole(self.root / "metrics.jsonl", lambda path: path.write_text(text))
+
+
+def _read_object(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: expected a JSON object, found {str(value)[:40]!r}")
+    return value
 
 
 def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
