@@ -46,6 +46,11 @@ demo: $(READY)
 	$(BIN)/python -m trainers.top_down --preset=demo \
 	  --data_dir=$(DEMO)/mannequin --workdir=$(DEMO)/top_down \
 	  --init_from=$(DEMO)/pretrain/model.keras
+	$(BIN)/python -m tfpose predict --model=$(DEMO)/top_down/model.keras \
+	  --out=$(DEMO)/predictions \
+	  $$(ls $(DEMO)/mannequin/images/val*.jpg | head -n 8)
+	$(BIN)/python -m tfpose page --out=$(DEMO)/index.html \
+	  $(DEMO)/pretrain $(DEMO)/top_down $(DEMO)/predictions
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
