@@ -73,7 +73,7 @@ class _Puzzles:
         # than the other, each is stretched by its own factor and shrunk again.
         regions = box_regions(self.people.boxes, self.input_size)
         crops = region_matrices(*regions, self.input_size)
-        self._crops = [compose(invert_matrices(self._fit), crop) for crop in crops]
+        self._crops = [_compose(invert_matrices(self._fit), crop) for crop in crops]
         self._centres = puzzle.cell_centres(self.input_size, grid)
         channels = 6 if with_original else 3
         cells = grid * grid
@@ -99,7 +99,7 @@ class _Puzzles:
     def sample(self, row, order, spatial=None, colour=None) -> dict[str, np.ndarray]:
         person = self.person(row)
         mosaic = puzzle.shuffle_patches(person, order)
-        matrix = self._fit if spatial is None else compose(spatial, self._fit)
+        matrix = self._fit if spatial is None else _compose(spatial, self._fit)
         pictures = [warp(mosaic, matrix, self.input_size)]
         if self.with_original:
             pictures.append(warp(person, self._fit, self.input_size))
@@ -201,7 +201,7 @@ class JigsawEvaluation(_Puzzles):
         return self.sample(position, self.orders[position])
 
 
-def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def _compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """The 2 x 3 matrix of `inner` followed by `outer`."""
     linear = outer[:, :2] @ inner[:, :2]
     return np.column_stack([linear, outer[:, :2] @ inner[:, 2] + outer[:, 2]])

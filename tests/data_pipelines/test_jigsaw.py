@@ -15,6 +15,7 @@ from data_pipelines.jigsaw import (
     JigsawTraining,
 )
 from tfpose.hsjp import puzzle
+from tfpose.top_down.crop import transform_points
 
 NO_COLOUR = ColourAugmentation(
     jitter_probability=0,
@@ -111,6 +112,16 @@ def test_crop_fills_the_mosaic_where_sides_round_up_differently(people_on):
     down = (np.arange(65) + 0.5) * 256 / 65 - 0.5
     assert np.abs(person[1:-1, 1:-1, 0] - across[None, 1:-1]).max() < 1.5
     assert np.abs(person[1:-1, 1:-1, 1] - down[1:-1, None]).max() < 1.5
+
+
+@pytest.mark.parametrize(("size", "grid"), CASES)
+def test_edges_of_the_mosaic_are_the_edges_of_the_input(people_on, size, grid):
+    people, _ = _flat_patches(people_on, size, 2)
+    sampler = JigsawEvaluation(people, size, grid, seed=0)
+    height, width = puzzle.mosaic_size(size, grid)
+    corners = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
+    expected = [[-0.5, -0.5], [size[1] - 0.5, size[0] - 0.5]]
+    assert np.allclose(transform_points(sampler._fit, corners), expected)
 
 
 @pytest.fixture

@@ -122,6 +122,14 @@ def test_evaluation_is_upright_and_whole(people_on):
     assert all((plain[name] == sample[name]).all() for name in sample)
 
 
+def test_mirrored_is_the_mirror_image(people_on):
+    people = _dotted(people_on)
+    flipped = dataclasses.replace(NOTHING, flip_probability=1.0)
+    mirror = TopDownTraining(people, SIZE, 1, 0, flipped)(0)["image"].astype(int)
+    plain = TopDownEvaluation(people, SIZE)(0)["image"]
+    assert np.abs(mirror[:, ::-1] - plain).mean() < 0.05
+
+
 def test_weights_are_of_labelled_joints(people_on):
     people = _dotted(people_on)
     people.keypoints[0, 4] = 0
