@@ -1,0 +1,114 @@
+"""The figures of a pose net and the notes on what they rest on."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfpose.metrics.oks import PoseTruth, oks_average_precision
+from tfpose.metrics.pose_scores import pose_scores
+from tfpose.skeletons import Skeleton, get_skeleton
+
+LSP = get_skeleton("lsp14")
+
+
+@pytest.fixture
+def truth():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(50, 150, (6, 14, 2))
+    visible = np.full((6, 14, 1), 2.0)
+    return PoseTruth(
+        image_ids=np.arange(6),
+        keypoints=np.concatenate([points, visible], axis=-1),
+        areas=np.full(6, 9000.0),
+        boxes=np.tile([40.0, 40.0, 120.0, 120.0], (6, 1)),
+    )
+
+
+def _scores(truth, skeleton=LSP, error=0.0, heights=None):
+    keypoints = truth.keypoints[..., :2] + error
+    heights = np.ones(keypoints.shape[:2]) if heights is None else heights
+    return pose_scores(truth, skeleton, keypoints, heights)
+
+
+def test_the_truth_scores_one(truth):
+    figures, notes = _scores(truth)
+    assert figures == pytest.approx(
+        {"pck": 1, "pck_mean": 1, "ap": 1, "ap50": 1, "ap75": 1}
+    )
+    assert notes[0] == "boxes: ground truth"
+    assert any("torso" in note for note in notes)
+    assert any("areas annotated" in note for note in notes)
+
+
+def test_far_off_scores_nothing(truth):
+    figures, _ = _scores(truth, error=500.0)
+    assert set(figures.values()) == {0.0}
+
+
+def test_pck_is_within_a_fifth_of_the_torso(truth):
+    torso = np.linalg.norm(
+        truth.keypoints[:, LSP.index("left_shoulder"), :2]
+        - truth.keypoints[:, LSP.index("right_hip"), :2],
+        axis=-1,
+    )
+    for factor, expected in ((0.199, 1), (0.201, 0)):
+        error = np.stack([factor * torso, 0 * torso], -1)[:, None]
+        assert _scores(truth, error=error)[0]["pck"] == expected
+
+
+def test_people_are_ranked_by_their_scores(truth):
+    """A wrong pose costs less AP the lower it is scored."""
+    error = np.zeros((6, 1, 1))
+    error[0] = 500
+    figures = []
+    for height in (0.9, 0.3):
+        heights = np.full((6, 14), 0.5)
+        heights[0] = height
+        figures.append(_scores(truth, error=error, heights=heights)[0]["ap"])
+    assert figures[0] < figures[1]
+
+
+def test_unknown_areas_leave_pck_and_say_so(truth):
+    truth.areas[2] = np.nan
+    figures, notes = _scores(truth)
+    assert set(figures) == {"pck", "pck_mean"}
+    assert any(note.startswith("no ap: truth.areas is unknown") for note in notes)
+
+
+def test_no_torso_measures_by_the_box(truth):
+    skeleton = Skeleton("points", tuple(f"p{joint}" for joint in range(14)))
+    assert skeleton.sigmas is None
+    for error, expected in ((23.9, 1), (24.1, 0)):
+        figures, notes = _scores(truth, skeleton, error=np.array([error, 0]))
+        assert figures == {"pck": expected, "pck_mean": expected}
+    assert any("box's longer side" in note for note in notes)
+    assert any("has no OKS sigmas" in note for note in notes)
+
+
+def test_people_without_a_torso_are_counted(truth):
+    truth.keypoints[1, [LSP.index("left_hip"), LSP.index("right_hip")]] = 0
+    _, notes = _scores(truth)
+    assert "pck: 1 people without a torso's diagonal left out" in notes
+
+
+def test_scores_that_are_not_finite_leave_a_note(truth):
+    heights = np.ones((6, 14))
+    heights[0, 0] = np.nan
+    figures, notes = _scores(truth, heights=heights)
+    assert figures == {"pck": 1, "pck_mean": 1}
+    assert any("joint_scores has 1 values that are not finite" in n for n in notes)
+
+
+def test_ap_is_that_of_oks_average_precision(truth):
+    from tfpose.metrics.oks import PosePredictions
+
+    error = np.random.default_rng(1).normal(0, 9, (6, 14, 2))
+    heights = np.random.default_rng(2).uniform(0.3, 1, (6, 14))
+    figures, _ = _scores(truth, error=error, heights=heights)
+    predictions = PosePredictions(
+        truth.image_ids, truth.keypoints[..., :2] + error, heights, heights.mean(axis=1)
+    )
+    expected = oks_average_precision(dataclasses.replace(truth), predictions, LSP)
+    assert 0 < figures["ap"] < 1
+    assert figures["ap"] == expected["AP"] and figures["ap75"] == expected["AP75"]
