@@ -10,9 +10,17 @@ import sys
 # TensorFlow greets with lines on the processor's instructions, before any of ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# `python -m tfpose` comes through here on the way to its commands, which import what
-# they need: without Keras, `--help` answers at once.
-if sys.orig_argv[1:3] != ["-m", "tfpose"]:
+
+def _is_program() -> bool:
+    """Whether this is `python -m tfpose`, on the way to its commands."""
+    # Python has "-m" for the program's name while it looks for the module.
+    if getattr(sys, "argv", [])[:1] != ["-m"] or "-m" not in sys.orig_argv:
+        return False
+    return sys.orig_argv[sys.orig_argv.index("-m") + 1] == "tfpose"
+
+
+# The commands import what they need: without Keras, `--help` answers at once.
+if not _is_program():
     from tfpose.backbones import hrnet, resnet  # noqa: F401
     from tfpose.top_down import net  # noqa: F401
 
