@@ -10,6 +10,7 @@ import matplotlib.figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tfpose.errors import InputError
+from trainers.workdir import write_whole
 
 __all__ = ["page"]
 
@@ -32,25 +33,34 @@ def page(folders: Sequence[str], out: str) -> None:
       out: the page; pictures are linked by relative paths.
 
     Raises:
-      InputError: a folder holds neither a finished run nor pictures.
+      InputError: a folder holds neither a finished run nor pictures, a run's files
+        are broken, or the page cannot be written.
     """
     target = pathlib.Path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
     parts = [_section(pathlib.Path(folder), target.parent) for folder in folders]
-    target.write_text(
+    text = (
         "<!doctype html>\n<html lang='en'><meta charset='utf-8'><title>tfpose</title>"
         f"<style>{_STYLE}</style>\n<h1>tfpose</h1>\n" + "\n".join(parts) + "\n</html>\n"
     )
+    write_whole(target, lambda aside: aside.write_text(text, encoding="utf-8"))
     print(f"page: {target}", flush=True)
 
 
 def _section(folder: pathlib.Path, base: pathlib.Path) -> str:
     heading = f"<h2>{html.escape(folder.name)}</h2>"
     if (folder / "summary.json").exists():
-        return "\n".join([heading, *_run(folder, base)])
+        try:
+            return "\n".join([heading, *_run(folder, base)])
+        except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+            raise InputError(
+                f"{folder}: expected summary.json and metrics.jsonl as a finished run "
+                f"leaves them, got {type(error).__name__}: {error}"
+            ) from None
     pictures = sorted(folder.glob("*.png"))
     if not pictures:
-        raise InputError(f"{folder}: holds neither summary.json of a finished run nor PNGs")
+        raise InputError(
+            f"{folder}: holds neither summary.json of a finished run nor PNGs"
+        )
     images = "".join(_image(picture, base) for picture in pictures)
     return f"{heading}\n<div class='row'>{images}</div>"
 
@@ -78,14 +88,15 @@ def _draw_curves(history: list[dict[str, float]], path: pathlib.Path) -> None:
     names = ["train_loss", *names]
     figure = matplotlib.figure.Figure((3 * len(names), 2.6), layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        axes.plot([e["epoch"] for e in history], [e[name] for e in history], marker=".")
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        epochs = [epoch["epoch"] for epoch in history]
+        axes.plot(epochs, [epoch[name] for epoch in history], marker=".")
         axes.set_title(name.replace("_", " "), fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.print_png(str(path))
+    write_whole(path, lambda aside: canvas.print_png(str(aside)))
 
 
 def _image(picture: pathlib.Path, base: pathlib.Path) -> str:
