@@ -89,7 +89,10 @@ class RunConfig:
         "", "A .keras net or backbone to start from: all of it but the last layer."
     )
     seed: int = option(
-        0, "Decides initial weights, order and augmentation.", at_least=0
+        0,
+        "Decides initial weights, order and augmentation.",
+        at_least=0,
+        at_most=2**32 - 1,
     )
     strategy: str = option(
         "auto",
