@@ -18,6 +18,8 @@ import cv2
 
 from data_pipelines.mannequin.render import draw_sample
 
+__all__ = ["main"]
+
 
 def _draw(scenario: str, count: int, worker: int) -> None:
     cv2.setNumThreads(1)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pathlib
 from collections import Counter
 from dataclasses import dataclass, field
+
+from tfpose.files import write_whole
 
 __all__ = ["SkipReport"]
 
@@ -75,8 +78,6 @@ class SkipReport:
 
     def write(self, path: str | os.PathLike) -> None:
         """Writes the report as JSON, aside and renamed."""
-        aside = f"{os.fspath(path)}.partial"
-        with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(self.to_dict(), file, indent=1, ensure_ascii=False)
-            file.write("\n")
-        os.replace(aside, path)
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        data = text.encode("utf-8", errors="backslashreplace")
+        write_whole(pathlib.Path(path), lambda aside: aside.write_bytes(data))

@@ -7,4 +7,4 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The engine is tf.distribute's: only an explicit wish comes before it.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-__all__: list[str] = []
+__all__ = []

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 from tfpose.errors import InputError
-from trainers.workdir import write_whole
+from tfpose.files import write_whole
+from trainers.workdir import LAST_CHECKPOINT
 
 __all__ = ["Progress", "load_weights", "restore", "save", "save_weights"]
 
@@ -83,7 +84,7 @@ def save(folder: pathlib.Path, model: keras.Model, progress: Progress) -> None:
       InputError: the disk is full; the previous checkpoint is still there.
     """
     extra = {"progress": np.array(json.dumps(dataclasses.asdict(progress)))}
-    _write_arrays(folder / "last.npz", _variables(model), extra)
+    _write_arrays(folder / LAST_CHECKPOINT, _variables(model), extra)
 
 
 def restore(folder: pathlib.Path, model: keras.Model) -> Progress:
@@ -92,7 +93,7 @@ def restore(folder: pathlib.Path, model: keras.Model) -> Progress:
     Raises:
       InputError: the checkpoint is damaged or of another net.
     """
-    path = folder / "last.npz"
+    path = folder / LAST_CHECKPOINT
     if not path.exists():
         return Progress()
     return Progress(**_assign(path, _variables(model)))

@@ -17,12 +17,13 @@ import tensorflow as tf
 
 from data_pipelines.batches import Sampler, evaluation_batches, training_batches
 from tfpose.errors import InputError
+from tfpose.files import write_whole
 from trainers import checkpoint
 from trainers.config import RunConfig
 from trainers.progress_line import ProgressLine, clock
 from trainers.stopping import StopSignals
 from trainers.strategies import make_strategy, synchronize_batch_norm
-from trainers.workdir import Workdir, write_whole
+from trainers.workdir import Workdir
 
 __all__ = ["Engine", "Task", "adam", "train"]
 
@@ -225,10 +226,11 @@ class Engine:
             progress.step += 1
             line.stepped(progress.step)
             due = self.config.checkpoint_minutes * 60 < time.monotonic() - saved
-            if line.due() or due:
+            if line.due():
                 self._collect(progress, waiting)
                 self._show(task, progress, line)
             if due:
+                self._collect(progress, waiting)
                 progress.seconds = before + time.monotonic() - started
                 self._save(workdir, task, progress)
                 saved = time.monotonic()

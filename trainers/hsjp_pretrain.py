@@ -16,20 +16,21 @@ import numpy as np
 from keras import ops
 
 from data_pipelines.colour import ColourAugmentation
-from data_pipelines.datasets import load_dataset
 from data_pipelines.jigsaw import JigsawAugmentation, JigsawEvaluation, JigsawTraining
 from tfpose.codecs.heatmap import HeatmapCodec
+from tfpose.files import write_picture
 from tfpose.hsjp.loss import jigsaw_loss
 from tfpose.hsjp.picture import draw_puzzle
-from tfpose.hsjp.puzzle import check_puzzle, plateau_loss
+from tfpose.hsjp.puzzle import check_puzzle, nearest_cells, plateau_loss
 from tfpose.metrics.jigsaw import jigsaw_scores
 from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.config import RunConfig, option
 from trainers.engine import Engine, adam
+from trainers.people import load_people
 from trainers.program import run_main
-from trainers.workdir import Workdir, write_picture
+from trainers.workdir import Workdir
 
 __all__ = ["PRESETS", "HSJPConfig", "HSJPTask", "JigsawModel", "main"]
 
@@ -133,7 +134,7 @@ PRESETS = {
     "paper": HSJPConfig(),
     "small": _SMALL,
     "demo": dataclasses.replace(
-        _SMALL, dataset="mannequin", epochs=5, lr_drop_epochs=(4,), grid=2, sigma=5.0
+        _SMALL, dataset="mannequin", epochs=6, lr_drop_epochs=(5,)
     ),
 }
 """`paper`: COCO, HRNet-W32, 224 pixels, N = 6. `small`: a small net and input for a
@@ -210,15 +211,6 @@ class HSJPTask:
           InputError: bad data, or a net or start that does not fit.
         """
         self.config = config
-        people = {
-            split: load_dataset(
-                config.dataset,
-                config.data_dir,
-                split,
-                workdir.root / f"skipped_{split}.json",
-            )
-            for split in ("train", "val")
-        }
         puzzle = dict(
             input_size=config.input_size,
             grid=config.grid,
@@ -227,13 +219,15 @@ class HSJPTask:
             seed=config.seed,
         )
         self.sampler = JigsawTraining(
-            people["train"],
+            load_people(config, workdir, "train"),
             batch_size=config.batch_size,
             augmentation=config.augmentation,
             **puzzle,
         )
         # The same puzzles for every run, so that runs can be compared.
-        self._validation = JigsawEvaluation(people["val"], **{**puzzle, "seed": 0})
+        self._validation = JigsawEvaluation(
+            load_people(config, workdir, "val"), **{**puzzle, "seed": 0}
+        )
         self.steps_per_epoch = self.sampler.steps_per_epoch
         self.net = build_heatmap_net(
             config.net,
@@ -275,18 +269,19 @@ class HSJPTask:
 
     def draw(self, engine: Engine, folder: pathlib.Path) -> None:
         """Puzzles of validation people: mosaic, heatmaps, and put together again."""
-        config, rows = self.config, min(4, len(self._validation))
+        config, rows = self.config, min(6, len(self._validation))
         samples = [self._validation(row) for row in range(rows)]
         batch = {k: np.stack([s[k] for s in samples]) for k in samples[0]}
         located = self.model.locate(batch)
         target = self.model.codec.encode(batch["centres"], batch["inside"])
         picture = draw_puzzle(
-            originals=[self._validation.person(row) for row in range(rows)],
-            mosaics=batch["image"][..., :3],
+            people=[self._validation.person(row) for row in range(rows)],
+            orders=self._validation.orders[:rows],
             targets=ops.convert_to_numpy(target),
             predictions=ops.convert_to_numpy(located["heatmaps"]),
-            points=ops.convert_to_numpy(located["points"]),
-            grid=config.grid,
+            cells=nearest_cells(
+                ops.convert_to_numpy(located["points"]), config.input_size, config.grid
+            ),
         )
         write_picture(folder / "puzzles.png", picture)
 

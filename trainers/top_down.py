@@ -15,7 +15,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from data_pipelines.datasets import load_dataset
 from data_pipelines.top_down import (
     PoseAugmentation,
     TopDownEvaluation,
@@ -28,6 +27,7 @@ from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
 from tfpose.errors import InputError
+from tfpose.files import write_picture
 from tfpose.metrics.pose_scores import pose_scores
 from tfpose.top_down.crop import invert_matrices, transform_points
 from tfpose.top_down.estimator import PoseEstimator
@@ -37,8 +37,9 @@ from tfpose.top_down.transfer import freeze_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.config import RunConfig, option
 from trainers.engine import Engine, adam
+from trainers.people import load_people
 from trainers.program import run_main
-from trainers.workdir import Workdir, write_picture
+from trainers.workdir import Workdir
 
 __all__ = ["PRESETS", "TopDownConfig", "TopDownModel", "TopDownTask", "main"]
 
@@ -177,23 +178,15 @@ class TopDownTask:
           InputError: bad data, or a net, start or layer group that does not fit.
         """
         self.config = config
-        people = {
-            split: labelled_people(
-                load_dataset(
-                    config.dataset,
-                    config.data_dir,
-                    split,
-                    workdir.root / f"skipped_{split}.json",
-                )
-            )
+        train, self._people = (
+            labelled_people(load_people(config, workdir, split))
             for split in ("train", "val")
-        }
-        self._people = people["val"]
-        if self._people.skeleton.joints != people["train"].skeleton.joints:
+        )
+        if self._people.skeleton.joints != train.skeleton.joints:
             raise InputError(f"{config.data_dir}: train and val have different joints")
         skeleton = self._people.skeleton
         budget = config.cache_megabytes / 2
-        chosen = label_subset(people["train"], config.label_fraction, config.seed)
+        chosen = label_subset(train, config.label_fraction, config.seed)
         self.sampler = TopDownTraining(
             chosen,
             config.input_size,
@@ -262,9 +255,9 @@ class TopDownTask:
             zoom = _TILE_HEIGHT / height
             photo = cv2.resize(sample["image"], None, fx=zoom, fy=zoom)
             labels = np.column_stack(
-                [enlarge(sample["keypoints"], zoom), sample["weights"]]
+                [_enlarge(sample["keypoints"], zoom), sample["weights"]]
             )
-            found = np.column_stack([enlarge(points, zoom), heights])
+            found = np.column_stack([_enlarge(points, zoom), heights])
             tiles += [
                 draw_skeleton(photo, labels, skeleton, threshold=0.5),
                 draw_skeleton(photo, found, skeleton, threshold=0.1),
@@ -277,7 +270,7 @@ class TopDownTask:
         return []
 
 
-def enlarge(points: np.ndarray, zoom: float) -> np.ndarray:
+def _enlarge(points: np.ndarray, zoom: float) -> np.ndarray:
     """Points `[J, 2]` after the image was resized by `zoom`."""
     return (points + 0.5) * zoom - 0.5
 

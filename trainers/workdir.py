@@ -1,51 +1,20 @@
-"""The folder of a run, and how files get into it whole or not at all."""
+"""The folder of a run: its files, and the check that they are this run's."""
 
 import contextlib
 import dataclasses
 import fcntl
 import json
-import os
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
-
-import cv2
-import numpy as np
+from collections.abc import Iterator
+from typing import Any
 
 from tfpose.errors import InputError
+from tfpose.files import write_whole
 from trainers.config import RunConfig, differing_fields
 
-__all__ = ["Workdir", "write_picture", "write_whole"]
+__all__ = ["LAST_CHECKPOINT", "Workdir"]
 
-Result = TypeVar("Result")
-
-
-def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> Result:
-    """Writes a file aside, then renames it: readers see the old or the new one.
-
-    Args:
-      path: where the file shall be.
-      write: gets a path with the same suffix in the same folder.
-
-    Raises:
-      InputError: the disk is full or cannot be written to; what was there before is
-        still there.
-    """
-    aside = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        result = write(aside)
-        with open(aside, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        return result
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        reason = error.strerror or str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: cannot be written: {reason}; nothing saved was lost"
-        ) from None
+LAST_CHECKPOINT = "last.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +85,7 @@ class Workdir:
     @property
     def begun(self) -> bool:
         """Whether there is something to resume from."""
-        return self.checkpoints.exists()
+        return (self.checkpoints / LAST_CHECKPOINT).exists()
 
     @property
     def checkpoints(self) -> pathlib.Path:
@@ -158,13 +127,3 @@ def _read_object(path: pathlib.Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a JSON object, found {str(value)[:40]!r}")
     return value
-
-
-def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
-    """Writes uint8 RGB `[H, W, 3]` as PNG, whole.
-
-    Raises:
-      InputError: the disk is full or cannot be written to.
-    """
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    write_whole(path, lambda aside: aside.write_bytes(encoded.tobytes()))

@@ -14,7 +14,7 @@ import cv2
 from data_pipelines.mannequin.body import JOINTS
 from data_pipelines.mannequin.render import Sample, draw_sample
 
-__all__ = ["SHARD", "image_name", "shard_path", "write_shard"]
+__all__ = ["SHARD", "category", "image_name", "shard_path", "write_shard"]
 
 SHARD = 50  # pictures
 

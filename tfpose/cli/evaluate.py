@@ -12,10 +12,10 @@ from data_pipelines.datasets import load_dataset
 from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
 from tfpose.cli.models import load_estimator
 from tfpose.errors import InputError
+from tfpose.files import write_whole
 from tfpose.metrics.pose_scores import pose_scores
 from tfpose.top_down.crop import invert_matrices, transform_points
 from tfpose.top_down.estimator import PoseEstimator
-from trainers.workdir import write_whole
 
 __all__ = ["evaluate"]
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from data_pipelines.coco_format import read_coco
 from tfpose.errors import InputError
+from tfpose.files import write_picture, write_whole
 from tfpose.hsjp.priors import KeypointPriors, draw_priors
 from tfpose.hsjp.priors import keypoint_priors as count_priors
 from tfpose.skeletons import Skeleton, get_skeleton
-from trainers.workdir import write_picture, write_whole
 
 __all__ = ["keypoint_priors"]
 

@@ -10,7 +10,7 @@ import matplotlib.figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tfpose.errors import InputError
-from trainers.workdir import write_whole
+from tfpose.files import write_whole
 
 __all__ = ["page"]
 

@@ -12,9 +12,9 @@ from data_pipelines.images import decode_image
 from tfpose.cli.models import load_estimator
 from tfpose.drawing import draw_skeleton
 from tfpose.errors import InputError
+from tfpose.files import write_picture, write_whole
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.estimator import PoseEstimator
-from trainers.workdir import write_picture, write_whole
 
 __all__ = ["predict"]
 

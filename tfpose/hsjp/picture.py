@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tfpose.drawing import grid as contact_sheet
-from tfpose.hsjp.puzzle import assemble, mosaic_size, nearest_cells
+from tfpose.hsjp.puzzle import assemble, shuffle_patches
 
 __all__ = ["colour_channels", "draw_puzzle"]
 
@@ -35,43 +35,38 @@ def colour_channels(heatmaps: np.ndarray) -> np.ndarray:
 
 
 def draw_puzzle(
-    originals: Sequence[np.ndarray],
-    mosaics: np.ndarray,
+    people: Sequence[np.ndarray],
+    orders: np.ndarray,
     targets: np.ndarray,
     predictions: np.ndarray,
-    points: np.ndarray,
-    grid: int,
+    cells: np.ndarray,
     side: int = 160,
 ) -> np.ndarray:
     """A row per puzzle: image, mosaic, target and predicted heatmaps, and the image
     put together from where the net saw each patch.
 
     Args:
-      originals: R unshuffled images, uint8 `[H', W', 3]`.
-      mosaics: uint8 `[R, H, W, 3]`, not augmented.
+      people: R unshuffled images, uint8 `[H', W', 3]`, whose sides N divides.
+      orders: `[R, N**2]`, which patch lies in which cell of the mosaic.
       targets: `[R, h, w, N**2]` heatmaps in 0..1.
       predictions: `[R, h, w, N**2]` heatmaps.
-      points: `[R, N**2, 2]` (x, y) in input pixels, the predicted centres.
-      grid: N.
+      cells: `[R, N**2]`, the cell in which the net saw each patch.
       side: height of each tile in pixels.
 
     Returns:
       uint8 RGB picture.
     """
     tiles = []
-    height, width = mosaics.shape[1:3]
-    whole_height, whole_width = mosaic_size((height, width), grid)
-    for row, mosaic in enumerate(mosaics):
-        cells = nearest_cells(points[row], (height, width), grid)
-        whole = cv2.resize(mosaic, (whole_width, whole_height))
+    for row, person in enumerate(people):
+        mosaic = shuffle_patches(person, orders[row])
         pictures = [
-            originals[row],
+            person,
             mosaic,
             colour_channels(targets[row]),
             colour_channels(predictions[row]),
-            assemble(whole, cells),
+            assemble(mosaic, cells[row]),
         ]
-        size = (side * width // height, side)
+        size = (side * person.shape[1] // person.shape[0], side)
         tiles += [cv2.resize(p, size, interpolation=cv2.INTER_LINEAR) for p in pictures]
     titles = [*_TITLES, *[""] * (len(tiles) - len(_TITLES))]
     return contact_sheet(tiles, columns=len(_TITLES), titles=titles)
