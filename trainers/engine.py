@@ -369,9 +369,10 @@ def train(
     """
     # The step has the cores; OpenCV's own threads would fight with it.
     cv2.setNumThreads(1)
+    # Before all else: workers meet before the first tensor is made.
+    strategy = make_strategy(config.strategy)
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
-    strategy = make_strategy(config.strategy)
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
         raise InputError(

@@ -25,5 +25,5 @@ def load_people(config: RunConfig, workdir: Workdir, split: str) -> PoseDataset:
     data_dir = config.data_dir
     if config.dataset == "mannequin" and not data_dir:
         data_dir = str(workdir.root / "mannequin")
-    report = workdir.root / f"skipped_{split}.json"
+    report = workdir.root / f"skipped_{split}.json" if workdir.chief else None
     return load_dataset(config.dataset, data_dir, split, report)

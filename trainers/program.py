@@ -38,6 +38,8 @@ def run_main(
     define_flags(config_class, presets)
 
     def main(argv: list[str]) -> None:
+        # What TensorFlow does itself is of no interest while it works.
+        logging.getLogger("tensorflow").setLevel(logging.WARNING)
         absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
         try:
             if len(argv) > 1:

@@ -20,6 +20,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     Raises:
       InputError: the devices that the strategy needs are not there.
     """
+    if name == "multi_worker":
+        return _multi_worker()
     gpus = tf.config.list_logical_devices("GPU")
     if name == "auto":
         name = "mirrored" if len(gpus) > 1 else "single"
@@ -28,12 +30,6 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "mirrored":
         devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
-    if name == "multi_worker":
-        try:
-            return tf.distribute.MultiWorkerMirroredStrategy()
-        except ValueError as error:
-            first = str(error).splitlines()[0]
-            raise InputError(f"strategy: TF_CONFIG cannot be used: {first}") from None
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
@@ -42,6 +38,15 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         )
         raise InputError(f"strategy: no TPU can be reached ({first})") from None
     return tf.distribute.TPUStrategy(resolver)
+
+
+def _multi_worker() -> tf.distribute.Strategy:
+    # Once devices are listed it is too late for it.
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"strategy: TF_CONFIG cannot be used: {first}") from None
 
 
 def synchronize_batch_norm(model: keras.Model, synchronized: bool) -> None:

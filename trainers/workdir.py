@@ -23,6 +23,8 @@ class Workdir:
     `figures/`, `model.keras` and, last of all, `summary.json`."""
 
     root: pathlib.Path
+    chief: bool = True
+    """Whether this process writes into it; of many workers one does."""
 
     @classmethod
     @contextlib.contextmanager
@@ -37,7 +39,7 @@ class Workdir:
             raise InputError(
                 "workdir: give a folder for the run, e.g. --workdir=runs/first"
             )
-        workdir = cls(pathlib.Path(config.workdir).expanduser())
+        workdir = cls(pathlib.Path(config.workdir).expanduser(), chief)
         try:
             workdir.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
