@@ -1,0 +1,85 @@
+"""A few steps of both tasks under a strategy, in a process of its own.
+
+TensorFlow takes one strategy and one number of virtual devices per process.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainers import hsjp_pretrain, top_down
+from trainers.config import RunConfig
+from trainers.engine import Engine
+from trainers.strategies import make_strategy, synchronize_batch_norm
+from trainers.workdir import Workdir
+
+__all__ = ["main", "run_steps"]
+
+STEPS = 3
+TASKS = {
+    "hsjp": (hsjp_pretrain.PRESETS["small"], hsjp_pretrain.HSJPTask),
+    "top_down": (top_down.PRESETS["small"], top_down.TopDownTask),
+}
+
+
+def run_steps(
+    config: RunConfig, make_task: Any, strategy: tf.distribute.Strategy
+) -> tuple[Engine, dict[str, np.ndarray]]:
+    """The engine, validation figures at first, and weights and training figures of
+    each step.
+
+    By plain gradient descent: Adam divides by the gradient's size at first, and would
+    make a difference in the last bit of a small one as large as a step.
+    """
+    keras.utils.set_random_seed(config.seed)
+    engine, results = Engine(config, strategy), {}
+    with Workdir.claim(config, engine.chief) as workdir:
+        with strategy.scope():
+            task = make_task(config, workdir)
+            task.model.compile(keras.optimizers.SGD(config.learning_rate))
+            task.model.optimizer.build(task.model.trainable_variables)
+        replicas = strategy.num_replicas_in_sync
+        synchronize_batch_norm(task.model, replicas > 1)
+        step = engine.compiled_step(task.model)
+        for name, value in task.evaluate(engine)[0].items():
+            results[f"val_{name}"] = np.asarray(value)
+        batches = engine.batches(task.sampler, 0)
+        for count in range(STEPS + 1):
+            for row, variable in enumerate(task.model.variables):
+                kind = "weights" if variable.trainable else "statistics"
+                results[f"{kind}{count}_{row}"] = np.asarray(variable)
+            if count < STEPS:
+                for name, value in step(next(batches)).items():
+                    results[f"train{count}_{name}"] = np.asarray(value)
+    return engine, results
+
+
+def main(strategy: str, devices: int, data_dir: str, out: str) -> None:
+    """Writes the results of every task to `<out>/<task>.npz`."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    virtual = [tf.config.LogicalDeviceConfiguration()] * devices
+    tf.config.set_logical_device_configuration(cpu, virtual)
+    chosen = make_strategy(strategy)
+    for name, (preset, make_task) in TASKS.items():
+        config = dataclasses.replace(
+            preset,
+            net="hrnet_tiny",
+            data_dir=data_dir,
+            batch_size=8,
+            learning_rate=0.5,
+            eval_batch_size=5,
+            workdir=f"{out}/{name}",
+        )
+        engine, results = run_steps(config, make_task, chosen)
+        if engine.chief:
+            np.savez(f"{out}/{name}.npz", **results)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[4]).mkdir(parents=True, exist_ok=True)
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])
