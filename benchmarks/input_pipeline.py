@@ -34,14 +34,15 @@ _INPUT_SIZE = (256, 192)
 _JIGSAW_SIZE = (224, 224)
 
 
-def _plain_loop(people: PoseDataset) -> Callable[[int], None]:
+def _plain_loop(people: PoseDataset) -> Callable[[int], float]:
     """The yardstick: OpenCV calls in a Python loop."""
     rng = np.random.default_rng(0)
     height, width = _INPUT_SIZE
     paths = [people.images.describe(i) for i in range(len(people.images))]
     flip_order = list(people.skeleton.flip_permutation)
 
-    def run(samples: int) -> None:
+    def run(samples: int) -> float:
+        start = time.perf_counter()
         for row in rng.integers(0, len(people), samples):
             image = cv2.imread(paths[people.image_index[row]], cv2.IMREAD_COLOR)
             image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -61,17 +62,21 @@ def _plain_loop(people: PoseDataset) -> Callable[[int], None]:
                 keypoints[:, 0] = width - 1 - keypoints[:, 0]
                 keypoints = keypoints[flip_order]
             assert crop.shape == (height, width, 3)
+        return time.perf_counter() - start
 
     return run
 
 
-def _pipeline(sampler) -> Callable[[int], None]:
-    def run(samples: int) -> None:
+def _pipeline(sampler) -> Callable[[int], float]:
+    def run(samples: int) -> float:
         # A new pipeline each time: an idle one would fill its buffers in the others'
-        # time, and have them full when its own begins.
+        # time. Its start is not counted, nor what it made before the first batch.
         batches = iter(training_batches(sampler, _BATCH_SIZE))
+        next(batches)
+        start = time.perf_counter()
         for _ in range(math.ceil(samples / _BATCH_SIZE)):
             next(batches)
+        return time.perf_counter() - start
 
     return run
 
@@ -99,9 +104,7 @@ def main(argv: list[str]) -> None:
         run(2 * _SAMPLES.value)  # Warms caches and fills what is kept in memory.
     for _ in range(_ROUNDS.value):
         for name, run in candidates.items():
-            start = time.perf_counter()
-            run(_SAMPLES.value)
-            rates[name].append(_SAMPLES.value / (time.perf_counter() - start))
+            rates[name].append(_SAMPLES.value / run(_SAMPLES.value))
     base = statistics.median(next(iter(rates.values())))
     print("| one core, one thread | samples/s, median (range) | ratio |\n|---|---|---|")
     for name, values in rates.items():
