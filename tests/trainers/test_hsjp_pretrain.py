@@ -74,6 +74,7 @@ def test_learns_a_small_puzzle(config, tmp_path):
     assert summary["notes"] == []
 
 
+@pytest.mark.slow
 def test_run_that_learnt_nothing_says_so(config, capsys):
     summary = train(dataclasses.replace(config, learning_rate=1e-9), HSJPTask)
     assert len(summary["notes"]) == 1

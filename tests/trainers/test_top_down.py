@@ -103,6 +103,7 @@ def test_pretraining_of_another_net_is_refused(config, pretrained):
         make_task(wide)
 
 
+@pytest.mark.slow
 def test_frozen_groups_stay_as_they_were(config, pretrained):
     frozen = ("stem", "stage1", "stage2")
     config = dataclasses.replace(config, init_from=str(pretrained[1]), freeze=frozen)
