@@ -292,7 +292,7 @@ class HSJPTask:
             return []
         return [
             f"warning: the loss ended at {last['train_loss']:.5f}, on the plateau of "
-            f"the mean heatmap ({plateau:.5f}): nothing was learnt. Train longer "
+            f"the mean heatmap ({plateau:.5f}): little was learnt. Train longer "
             "(--epochs), let augmentation grow (--ramp_epochs), take sigma nearer to "
             "its bound, or start from a run with fewer patches (--grid, then "
             "--init_from)"
