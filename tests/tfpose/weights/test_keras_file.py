@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import tfpose
 from tfpose.errors import InputError
 from tfpose.top_down.net import build_heatmap_net
 from tfpose.weights.keras_file import load_keras
@@ -29,7 +30,7 @@ def test_net_comes_back(saved):
 
 def test_importing_tfpose_is_enough_for_keras(saved):
     code = (
-        "import keras, sys, tfpose\n"
+        f"import keras, sys, {tfpose.__name__}\n"
         "print(type(keras.saving.load_model(sys.argv[1])).__name__)"
     )
     done = subprocess.run(
