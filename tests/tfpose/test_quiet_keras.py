@@ -14,7 +14,9 @@ def greeting_keras(tmp_path, monkeypatch):
     def make(code):
         (tmp_path / "keras.py").write_text(f"import os\n{code}\n")
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.delitem(sys.modules, "keras")
+        # Put back as it was, there or not, when the test is over.
+        monkeypatch.setitem(sys.modules, "keras", None)
+        del sys.modules["keras"]
 
     return make
 

@@ -7,6 +7,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
+from data_pipelines.mannequin import shards
 from data_pipelines.mannequin.body import JOINTS
 from data_pipelines.mannequin.render import draw_sample
 
@@ -69,7 +70,7 @@ def test_seed_split_and_scenario_draw_other_pictures():
 
 
 def test_only_numpy_and_opencv_are_needed():
-    code = ("import sys, data_pipelines.mannequin.shards;"
+    code = (f"import sys, {shards.__name__};"
             "print([m for m in ('tensorflow', 'keras') if m in sys.modules])")
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                            env={"PYTHONPATH": ":".join(p or "." for p in sys.path)})
