@@ -18,6 +18,8 @@ def import_keras() -> None:
 
     Whatever else comes up during the import is shown after it.
     """
+    # Also here: Bazel leaves out the package's `__init__` where nothing names it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     try:
         shown = os.dup(2)
