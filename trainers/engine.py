@@ -15,7 +15,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batches import Sampler, evaluation_batches, training_batches
+from data_pipelines.batches import (
+    Sampler,
+    evaluation_batches,
+    input_error,
+    training_batches,
+)
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from trainers import checkpoint
@@ -400,12 +405,12 @@ def train(
 def _input_error(error: tf.errors.OpError, config: RunConfig) -> Exception:
     """What the user can do about a failure that came through TensorFlow, if it can be
     told: the `InputError` of a pipeline's thread, or too little memory or disk."""
-    for text in str(error).splitlines():
-        _, found, message = text.partition("InputError: ")
-        if found:
-            return InputError(message.strip())
-        if "No space left on device" in text or "Disk quota exceeded" in text:
-            return InputError(f"workdir {config.workdir}: the disk is full")
+    told = input_error(error)
+    if told is not error:
+        return told
+    text = str(error)
+    if "No space left on device" in text or "Disk quota exceeded" in text:
+        return InputError(f"workdir {config.workdir}: the disk is full")
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return InputError(
             f"batch_size: {config.batch_size} does not fit into the device's memory"
