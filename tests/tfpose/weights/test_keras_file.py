@@ -9,7 +9,7 @@ import pytest
 import tfpose
 from tfpose.errors import InputError
 from tfpose.top_down.net import build_heatmap_net
-from tfpose.weights.keras_file import load_keras
+from tfpose.weights.keras_file import load_keras, save_half
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +52,30 @@ def test_other_files_are_refused_in_one_line(saved, tmp_path, kind):
     with pytest.raises(InputError, match=r"bad\.keras: .*expected a \.keras") as error:
         load_keras(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_half_is_half_the_size_and_close(saved, tmp_path):
+    net, path = saved
+    images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3))
+    expected = np.asarray(net(images))
+    small = tmp_path / "small.keras"
+    save_half(load_keras(str(path)), small)
+    loaded = load_keras(str(small))
+    assert loaded.info == net.info
+    found = np.asarray(loaded(images))
+    assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
+    for weight in loaded.weights:
+        values = np.asarray(weight)
+        assert np.array_equal(values, values.astype(np.float16))
+    weights = 4 * net.count_params()
+    # What is not weights, the description, weighs the same in both.
+    assert small.stat().st_size < path.stat().st_size - 0.3 * weights
+
+
+def test_half_refuses_what_it_cannot_hold(saved, tmp_path):
+    net = load_keras(str(saved[1]))
+    kernel = net.get_layer("head").kernel
+    kernel.assign(1e6 * np.ones(kernel.shape))
+    with pytest.raises(InputError, match="head/kernel: expected .* got 1e.06"):
+        save_half(net, tmp_path / "small.keras")
+    assert not (tmp_path / "small.keras").exists()
