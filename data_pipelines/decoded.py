@@ -31,7 +31,11 @@ class DecodedImages:
         self._lock = threading.Lock()
 
     def crop(
-        self, image: int, matrix: np.ndarray, input_size: tuple[int, int]
+        self,
+        image: int,
+        matrix: np.ndarray,
+        input_size: tuple[int, int],
+        antialias: bool = True,
     ) -> np.ndarray:
         """A photo under a map to input pixels, uint8 `[H, W, 3]` RGB.
 
@@ -42,13 +46,15 @@ class DecodedImages:
           image: row of the photo.
           matrix: `[2, 3]`, see `tfpose.top_down.crop`.
           input_size: (height, width) of the result.
+          antialias: False leaves the photo at its size and skips pixels, as published
+            weights were tested.
 
         Raises:
           InputError: the file is no image any more; names it.
         """
-        factor = reduction(matrix)
+        factor = reduction(matrix) if antialias else 1
         photo = self._decoded(image, factor)
-        return warp(photo, reduced_matrix(matrix, factor), input_size)
+        return warp(photo, reduced_matrix(matrix, factor), input_size, antialias)
 
     def _decoded(self, image: int, factor: int) -> np.ndarray:
         key = image, factor

@@ -17,7 +17,12 @@ from data_pipelines.people import PoseDataset
 from tfpose.errors import InputError
 from tfpose.metrics.oks import PoseTruth
 from tfpose.skeletons import Skeleton
-from tfpose.top_down.crop import box_regions, region_matrices, transform_points
+from tfpose.top_down.crop import (
+    box_regions,
+    mirror_matrices,
+    region_matrices,
+    transform_points,
+)
 
 __all__ = [
     "PoseAugmentation",
@@ -105,9 +110,12 @@ def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset
 
 
 class _Crops:
-    def __init__(self, people: PoseDataset, input_size, budget_megabytes):
+    def __init__(self, people: PoseDataset, input_size, budget_megabytes, geometry):
         self.people, self.input_size = people, tuple(input_size)
-        self.centres, self.sizes = box_regions(people.boxes, self.input_size)
+        self.geometry = geometry
+        self.centres, self.sizes = box_regions(
+            people.boxes, self.input_size, geometry=geometry
+        )
         self._images = DecodedImages(people, budget_megabytes)
         joints = people.skeleton.num_joints
         self.signature = {
@@ -124,7 +132,8 @@ class _Crops:
     ) -> dict[str, np.ndarray]:
         """The person under the map; mirrored, joints are renamed, not only moved."""
         photo = int(self.people.image_index[row])
-        image = self._images.crop(photo, matrix, self.input_size)
+        antialias = self.geometry == "half_pixel"
+        image = self._images.crop(photo, matrix, self.input_size, antialias)
         labels = self.people.keypoints[row]
         keypoints = transform_points(matrix, labels[:, :2])
         weights = (labels[:, 2] > 0).astype(np.float32)
@@ -154,6 +163,7 @@ class TopDownTraining(_Crops):
         seed: int,
         augmentation: PoseAugmentation,
         budget_megabytes: float = 0.0,
+        geometry: str = "half_pixel",
     ):
         """
         Args:
@@ -163,8 +173,10 @@ class TopDownTraining(_Crops):
           seed: of order and augmentation.
           augmentation: what is done to the regions.
           budget_megabytes: memory for decoded photos.
+          geometry: one of `tfpose.codecs.geometry.GEOMETRIES`; any but `half_pixel`
+            shrinks photos without averaging, as published.
         """
-        super().__init__(people, input_size, budget_megabytes)
+        super().__init__(people, input_size, budget_megabytes, geometry)
         self.steps_per_epoch = steps_per_epoch(len(people), batch_size)
         self._epoch_size = self.steps_per_epoch * batch_size
         self._seed, self._augmentation = seed, augmentation
@@ -190,10 +202,11 @@ class TopDownTraining(_Crops):
         turn *= uniform[1] < change.rotation_probability
         mirror = uniform[2] < change.flip_probability
         matrices = region_matrices(
-            centres, sizes * scale[:, None], self.input_size, turn
+            centres, sizes * scale[:, None], self.input_size, turn, self.geometry
         )
-        matrices[mirror, 0] *= -1
-        matrices[mirror, 0, 2] += self.input_size[1] - 1
+        matrices[mirror] = mirror_matrices(
+            matrices[mirror], self.input_size, self.geometry
+        )
         return rows, matrices, mirror
 
     def _half_bodies(self, chosen, prefer_upper) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +226,7 @@ class TopDownTraining(_Crops):
         # Pixel centres to edges: a box that spans the joints' pixels.
         boxes = np.concatenate([low, high - low + 1], axis=-1)
         centres[rows], sizes[rows] = box_regions(
-            boxes, self.input_size, _HALF_BODY_PADDING
+            boxes, self.input_size, _HALF_BODY_PADDING, self.geometry
         )
         return centres, sizes
 
@@ -235,10 +248,13 @@ class TopDownEvaluation(_Crops):
         people: PoseDataset,
         input_size: tuple[int, int],
         budget_megabytes: float = 0.0,
+        geometry: str = "half_pixel",
     ):
         """Arguments as for `TopDownTraining`."""
-        super().__init__(people, input_size, budget_megabytes)
-        self.matrices = region_matrices(self.centres, self.sizes, self.input_size)
+        super().__init__(people, input_size, budget_megabytes, geometry)
+        self.matrices = region_matrices(
+            self.centres, self.sizes, self.input_size, geometry=geometry
+        )
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         return self.sample(position, self.matrices[position], mirror=False)

@@ -206,6 +206,8 @@ class TopDownTask:
                 "skeleton": skeleton.to_dict(),
                 "sigma": config.sigma,
                 "decoder": config.decoder,
+                "geometry": "half_pixel",
+                "flip_shift": 0,
             },
         )
         if config.init_from and not workdir.begun:

@@ -12,23 +12,26 @@ The pixel convention of the whole project is this one:
 - Boxes are [x, y, w, h] with x, y the left and top EDGE ([0, 0, W, H] is the whole
   image); the centre of a box is the point (x + w / 2 - 0.5, y + h / 2 - 0.5).
 
+That is geometry `half_pixel`. Published weights want others, which
+`tfpose.codecs.geometry` describes; wherever a `geometry` is asked for, this is the
+default.
+
 Symbols: B batch, J joints, (H, W) input size, (h, w) heatmap size, s stride.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from keras import ops
 
+from tfpose.codecs import peaks
+from tfpose.codecs.geometry import cell_map, check_geometry
+from tfpose.codecs.peaks import KerasTensor
 from tfpose.errors import InputError
 
 __all__ = ["DECODE_METHODS", "HeatmapCodec", "KerasTensor"]
 
-KerasTensor = Any
-DECODE_METHODS = ("argmax", "quarter", "dark")
-
-_LOG_FLOOR = 1e-10
+DECODE_METHODS = ("argmax", "quarter", "msra", "dark", "udp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,18 +45,23 @@ class HeatmapCodec:
         input_size: (H, W) of the network's input, pixels; multiples of `stride`.
         stride: input pixels per heatmap cell.
         sigma: standard deviation of the Gaussian, heatmap cells.
-        biased: cell h is the image point h * s, not the middle of its pixels. Only
-            for the official HRNet and SimpleBaseline checkpoints, which were
-            trained so; their flip test wants `unflip_heatmaps(..., shift=1)`.
+        geometry: one of `tfpose.codecs.geometry.GEOMETRIES`. In any but `half_pixel`
+            decoding is that of the published code in every detail.
+        rounded: targets are Gaussians about the nearest cell, 0 beyond 3 sigma, as
+            HRNet and SimpleBaseline were trained on; otherwise about the keypoint.
+        blur_kernel: side of the decoder's smoothing kernel, odd cells. Defaults to
+            what fits sigma: 11 for 2, 17 for 3.
 
     Raises:
-        InputError: a size is not a positive multiple of the stride, or sigma <= 0.
+        InputError: an impossible value.
     """
 
     input_size: tuple[int, int]
     stride: int = 4
     sigma: float = 2.0
-    biased: bool = False
+    geometry: str = "half_pixel"
+    rounded: bool = False
+    blur_kernel: int | None = None
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -67,6 +75,18 @@ class HeatmapCodec:
             )
         if not (np.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"sigma is {self.sigma}, expected a number above 0")
+        check_geometry(self.geometry)
+        if self.geometry in ("tokenpose", "udp") and min(self.heatmap_size) < 2:
+            raise InputError(
+                f"input_size is {self.input_size}, expected at least 2 cells each way "
+                f"for geometry {self.geometry!r}"
+            )
+        if self.blur_kernel is not None and (
+            self.blur_kernel < 3 or self.blur_kernel % 2 == 0
+        ):
+            raise InputError(
+                f"blur_kernel is {self.blur_kernel}, expected an odd number from 3"
+            )
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -74,24 +94,26 @@ class HeatmapCodec:
         return self.input_size[0] // self.stride, self.input_size[1] // self.stride
 
     def to_cells(self, keypoints: KerasTensor) -> KerasTensor:
-        """Input pixels to heatmap cells, any shape; both may be fractions."""
-        if self.biased:
-            return keypoints / self.stride
-        return (keypoints + 0.5) / self.stride - 0.5
+        """Input pixels to heatmap cells, `[..., 2]` (x, y); both may be fractions."""
+        scale, offset = self._cell_map(keypoints)
+        return (keypoints - offset) / scale
 
     def to_pixels(self, cells: KerasTensor) -> KerasTensor:
         """Heatmap cells to input pixels, the inverse of `to_cells`."""
-        if self.biased:
-            return cells * self.stride
-        return (cells + 0.5) * self.stride - 0.5
+        scale, offset = self._cell_map(cells)
+        return cells * scale + offset
+
+    def _cell_map(self, points: KerasTensor) -> tuple[np.ndarray, np.ndarray]:
+        dtype = "float64" if str(points.dtype).endswith("64") else "float32"
+        scale, offset = cell_map(self.geometry, self.input_size, self.heatmap_size)
+        return np.array(scale, dtype), np.array(offset, dtype)
 
     def inside(self, keypoints: KerasTensor, margin: float = 0.0) -> KerasTensor:
         """1.0 where a keypoint lies in the input widened by `margin`, else 0.0.
 
         Args:
             keypoints: `[B, J, 2]` (x, y), input pixels.
-            margin: input pixels beyond each edge. `3 * sigma * stride` keeps every
-                joint of whose Gaussian something is on the map.
+            margin: input pixels beyond each edge.
 
         Returns:
             `[B, J]` float32, to be multiplied into a loss weight.
@@ -104,8 +126,39 @@ class HeatmapCodec:
         down = ops.logical_and(y >= low, y <= height - 0.5 + margin)
         return ops.cast(ops.logical_and(across, down), "float32")
 
+    def reaches(self, keypoints: KerasTensor) -> KerasTensor:
+        """1.0 where something of a keypoint's Gaussian is on the map, else 0.0.
+
+        A joint of which there is nothing says nothing about the map, so published
+        training, and ours, gives it no weight: 3 sigma from the centre, and a cell
+        more on the left and above in the geometries of others, as their code has it.
+
+        Args:
+            keypoints: `[B, J, 2]` (x, y), input pixels, finite.
+
+        Returns:
+            `[B, J]` float32, to be multiplied into a loss weight.
+        """
+        if self.geometry == "half_pixel" and not self.rounded:
+            return self.inside(keypoints, 3 * self.sigma * self.stride)
+        cells = self.to_cells(ops.cast(keypoints, "float32"))
+        if self._bounded:
+            cells = _nearest_cell(cells)
+        rows, columns = self.heatmap_size
+        low = -3 * self.sigma
+        across = ops.logical_and(
+            cells[..., 0] >= low - 1, cells[..., 0] < columns - low
+        )
+        down = ops.logical_and(cells[..., 1] >= low - 1, cells[..., 1] < rows - low)
+        return ops.cast(ops.logical_and(across, down), "float32")
+
+    @property
+    def _bounded(self) -> bool:
+        """Whether targets end at 3 sigma; MMPose's for UDP do, centres unrounded."""
+        return self.rounded or self.geometry == "udp"
+
     def encode(self, keypoints: KerasTensor, weights: KerasTensor) -> KerasTensor:
-        """Renders an unrounded Gaussian of peak 1 at each keypoint.
+        """Renders a Gaussian of peak 1 at each keypoint.
 
         Args:
             keypoints: `[B, J, 2]` (x, y), input pixels; may lie outside.
@@ -113,19 +166,26 @@ class HeatmapCodec:
                 size of a positive weight does not scale the map: it is for the loss.
 
         Returns:
-            `[B, h, w, J]` float32 in [0, 1]. The maximum over cells is below 1
-            where the keypoint is between cells.
+            `[B, h, w, J]` float32 in [0, 1]. Unless `rounded`, the maximum over cells
+            is below 1 where the keypoint is between cells. With `rounded`, and for
+            geometry `udp`, cells more than 3 sigma from the nearest one are 0.
         """
         present = ops.cast(weights, "float32") > 0
         cells = self.to_cells(ops.cast(keypoints, "float32"))
         # An absent joint may carry NaN: it must not reach the exponential.
         cells = ops.where(present[..., None], cells, 0.0)
-        height, width = self.heatmap_size
+        nearest = _nearest_cell(cells) if self._bounded else None
+        centres = nearest if self.rounded else cells
         scale = -0.5 / self.sigma**2
-        rows = ops.arange(height, dtype="float32")[None, :, None]
-        columns = ops.arange(width, dtype="float32")[None, :, None]
-        down = ops.exp(scale * ops.square(rows - cells[:, None, :, 1]))
-        across = ops.exp(scale * ops.square(columns - cells[:, None, :, 0]))
+        sides = []
+        for axis, size in ((1, self.heatmap_size[0]), (0, self.heatmap_size[1])):
+            places = ops.arange(size, dtype="float32")[None, :, None]
+            side = ops.exp(scale * ops.square(places - centres[:, None, :, axis]))
+            if nearest is not None:
+                away = ops.abs(places - nearest[:, None, :, axis])
+                side = side * ops.cast(away <= 3 * self.sigma, "float32")
+            sides.append(side)
+        down, across = sides
         down = down * ops.cast(present, "float32")[:, None, :]
         return down[:, :, None, :] * across[:, None, :, :]
 
@@ -136,15 +196,16 @@ class HeatmapCodec:
 
         argmax: the middle of the highest cell (the first one of equals).
         quarter: a quarter cell from there towards the higher neighbour, in each
-            direction in which the cell has two neighbours of different height.
+            direction in which the cell has two neighbours of different height. In
+            any geometry but `half_pixel` with HRNet's rule at the border.
+        msra: the same with the rule of MMPose's MSRA codec at the border.
         dark: Zhang et al., "Distribution-Aware Coordinate Representation for Human
             Pose Estimation" (CVPR 2020). The map is smoothed by a Gaussian and
             rescaled to its old maximum; one Newton step on its logarithm goes from
-            the highest cell to the peak. Where the smoothing kernel would reach
-            over the border, the map is read as it is: zeros from outside would push
-            the peak inwards by up to a cell. The step is not taken within 2 cells
-            of the border or where the Hessian is not that of a maximum (flat maps),
-            and is limited to 1 cell each way.
+            the highest cell to the peak. In `half_pixel` the step is kept from harm
+            at the border and on flat maps (`tfpose.codecs.peaks.dark_step`), in the
+            others it is DarkPose's, TokenPose's and MMPose's to the letter.
+        udp: MMPose's refinement for UDP, a Newton step likewise.
 
         Args:
             heatmaps: `[B, h, w, J]`, any float type.
@@ -153,7 +214,8 @@ class HeatmapCodec:
         Returns:
             keypoints `[B, J, 2]` float32 (x, y), input pixels, and scores `[B, J]`
             float32: the maximum of each map as it came. A map whose maximum is not
-            above 0 shows no joint: its keypoint is (0, 0).
+            above 0 shows no joint: its keypoint is (0, 0) in `half_pixel`; else cell
+            (0, 0) or, with MMPose's decoders msra and udp, (-1, -1), as published.
 
         Raises:
             InputError: an unknown method or another heatmap size.
@@ -169,118 +231,46 @@ class HeatmapCodec:
                 f"[B, {height}, {width}, J]"
             )
         heatmaps = ops.cast(heatmaps, "float32")
-        scores = ops.max(heatmaps, axis=(1, 2))
-        # The first row that holds the maximum, then the first column in it.
-        y = _first_maximum(ops.max(heatmaps, axis=2))
-        x = _first_maximum(self._pick(heatmaps, y, axis=1))
+        x, y, scores = peaks.highest_cell(heatmaps)
         cells = ops.stack([x, y], axis=-1)
+        if method != "argmax":
+            cells = cells + self._step(method, heatmaps, scores, x, y)
+        found = (scores > 0)[..., None]
+        if self.geometry == "half_pixel":
+            return ops.where(found, self.to_pixels(cells), 0.0), scores
+        nowhere = -1.0 if method in ("msra", "udp") else 0.0
+        return self.to_pixels(ops.where(found, cells, nowhere)), scores
+
+    def _step(
+        self,
+        method: str,
+        heatmaps: KerasTensor,
+        scores: KerasTensor,
+        x: KerasTensor,
+        y: KerasTensor,
+    ) -> KerasTensor:
+        own = self.geometry == "half_pixel"
+        if method == "msra":
+            return peaks.quarter_step(heatmaps, x, y, "mmpose")
         if method == "quarter":
-            cells = cells + self._quarter_step(heatmaps, x, y)
-        elif method == "dark":
-            cells = cells + self._newton_step(heatmaps, scores, x, y)
-        found = ops.cast(scores > 0, "float32")[..., None]
-        return self.to_pixels(cells) * found, scores
+            border = "own" if own else "official"
+            return peaks.quarter_step(heatmaps, x, y, border)
+        taps = peaks.gaussian_taps(self.blur_kernel_size)
+        if method == "udp":
+            return peaks.udp_step(heatmaps, scores, x, y, taps)
+        if own:
+            taps = peaks.gaussian_taps(self.blur_kernel_size, self.sigma)
+            return peaks.dark_step(heatmaps, scores, x, y, taps)
+        return peaks.official_dark_step(heatmaps, scores, x, y, taps)
 
     @property
     def blur_kernel_size(self) -> int:
-        """Side of DARK's smoothing kernel, odd cells: 11 for sigma 2, 17 for 3."""
+        """Side of the smoothing kernel, odd cells: 11 for sigma 2, 17 for 3."""
+        if self.blur_kernel is not None:
+            return self.blur_kernel
         return 2 * max(1, int(2.8 * self.sigma)) + 1
 
-    def _pick(self, values: KerasTensor, index: KerasTensor, axis: int) -> KerasTensor:
-        """Slice `index` `[B, J]` of `values` along `axis`; 0 beyond the border.
 
-        A masked sum rather than a gather: exact, and plain for XLA and LiteRT.
-        """
-        size = values.shape[axis]
-        places = ops.arange(size, dtype="float32")[None, :, None]
-        mask = ops.cast(ops.equal(places, index[:, None, :]), "float32")
-        if len(values.shape) == 4:
-            mask = mask[:, :, None, :]
-        return ops.sum(values * mask, axis=axis)
-
-    def _neighbours(
-        self, heatmaps: KerasTensor, x: KerasTensor, y: KerasTensor, reach: int
-    ) -> dict[tuple[int, int], KerasTensor]:
-        """Values `[B, J]` at cells (x + dx, y + dy), |dx| + |dy| <= reach."""
-        near = {}
-        for dy in range(-reach, reach + 1):
-            row = self._pick(heatmaps, y + dy, axis=1)
-            for dx in range(abs(dy) - reach, reach - abs(dy) + 1):
-                near[dx, dy] = self._pick(row, x + dx, axis=1)
-        return near
-
-    def _within(
-        self, x: KerasTensor, y: KerasTensor, border: int
-    ) -> tuple[KerasTensor, KerasTensor]:
-        """Whether x, and whether y, is at least `border` cells from both edges."""
-        height, width = self.heatmap_size
-        return (
-            ops.logical_and(x >= border, x <= width - 1 - border),
-            ops.logical_and(y >= border, y <= height - 1 - border),
-        )
-
-    def _quarter_step(
-        self, heatmaps: KerasTensor, x: KerasTensor, y: KerasTensor
-    ) -> KerasTensor:
-        near = self._neighbours(heatmaps, x, y, reach=1)
-        inside_x, inside_y = self._within(x, y, border=1)
-        across = ops.sign(near[1, 0] - near[-1, 0]) * ops.cast(inside_x, "float32")
-        down = ops.sign(near[0, 1] - near[0, -1]) * ops.cast(inside_y, "float32")
-        return 0.25 * ops.stack([across, down], axis=-1)
-
-    def _blur(self, heatmaps: KerasTensor) -> KerasTensor:
-        """Separable Gaussian of the codec's sigma; zeros beyond the border."""
-        radius = self.blur_kernel_size // 2
-        taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / self.sigma) ** 2)
-        taps = (taps / taps.sum()).astype("float32")
-        taps = np.repeat(taps[:, None], heatmaps.shape[3], axis=1)
-        for kernel in (taps[:, None, :, None], taps[None, :, :, None]):
-            heatmaps = ops.depthwise_conv(
-                heatmaps,
-                ops.convert_to_tensor(kernel),
-                strides=1,
-                padding="same",
-                data_format="channels_last",
-            )
-        return heatmaps
-
-    def _newton_step(
-        self, heatmaps: KerasTensor, scores: KerasTensor, x: KerasTensor, y: KerasTensor
-    ) -> KerasTensor:
-        blurred = self._blur(heatmaps)
-        highest = ops.maximum(ops.max(blurred, axis=(1, 2)), _LOG_FLOOR)
-        rescale = ops.maximum(scores, 0.0) / highest
-        clear = ops.logical_and(*self._within(x, y, border=self.blur_kernel_size // 2))
-        raw = self._neighbours(heatmaps, x, y, reach=2)
-        log = {}
-        for offset, smooth in self._neighbours(blurred, x, y, reach=2).items():
-            value = ops.where(clear, smooth * rescale, raw[offset])
-            log[offset] = ops.log(ops.maximum(value, _LOG_FLOOR))
-        dx = 0.5 * (log[1, 0] - log[-1, 0])
-        dy = 0.5 * (log[0, 1] - log[0, -1])
-        dxx = 0.25 * (log[2, 0] - 2 * log[0, 0] + log[-2, 0])
-        dyy = 0.25 * (log[0, 2] - 2 * log[0, 0] + log[0, -2])
-        dxy = 0.25 * (log[1, 1] - log[-1, 1] - log[1, -1] + log[-1, -1])
-        determinant = dxx * dyy - dxy * dxy
-        inside_x, inside_y = self._within(x, y, border=2)
-        safe = ops.logical_and(
-            ops.logical_and(inside_x, inside_y),
-            ops.logical_and(determinant > 1e-12, dxx < 0),
-        )
-        divisor = ops.where(safe, determinant, 1.0)
-        step = ops.stack(
-            [(dxy * dy - dyy * dx) / divisor, (dxy * dx - dxx * dy) / divisor], axis=-1
-        )
-        return ops.clip(step, -1.0, 1.0) * ops.cast(safe, "float32")[..., None]
-
-
-def _first_maximum(values: KerasTensor) -> KerasTensor:
-    """Index `[B, J]`, as float32, of the first maximum of `[B, n, J]` along n.
-
-    Stands for `ops.argmax`, which tells -0.0 from 0.0 by bit operations that LiteRT
-    does not have.
-    """
-    size = values.shape[1]
-    places = ops.arange(size, dtype="float32")[None, :, None]
-    highest = ops.max(values, axis=1, keepdims=True)
-    return ops.min(ops.where(values >= highest, places, float(size)), axis=1)
+def _nearest_cell(cells: KerasTensor) -> KerasTensor:
+    """int(cell + 0.5) as published: cut towards zero, so -1.2 goes to 0."""
+    return ops.cast(ops.cast(cells + 0.5, "int32"), "float32")

@@ -4,16 +4,26 @@ Symbols: people P; input size `(H, W)`. A *region* is the upright or rotated
 rectangle of the photo that the net sees: its centre in pixels (pixel centres at
 integers, see `tfpose.codecs.heatmap`) and its size `(w, h)` in pixels. A *matrix* is
 float64 `[..., 2, 3]` and maps photo pixels to input pixels:
-`p' = m[:, :2] p + m[:, 2]`.
+`p' = m[:, :2] p + m[:, 2]`. All depends on the geometry, `half_pixel` unless another
+one is named (`tfpose.codecs.geometry`).
 """
 
 import cv2
 import numpy as np
 
+from tfpose.codecs.geometry import (
+    box_offset,
+    check_geometry,
+    input_middle,
+    mirror_sum,
+    region_scales,
+)
+
 __all__ = [
     "BOX_PADDING",
     "box_regions",
     "invert_matrices",
+    "mirror_matrices",
     "reduced_matrix",
     "reduction",
     "region_matrices",
@@ -26,7 +36,10 @@ BOX_PADDING = 1.25
 
 
 def box_regions(
-    boxes: np.ndarray, input_size: tuple[int, int], padding: float = BOX_PADDING
+    boxes: np.ndarray,
+    input_size: tuple[int, int],
+    padding: float = BOX_PADDING,
+    geometry: str = "half_pixel",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Regions of the input's aspect ratio that hold each box with some context.
 
@@ -34,12 +47,17 @@ def box_regions(
       boxes: `[P, 4]` x, y, w, h in pixels, x and y the left and top edge.
       input_size: (height, width) of the net's input.
       padding: factor on the sides after the shorter one was grown to the aspect.
+      geometry: one of `tfpose.codecs.geometry.GEOMETRIES`.
 
     Returns:
       centres float64 `[P, 2]` and sizes float64 `[P, 2]` (w, h), in pixels.
+
+    Raises:
+      InputError: an unknown geometry.
     """
+    check_geometry(geometry)
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2 - 0.5
+    centres = boxes[:, :2] + boxes[:, 2:] / 2 + box_offset(geometry)
     aspect = input_size[1] / input_size[0]
     width = np.maximum(boxes[:, 2], boxes[:, 3] * aspect)
     return centres, np.stack([width, width / aspect], axis=-1) * padding
@@ -50,29 +68,50 @@ def region_matrices(
     sizes: np.ndarray,
     input_size: tuple[int, int],
     rotation: np.ndarray | float = 0.0,
+    geometry: str = "half_pixel",
 ) -> np.ndarray:
     """Matrices that bring each region upright into the input.
 
     Args:
       centres: `[P, 2]` pixels.
-      sizes: `[P, 2]` (w, h) pixels; the width decides the scale.
+      sizes: `[P, 2]` (w, h) pixels; the width decides the scale, except that `udp`
+        scales x and y each by its own side.
       input_size: (height, width) of the net's input.
       rotation: `[P]` or scalar, degrees; positive turns the person clockwise in the
-        input, as seen by a viewer.
+        input, as seen by a viewer. (HRNet's angles have the other sign, MMPose's for
+        UDP this one.)
+      geometry: one of `tfpose.codecs.geometry.GEOMETRIES`.
 
     Returns:
       float64 `[P, 2, 3]`.
+
+    Raises:
+      InputError: an unknown geometry.
     """
-    height, width = input_size
-    scale = width / np.asarray(sizes, np.float64)[:, 0]
-    angle = np.broadcast_to(np.deg2rad(rotation), scale.shape)
-    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
-    linear = np.stack(
+    check_geometry(geometry)
+    scales = region_scales(geometry, sizes, input_size)
+    angle = np.broadcast_to(np.deg2rad(rotation), scales.shape[:1])
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turn = np.stack(
         [np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], axis=-2
     )
-    target = np.array([(width - 1) / 2, (height - 1) / 2])
+    linear = scales[..., None] * turn
+    target = input_middle(geometry, input_size)
     shift = target - np.einsum("pij,pj->pi", linear, centres)
     return np.concatenate([linear, shift[..., None]], axis=-1)
+
+
+def mirror_matrices(
+    matrices: np.ndarray, input_size: tuple[int, int], geometry: str = "half_pixel"
+) -> np.ndarray:
+    """The maps `[..., 2, 3]` followed by a flip of the input, as training mirrors.
+
+    Mirrored images and keypoints of a data set give the same in each geometry.
+    """
+    mirrored = matrices.copy()
+    mirrored[..., 0, :] *= -1
+    mirrored[..., 0, 2] += mirror_sum(geometry, input_size[1])
+    return mirrored
 
 
 def invert_matrices(matrices: np.ndarray) -> np.ndarray:
@@ -108,14 +147,18 @@ def reduced_matrix(matrix: np.ndarray, factor: int) -> np.ndarray:
 
 
 def warp(
-    image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int]
+    image: np.ndarray,
+    matrix: np.ndarray,
+    input_size: tuple[int, int],
+    antialias: bool = True,
 ) -> np.ndarray:
     """The image under the map, uint8 `[H, W, 3]`, black outside it.
 
     Bilinear. A map that shrinks to a half or less would skip pixels, so blocks of 2,
-    4 or 8 pixels are averaged first.
+    4 or 8 pixels are averaged first; published weights were trained and tested
+    without that (`antialias=False`).
     """
-    factor = reduction(matrix)
+    factor = reduction(matrix) if antialias else 1
     if factor > 1:
         rows, columns = (-(-side // factor) for side in image.shape[:2])
         # The last block may reach over the edge: what is missing repeats the edge.

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from tfpose.codecs.flip import flip_images, merge, unflip_heatmaps
-from tfpose.codecs.heatmap import HeatmapCodec
+from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.crop import (
@@ -18,6 +18,8 @@ from tfpose.top_down.net import HeatmapNet
 
 __all__ = ["PoseEstimator"]
 
+_REQUIRED = ("skeleton", "sigma", "decoder", "geometry", "flip_shift")
+
 
 class PoseEstimator:
     """A heatmap net with what is needed to read its answers.
@@ -30,40 +32,80 @@ class PoseEstimator:
     ```
     """
 
-    def __init__(self, net: HeatmapNet, flip_test: bool = True):
+    def __init__(
+        self,
+        net: HeatmapNet,
+        flip_test: bool = True,
+        *,
+        geometry: str | None = None,
+        decoder: str | None = None,
+        flip_shift: int | None = None,
+    ):
         """
         Args:
-          net: whose `info` names its `skeleton`, the targets' `sigma` (heatmap cells)
-            and the `decoder`, as `trainers.top_down` writes it.
+          net: whose `info` names its `skeleton`, the targets' `sigma` (heatmap cells),
+            the `decoder`, the `geometry` and the `flip_shift`, and may name the
+            `blur_kernel` of the decoder, see `tfpose.codecs.heatmap.HeatmapCodec`.
           flip_test: average the heatmaps of the image and of its mirror image.
+          geometry: one of `tfpose.codecs.geometry.GEOMETRIES`; the net's own if None.
+          decoder: one of `DECODE_METHODS`; the net's own if None.
+          flip_shift: cells, 0 or 1, see `tfpose.codecs.flip.unflip_heatmaps`; the
+            net's own if None.
 
         Raises:
-          InputError: the net is no pose net, such as one that solves jigsaw puzzles.
+          InputError: the net is no pose net, such as one that solves jigsaw puzzles,
+            or a choice is impossible.
         """
         info = net.info if isinstance(net, HeatmapNet) else {}
-        if not {"skeleton", "sigma", "decoder"} <= set(info):
+        missing = [name for name in _REQUIRED if name not in info]
+        if {"skeleton", "sigma", "decoder"} & set(missing):
             task = info.get("task", "unknown")
             raise InputError(
                 f"model: expected a pose net that names its skeleton, got one of task "
                 f"{task!r}; fine-tune it first with trainers.top_down --init_from"
             )
+        if missing:
+            raise InputError(
+                f"model: its info has no {' and no '.join(missing)}; expected a net "
+                "that names them, train or import it again"
+            )
         self.net = net
         self.skeleton = Skeleton.from_dict(info["skeleton"])
-        self.codec = HeatmapCodec(net.input_size, net.stride, info["sigma"])
-        self._decoder, self._flip_test = info["decoder"], flip_test
+        self.geometry = info["geometry"] if geometry is None else geometry
+        self.decoder = info["decoder"] if decoder is None else decoder
+        self.flip_shift = info["flip_shift"] if flip_shift is None else flip_shift
+        self.flip_test = flip_test
+        if self.decoder not in DECODE_METHODS:
+            raise InputError(
+                f"decoder is {self.decoder!r}, expected one of {DECODE_METHODS}"
+            )
+        if self.flip_shift not in (0, 1):
+            raise InputError(f"flip_shift is {self.flip_shift!r}, expected 0 or 1")
+        self.codec = HeatmapCodec(
+            net.input_size,
+            net.stride,
+            info["sigma"],
+            self.geometry,
+            blur_kernel=info.get("blur_kernel"),
+        )
+
+    @property
+    def antialias(self) -> bool:
+        """Whether crops average pixels before a strong shrink (`half_pixel` only)."""
+        return self.geometry == "half_pixel"
 
     def heatmaps(self, images):
         """Heatmaps `[B, h, w, J]` of pixels 0..255 `[B, H, W, 3]`, flip-tested."""
         images = ops.cast(images, "float32")
         direct = self.net(images, training=False)
-        if not self._flip_test:
+        if not self.flip_test:
             return direct
         mirrored = self.net(flip_images(images), training=False)
-        return merge(direct, unflip_heatmaps(mirrored, self.skeleton))
+        return merge(direct, unflip_heatmaps(mirrored, self.skeleton, self.flip_shift))
 
     def locate(self, images):
         """Keypoints `[B, J, 2]` in input pixels and scores `[B, J]` of crops."""
-        return self.codec.decode(self.heatmaps(images), self._decoder)
+        return self.codec.decode(self.heatmaps(images), self.decoder)
 
     def estimate(
         self, image: np.ndarray, boxes: np.ndarray | None = None, batch_size: int = 32
@@ -96,10 +138,13 @@ class PoseEstimator:
         keypoints = np.zeros((len(boxes), joints, 2))
         scores = np.zeros((len(boxes), joints), np.float32)
         size = self.net.input_size
-        matrices = region_matrices(*box_regions(boxes, size), size)
+        centres, sizes = box_regions(boxes, size, geometry=self.geometry)
+        matrices = region_matrices(centres, sizes, size, geometry=self.geometry)
         for first in range(0, len(boxes), batch_size):
             part = slice(first, first + batch_size)
-            crops = np.stack([warp(image, matrix, size) for matrix in matrices[part]])
+            crops = np.stack(
+                [warp(image, map_, size, self.antialias) for map_ in matrices[part]]
+            )
             found, heights = self.locate(crops)
             keypoints[part] = ops.convert_to_numpy(found)
             scores[part] = ops.convert_to_numpy(heights)

@@ -24,7 +24,13 @@ LSP = get_skeleton("lsp14")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """An untrained pose net whose heatmaps are far from 0."""
-    info = {"skeleton": LSP.to_dict(), "sigma": 1.0, "decoder": "dark"}
+    info = {
+        "skeleton": LSP.to_dict(),
+        "sigma": 1.0,
+        "decoder": "dark",
+        "geometry": "half_pixel",
+        "flip_shift": 0,
+    }
     net = build_heatmap_net("hrnet_tiny", (64, 64), 14, info=info)
     rng = np.random.default_rng(0)
     for weight in net.trainable_weights:

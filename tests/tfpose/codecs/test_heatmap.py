@@ -6,6 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfpose.codecs.geometry import GEOMETRIES
 from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.errors import InputError
 
@@ -24,16 +25,16 @@ def _round_trip(codec: HeatmapCodec, keypoints: np.ndarray, method: str) -> np.n
     return np.asarray(codec.decode(heatmaps, method)[0])
 
 
-@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("sigma", [1.5, 2.0, 3.0])
 @pytest.mark.parametrize(
     ("method", "worst", "mean"),
     [("argmax", 2.001, 1.1), ("quarter", 1.001, 0.55), ("dark", 0.02, 0.003)],
 )
 def test_error_of_each_method_inside_the_map(
-    method: str, worst: float, mean: float, sigma: float, biased: bool
+    method: str, worst: float, mean: float, sigma: float, geometry: str
 ) -> None:
-    codec = HeatmapCodec((128, 96), sigma=sigma, biased=biased)
+    codec = HeatmapCodec((128, 96), sigma=sigma, geometry=geometry)
     keypoints = _random_keypoints(codec, margin=10, count=400)
     error = np.abs(_round_trip(codec, keypoints, method) - keypoints)
     assert error.max() < worst
@@ -58,10 +59,10 @@ def test_peak_is_one_at_the_middle_of_the_pixels_of_a_cell() -> None:
     np.testing.assert_allclose(heatmaps[0, 9, 7, 0], np.exp(-1.0), rtol=1e-6)
 
 
-@given(st.floats(-300, 300), st.floats(-300, 300), st.booleans())
+@given(st.floats(-300, 300), st.floats(-300, 300), st.sampled_from(GEOMETRIES))
 @settings(max_examples=30, deadline=None)
-def test_cells_and_pixels_are_inverse(x: float, y: float, biased: bool) -> None:
-    codec = HeatmapCodec((64, 64), biased=biased)
+def test_cells_and_pixels_are_inverse(x: float, y: float, geometry: str) -> None:
+    codec = HeatmapCodec((64, 64), geometry=geometry)
     point = np.array([x, y])
     np.testing.assert_allclose(codec.to_pixels(codec.to_cells(point)), point, atol=1e-9)
 

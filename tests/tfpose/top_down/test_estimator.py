@@ -14,7 +14,13 @@ from tfpose.top_down.net import HeatmapNet, build_heatmap_net
 SIZE = (64, 48)
 # One joint in the middle, and a pair.
 SKELETON = Skeleton("three", ("head", "left_hand", "right_hand"))
-INFO = {"skeleton": SKELETON.to_dict(), "sigma": 1.5, "decoder": "dark"}
+INFO = {
+    "skeleton": SKELETON.to_dict(),
+    "sigma": 1.5,
+    "decoder": "dark",
+    "geometry": "half_pixel",
+    "flip_shift": 0,
+}
 
 
 @keras.saving.register_keras_serializable(package="tests")
