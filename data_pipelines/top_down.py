@@ -1,9 +1,8 @@
 """People cropped for a top-down pose net, with keypoints in input pixels.
 
 Augmentation follows HRNet's training on COCO (Sun et al. 2019; the HSJP paper
-fine-tunes with the same): half body, scale, rotation and flip, as one affine map. A
-half body is centred on the box of its joints, where HRNet takes their mean, which lies
-near the face and cuts hands off.
+fine-tunes with the same): half body, scale, rotation and flip, as one affine map; or
+MMPose's, which also shifts.
 """
 
 import dataclasses
@@ -14,6 +13,7 @@ import tensorflow as tf
 from data_pipelines.batches import EpochPlans, epoch_rng, steps_per_epoch
 from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
+from tfpose.codecs.geometry import box_offset
 from tfpose.errors import InputError
 from tfpose.metrics.oks import PoseTruth
 from tfpose.skeletons import Skeleton
@@ -42,22 +42,32 @@ class PoseAugmentation:
     """Random changes of the region that the net sees.
 
     Attributes:
-      scale: the region's size times a normal draw about 1 with this deviation,
-        clipped to 1 +- this.
-      rotation: degrees; a normal draw with this deviation, clipped to twice it.
+      scale: the region's size times a draw about 1 with this deviation.
+      rotation: degrees, the deviation of a draw about 0.
       rotation_probability: share of people that are rotated.
+      shift: deviation of the region's middle, shares of its sides.
+      shift_probability: share of people that are shifted.
+      draws: "clipped", normal draws within one deviation, of rotation within two, and
+        what is beyond set to the bound, as in SimpleBaseline and HRNet; or "truncated",
+        all within one deviation and what is beyond drawn again, as in MMPose.
       flip_probability: share of people that are mirrored.
       half_body_probability: share of people, of those with enough visible joints, of
         whom only the upper or the lower half is shown.
       half_body_joints: a half-body crop needs more visible joints than this.
+      half_body_centre: of a half body's region: "mean" of its joints, as in HRNet
+        (which lies near the face, and may cut hands off), or middle of their "box".
     """
 
     scale: float = 0.35
     rotation: float = 45.0
     rotation_probability: float = 0.6
+    shift: float = 0.0
+    shift_probability: float = 0.3
+    draws: str = "clipped"
     flip_probability: float = 0.5
     half_body_probability: float = 0.3
     half_body_joints: int = 8
+    half_body_centre: str = "box"
 
 
 def labelled_people(people: PoseDataset) -> PoseDataset:
@@ -192,22 +202,38 @@ class TopDownTraining(_Crops):
         uniform = rng.random((3, count))
         half = uniform[0] < change.half_body_probability
         centres, sizes = self._half_bodies(half, prefer_upper=normal[0] < 0.5)
-        # Drawn for a region, so the person grows as the region shrinks, as in HRNet.
-        scale = np.clip(
-            1 + normal[1] * change.scale, 1 - change.scale, 1 + change.scale
-        )
-        turn = np.clip(
-            normal[2] * change.rotation, -2 * change.rotation, 2 * change.rotation
-        )
+        scale, turn, shift = self._changes(rng, normal[1:])
         turn *= uniform[1] < change.rotation_probability
         mirror = uniform[2] < change.flip_probability
+        # Drawn for a region, so the person grows as the region shrinks, as in HRNet.
         matrices = region_matrices(
-            centres, sizes * scale[:, None], self.input_size, turn, self.geometry
+            centres + shift * sizes,
+            sizes * scale[:, None],
+            self.input_size,
+            turn,
+            self.geometry,
         )
         matrices[mirror] = mirror_matrices(
             matrices[mirror], self.input_size, self.geometry
         )
         return rows, matrices, mirror
+
+    def _changes(self, rng, normal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Factor, degrees and shift in sides, of all people, by normal draws."""
+        change, count = self._augmentation, normal.shape[1]
+        normal = np.concatenate([normal, rng.standard_normal((2, count))])
+        shifted = rng.random(count) < change.shift_probability
+        if change.draws == "truncated":
+            while (beyond := np.abs(normal) > 1).any():
+                normal[beyond] = rng.standard_normal(beyond.sum())
+        scale = np.clip(
+            1 + normal[0] * change.scale, 1 - change.scale, 1 + change.scale
+        )
+        turn = np.clip(
+            normal[1] * change.rotation, -2 * change.rotation, 2 * change.rotation
+        )
+        shift = change.shift * np.clip(normal[2:], -1, 1) * shifted
+        return scale, turn, shift.T
 
     def _half_bodies(self, chosen, prefer_upper) -> tuple[np.ndarray, np.ndarray]:
         centres, sizes = self.centres.copy(), self.sizes.copy()
@@ -223,11 +249,14 @@ class TopDownTraining(_Crops):
         mask, points = shown[rows][..., None], keypoints[rows, :, :2]
         low = np.where(mask, points, np.inf).min(axis=1)
         high = np.where(mask, points, -np.inf).max(axis=1)
-        # Pixel centres to edges: a box that spans the joints' pixels.
-        boxes = np.concatenate([low, high - low + 1], axis=-1)
+        # From pixel centre to pixel centre, or from edge to edge, as a geometry has it.
+        sides = np.maximum(high - low - 2 * box_offset(self.geometry), 1)
+        boxes = np.concatenate([low, sides], axis=-1)
         centres[rows], sizes[rows] = box_regions(
             boxes, self.input_size, _HALF_BODY_PADDING, self.geometry
         )
+        if self._augmentation.half_body_centre == "mean":
+            centres[rows] = np.mean(points, axis=1, where=mask)
         return centres, sizes
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:

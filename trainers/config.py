@@ -85,6 +85,21 @@ class RunConfig:
         "Epochs (from 1) after which the step size is divided by 10.",
         at_least=1,
     )
+    warmup_steps: int = option(
+        0, "Steps in which the step size grows in from a thousandth.", at_least=0
+    )
+    epsilon: float = option(
+        1e-8,
+        "Adam's addend to the gradients' size; 1e-8 is PyTorch's.",
+        above=0,
+    )
+    ema_momentum: float = option(
+        0.0,
+        "Evaluate and save a running mean of the weights; the share of the mean that "
+        "a step leaves, e.g. 0.999; 0 for none.",
+        at_least=0,
+        at_most=0.999999,
+    )
     init_from: str = option(
         "", "A .keras net or backbone to start from: all of it but the last layer."
     )

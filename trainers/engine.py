@@ -25,12 +25,13 @@ from tfpose.errors import InputError
 from tfpose.files import write_whole
 from trainers import checkpoint
 from trainers.config import RunConfig
+from trainers.optimizer import averaged_weights
 from trainers.progress_line import ProgressLine, clock
 from trainers.stopping import StopSignals
 from trainers.strategies import make_strategy, synchronize_batch_norm
 from trainers.workdir import Workdir
 
-__all__ = ["Engine", "Task", "adam", "train"]
+__all__ = ["Engine", "Task", "train"]
 
 
 class Task(Protocol):
@@ -65,17 +66,6 @@ class Task(Protocol):
         """Notes on the finished run, by its last line of metrics; shown, and kept in
         the summary."""
         ...
-
-
-def adam(config: RunConfig, epoch_steps: int) -> keras.optimizers.Optimizer:
-    """Adam whose step size is a function of its own step count, so resume is exact."""
-    drops = [epoch * epoch_steps for epoch in sorted(config.lr_drop_epochs)]
-    if not drops:
-        return keras.optimizers.Adam(config.learning_rate)
-    rates = [config.learning_rate / 10**i for i in range(len(drops) + 1)]
-    return keras.optimizers.Adam(
-        keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
-    )
 
 
 class Engine:
@@ -287,14 +277,15 @@ class Engine:
         """Evaluates, and remembers the weights if they are the best so far."""
         epoch = progress.step // task.steps_per_epoch
         trained = _means(progress, task.steps_per_epoch)
-        with line.evaluating(f"epoch {epoch}/{self.config.epochs}"):
-            measured, progress.notes = task.evaluate(self)
-        # Not a number is worse than any.
-        score = [-math.inf if n != n else float(n) for n in task.score(measured)]
-        if not progress.best_score or score > progress.best_score:
-            progress.best_score, progress.best_epoch = score, epoch
-            if self.chief:
-                checkpoint.save_weights(workdir.checkpoints, task.model)
+        with averaged_weights(task.model):
+            with line.evaluating(f"epoch {epoch}/{self.config.epochs}"):
+                measured, progress.notes = task.evaluate(self)
+            # Not a number is worse than any.
+            score = [-math.inf if n != n else float(n) for n in task.score(measured)]
+            if not progress.best_score or score > progress.best_score:
+                progress.best_score, progress.best_epoch = score, epoch
+                if self.chief:
+                    checkpoint.save_weights(workdir.checkpoints, task.model)
         progress.history.append(
             {
                 "epoch": epoch,
@@ -315,7 +306,8 @@ class Engine:
         )
         if self.chief:
             workdir.write_metrics(progress.history)
-            task.draw(self, workdir.figures)
+            with averaged_weights(task.model):
+                task.draw(self, workdir.figures)
 
     def _log(self, progress, writer) -> None:
         with writer.as_default(step=progress.step):

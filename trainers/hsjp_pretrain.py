@@ -27,7 +27,9 @@ from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.config import RunConfig, option
-from trainers.engine import Engine, adam
+from trainers.engine import Engine
+from trainers.heatmap_model import HeatmapModel
+from trainers.optimizer import adam
 from trainers.people import load_people
 from trainers.program import run_main
 from trainers.workdir import Workdir
@@ -129,6 +131,7 @@ _SMALL = HSJPConfig(
     epochs=16,
     batch_size=32,
     lr_drop_epochs=(13, 15),
+    epsilon=1e-7,
 )
 PRESETS = {
     "paper": HSJPConfig(),
@@ -141,8 +144,8 @@ PRESETS = {
 few thousand photos on 2 CPU cores. `demo`: the same on drawn mannequins."""
 
 
-class JigsawModel(keras.Model):
-    """A heatmap net with the train step of the pretext task."""
+class JigsawModel(HeatmapModel):
+    """A heatmap net with the train step of the pretext task (masked loss, Eq. 2)."""
 
     def __init__(self, net: keras.Model, config: HSJPConfig):
         """
@@ -150,39 +153,27 @@ class JigsawModel(keras.Model):
           net: heatmap net with N**2 outputs.
           config: the run's options.
         """
-        super().__init__()
-        self.net = net
-        self.codec = HeatmapCodec(
-            config.input_size, net.stride, config.sigma / net.stride
-        )
+        sigma = config.sigma / net.stride
+        codec = HeatmapCodec(config.input_size, net.stride, sigma)
+        super().__init__(net, codec, config.batch_size)
         self.epsilon = config.epsilon_patches * config.input_side / config.grid
-        self.global_batch_size = config.batch_size
 
-    def call(self, images, training=None):
-        return self.net(images, training=training)
-
-    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One Adam step on the masked loss (Eq. 2); returns per-batch means."""
-        import tensorflow as tf
-
+    def targets(self, batch):
         inside = batch["inside"]
-        target = self.codec.encode(batch["centres"], ops.ones_like(inside))
-        with tf.GradientTape() as tape:
-            heatmaps = self(ops.cast(batch["image"], "float32"), training=True)
-            losses = jigsaw_loss(heatmaps, target, inside)
-            loss = ops.sum(losses) / self.global_batch_size
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_variables, strict=True)
-        )
+        return self.codec.encode(batch["centres"], ops.ones_like(inside)), inside
+
+    def sample_losses(self, heatmaps, target, weights):
+        return jigsaw_loss(heatmaps, target, weights)
+
+    def figures(self, batch, heatmaps, target):
+        inside = batch["inside"]
         points, _ = self.codec.decode(heatmaps, "argmax")
         _, correct = jigsaw_scores(points, batch["centres"], self.epsilon, inside)
-        energy = ops.mean(ops.mean(ops.square(target), axis=(1, 2)) * inside, axis=-1)
+        energy = ops.mean(ops.square(target), axis=(1, 2)) * inside
         return {
-            "loss": loss,
-            "target_energy": ops.sum(energy) / self.global_batch_size,
-            "correct": ops.sum(ops.mean(correct, axis=-1)) / self.global_batch_size,
-            "inside": ops.sum(ops.mean(inside, axis=-1)) / self.global_batch_size,
+            "target_energy": ops.mean(energy, axis=-1),
+            "correct": ops.mean(correct, axis=-1),
+            "inside": ops.mean(inside, axis=-1),
         }
 
     def locate(self, batch: dict[str, Any]) -> dict[str, Any]:

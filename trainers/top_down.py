@@ -8,10 +8,8 @@ The recipe is HRNet's (Sun et al. 2019), which the HSJP paper fine-tunes with.
 
 import dataclasses
 import pathlib
-from typing import Any
 
 import cv2
-import keras
 import numpy as np
 from keras import ops
 
@@ -36,7 +34,9 @@ from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import freeze_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.config import RunConfig, option
-from trainers.engine import Engine, adam
+from trainers.engine import Engine
+from trainers.heatmap_model import HeatmapModel
+from trainers.optimizer import adam
 from trainers.people import load_people
 from trainers.program import run_main
 from trainers.workdir import Workdir
@@ -111,6 +111,7 @@ _SMALL = TopDownConfig(
     epochs=20,
     batch_size=32,
     lr_drop_epochs=(16, 19),
+    epsilon=1e-7,
 )
 PRESETS = {
     "paper": TopDownConfig(),
@@ -126,43 +127,18 @@ thousand photos on 2 CPU cores. `demo`: the same on drawn mannequins."""
 _TILE_HEIGHT = 160
 
 
-class TopDownModel(keras.Model):
+class TopDownModel(HeatmapModel):
     """A heatmap net with the train step of keypoint regression."""
 
-    def __init__(self, net: keras.Model, codec: HeatmapCodec, config: TopDownConfig):
-        """
-        Args:
-          net: heatmap net with one output per joint.
-          codec: renders targets and decodes heatmaps.
-          config: the run's options.
-        """
-        super().__init__()
-        self.net, self.codec = net, codec
-        self.global_batch_size = config.batch_size
-
-    def call(self, images, training=None):
-        return self.net(images, training=training)
-
-    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One Adam step; returns per-batch means."""
-        import tensorflow as tf
-
+    def targets(self, batch):
         keypoints = batch["keypoints"]
         # A joint whose Gaussian does not reach the map says nothing about it.
         margin = 3 * self.codec.sigma * self.codec.stride
         weights = batch["weights"] * self.codec.inside(keypoints, margin)
-        target = self.codec.encode(keypoints, weights)
-        with tf.GradientTape() as tape:
-            heatmaps = self(ops.cast(batch["image"], "float32"), training=True)
-            loss = (
-                ops.sum(keypoint_loss(heatmaps, target, weights))
-                / self.global_batch_size
-            )
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_variables, strict=True)
-        )
-        return {"loss": loss}
+        return self.codec.encode(keypoints, weights), weights
+
+    def sample_losses(self, heatmaps, target, weights):
+        return keypoint_loss(heatmaps, target, weights)
 
 
 class TopDownTask:
@@ -214,7 +190,7 @@ class TopDownTask:
             transfer_weights(load_keras(config.init_from), self.net)
         freeze_groups(self.net, config.freeze)
         self.estimator = PoseEstimator(self.net, config.flip_test)
-        self.model = TopDownModel(self.net, self.estimator.codec, config)
+        self.model = TopDownModel(self.net, self.estimator.codec, config.batch_size)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
     def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from trainers import hsjp_pretrain, top_down
 from trainers.config import RunConfig
 from trainers.engine import Engine
+from trainers.optimizer import averaged_weights
 from trainers.strategies import make_strategy, synchronize_batch_norm
 from trainers.workdir import Workdir
 
@@ -41,7 +42,10 @@ def run_steps(
     with Workdir.claim(config, engine.chief) as workdir:
         with strategy.scope():
             task = make_task(config, workdir)
-            task.model.compile(keras.optimizers.SGD(config.learning_rate))
+            descent = keras.optimizers.SGD(
+                config.learning_rate, use_ema=True, ema_momentum=0.5
+            )
+            task.model.compile(descent)
             task.model.optimizer.build(task.model.trainable_variables)
         replicas = strategy.num_replicas_in_sync
         synchronize_batch_norm(task.model, replicas > 1)
@@ -56,6 +60,9 @@ def run_steps(
             if count < STEPS:
                 for name, value in step(next(batches)).items():
                     results[f"train{count}_{name}"] = np.asarray(value)
+        with averaged_weights(task.model):
+            for row, variable in enumerate(task.model.trainable_variables):
+                results[f"mean_{row}"] = np.asarray(variable)
     return engine, results
 
 

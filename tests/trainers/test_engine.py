@@ -22,7 +22,8 @@ from tfpose import files
 from tfpose.errors import InputError
 from trainers import checkpoint
 from trainers.config import RunConfig
-from trainers.engine import adam, train
+from trainers.engine import train
+from trainers.optimizer import adam
 from trainers.stopping import Interrupted
 from trainers.workdir import Workdir
 
@@ -234,6 +235,39 @@ def test_signal_during_evaluation_stops_at_once(config, whole):
 def test_signal_before_the_first_step(config):
     with pytest.raises(Interrupted, match="stopped before anything was saved"):
         start(config, lambda task: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def test_mean_of_the_weights_is_judged_saved_and_resumed(config, tmp_path):
+    config = dataclasses.replace(config, ema_momentum=0.9)
+    raw, seen = [], []
+
+    def prepare(task):
+        def look():
+            seen.append(task.net.get_weights()[0])
+
+        task.during_evaluation = look
+        task.draw = lambda engine, folder: look()
+        task.score = lambda metrics: [len(seen)]
+
+    other = dataclasses.replace(config, workdir=str(tmp_path / "other"))
+    _, task = start(other, prepare)
+    raw = read_state(Path(other.workdir))["v00000"]
+    saved = keras.saving.load_model(Path(other.workdir) / "model.keras").get_weights()
+    # Evaluation, both drawings and the file: the mean, which lags behind.
+    np.testing.assert_array_equal(seen[-2], saved[0])
+    np.testing.assert_array_equal(seen[-1], saved[0])
+    assert np.abs(raw - saved[0]).max() > 1e-3
+
+    def stop(task):
+        prepare(task)
+        task.sampler.at[7 * 4] = lambda: os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        start(config, stop)
+    start(config, prepare)
+    assert_same_state(Path(other.workdir), Path(config.workdir))
+    again = keras.saving.load_model(Path(config.workdir) / "model.keras").get_weights()
+    np.testing.assert_array_equal(again[0], saved[0])
 
 
 def test_complete_run_is_not_trained_again(config, capsys):

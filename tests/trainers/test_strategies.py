@@ -73,6 +73,10 @@ def test_two_devices_take_the_steps_of_one(replicas, task):
         # Sums in another order, which later steps enlarge.
         assert difference(kind, 1) < 1e-4 * moved
         assert difference(kind, STEPS) < 0.2 * moved
+    # The running mean's difference is one of its weights'.
+    means = [name for name in one.files if name.startswith("mean_")]
+    apart = max(np.abs(one[name] - two[name]).max() for name in means)
+    assert means and apart <= max(difference("weights", n) for n in (1, 2, STEPS))
     for name in one.files:
         if name.startswith("train"):
             np.testing.assert_allclose(two[name], one[name], rtol=1e-3, err_msg=name)
