@@ -104,6 +104,15 @@ def test_strong_shrink_skips_no_pixels():
     assert np.abs(crop - averaged).max() <= 1
 
 
+def test_without_antialias_it_is_a_plain_bilinear_warp():
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    matrix = region_matrices([[250, 260]], [[400, 400]], (64, 64))[0]
+    plain = cv2.warpAffine(noise, matrix, (64, 64), flags=cv2.INTER_LINEAR)
+    assert np.array_equal(warp(noise, matrix, (64, 64), antialias=False), plain)
+    assert not np.array_equal(warp(noise, matrix, (64, 64)), plain)
+
+
 @given(st.floats(0.02, 3), st.floats(-180, 180))
 def test_reduction_leaves_something_to_shrink(scale, angle):
     matrix = region_matrices([[40, 30]], [[64 / scale, 64 / scale]], (64, 64), angle)[0]

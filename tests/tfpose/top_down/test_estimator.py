@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tfpose.codecs.geometry import GEOMETRIES
 from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton, get_skeleton
+from tfpose.top_down.crop import (
+    box_regions,
+    invert_matrices,
+    region_matrices,
+    transform_points,
+)
 from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import HeatmapNet, build_heatmap_net
 
@@ -137,9 +144,68 @@ def test_info_decides_on_codec_and_decoder():
     net.info = {**INFO, "decoder": "argmax", "sigma": 3.0}
     estimator = PoseEstimator(net, flip_test=False)
     assert estimator.codec == HeatmapCodec(SIZE, 4, 3.0)
+    net.info = {**INFO, "geometry": "tokenpose", "blur_kernel": 9}
+    codec = PoseEstimator(net).codec
+    assert codec == HeatmapCodec(SIZE, 4, 1.5, "tokenpose", blur_kernel=9)
+    net.info = {**INFO, "decoder": "argmax", "sigma": 3.0}
     assert estimator.skeleton == SKELETON
     cells = (np.asarray(estimator.locate(images)[0]) + 0.5) / 4 - 0.5
     assert np.allclose(cells, cells.round())
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_crop_and_codec_are_of_one_geometry(geometry):
+    points = np.array([[150.3, 80.8], [118.2, 160.1], [190.7, 140.4]])
+    photo, box = _photo((300, 320), points, radius=18), [[60, 20, 180, 200]]
+    estimator = PoseEstimator(
+        _colour_net((0, 1, 2)), flip_test=False, geometry=geometry
+    )
+    keypoints, _ = estimator.estimate(photo, box)
+    centres, sizes = box_regions(box, SIZE, geometry=geometry)
+    matrix = region_matrices(centres, sizes, SIZE, geometry=geometry)[0]
+    # This net's cells are means of 4 x 4 pixels, whatever the geometry takes them for.
+    cells = (transform_points(matrix, points) + 0.5) / 4 - 0.5
+    read = HeatmapCodec(SIZE, geometry=geometry).to_pixels(cells)
+    expected = transform_points(invert_matrices(matrix), read)
+    assert np.abs(keypoints[0] - expected).max() < 1
+    if geometry == "official":
+        # Cell c read as 4 c is 1.5 px of the input too low: 225 / 48 px each.
+        assert np.abs(expected - (points - 1.5 * 225 / 48)).max() < 1e-6
+
+
+def test_flip_shift_moves_the_mirrored_heatmaps_one_cell():
+    net = _colour_net((0, 1, 2))
+    images = _photo(SIZE, [[25, 13], [12, 40], [35, 33]], radius=6)[None]
+    direct = np.asarray(PoseEstimator(net, flip_test=False).heatmaps(images))
+    both = [
+        np.asarray(PoseEstimator(net, flip_shift=s).heatmaps(images)) for s in (0, 1)
+    ]
+    flipped = 2 * both[0] - direct
+    shifted = np.concatenate([flipped[:, :, :1], flipped[:, :, :-1]], axis=2)
+    assert np.abs(both[1] - (direct + shifted) / 2).max() < 1e-5
+    net.info = {**INFO, "flip_shift": 1}
+    assert np.array_equal(PoseEstimator(net).heatmaps(images), both[1])
+
+
+def test_choices_override_the_info_and_are_checked():
+    net = _colour_net((0, 1, 2))
+    estimator = PoseEstimator(net, geometry="udp", decoder="udp", flip_shift=1)
+    assert estimator.codec.geometry == "udp" and not estimator.antialias
+    assert (estimator.decoder, estimator.flip_shift) == ("udp", 1)
+    for choice, message in (
+        ({"geometry": "biased"}, "geometry is 'biased'"),
+        ({"decoder": "Dark"}, "decoder is 'Dark'"),
+        ({"flip_shift": 2}, "flip_shift is 2"),
+    ):
+        with pytest.raises(InputError, match=message):
+            PoseEstimator(net, **choice)
+
+
+def test_a_net_that_does_not_tell_its_geometry_is_refused():
+    net = _colour_net((0, 1, 2))
+    net.info = {k: INFO[k] for k in ("skeleton", "sigma", "decoder")}
+    with pytest.raises(InputError, match="has no geometry and no flip_shift"):
+        PoseEstimator(net)
 
 
 @pytest.mark.parametrize(
