@@ -12,7 +12,7 @@ from tfpose.metrics.oks import (
 from tfpose.metrics.pck import box_size, pck, torso_size
 from tfpose.skeletons import Skeleton
 
-__all__ = ["pose_scores"]
+__all__ = ["pck_scores", "pose_scores"]
 
 
 def pose_scores(
@@ -35,19 +35,8 @@ def pose_scores(
       notes that say which reference length, sigmas and boxes they rest on, and what
       is missing and why.
     """
-    notes = ["boxes: ground truth"]
-    try:
-        reference = torso_size(truth.keypoints, skeleton)
-        length = "torso's diagonal"
-        notes.append(f"pck: within 0.2 of the {length} (shoulder to opposite hip)")
-    except InputError:
-        reference = box_size(truth.boxes)
-        length = "box's longer side"
-        notes.append(f"pck: within 0.2 of the {length}, there being no torso")
-    found = pck(keypoints, truth.keypoints, reference)
-    if found.excluded:
-        notes.append(f"pck: {found.excluded} people without a {length} left out")
-    figures = {"pck": found.overall, "pck_mean": found.mean}
+    figures, notes = pck_scores(truth, skeleton, keypoints)
+    notes.insert(0, "boxes: ground truth")
     predictions = PosePredictions(
         image_ids=truth.image_ids,
         keypoints=keypoints,
@@ -62,3 +51,23 @@ def pose_scores(
     figures |= {name.lower(): result[name] for name in ("AP", "AP50", "AP75")}
     notes.append(f"ap: sigmas {result['sigmas_source']}; areas {result['area_source']}")
     return figures, notes + result["notes"]
+
+
+def pck_scores(
+    truth: PoseTruth, skeleton: Skeleton, keypoints: np.ndarray
+) -> tuple[dict[str, float], list[str]]:
+    """`pck` and `pck_mean` of `pose_scores`, and the notes on them."""
+    notes = []
+    try:
+        reference = torso_size(truth.keypoints, skeleton)
+        length = "torso's diagonal"
+        notes.append(f"pck: within 0.2 of the {length} (shoulder to opposite hip)")
+    except InputError:
+        reference = box_size(truth.boxes)
+        length = "box's longer side"
+        notes.append(f"pck: within 0.2 of the {length}, there being no torso")
+    found = pck(keypoints, truth.keypoints, reference)
+    if found.excluded:
+        notes.append(f"pck: {found.excluded} people without a {length} left out")
+    figures = {"pck": found.overall, "pck_mean": found.mean}
+    return figures, notes
