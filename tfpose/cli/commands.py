@@ -39,14 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_predict)
 
-    command = commands.add_parser("evaluate", help="PCK and OKS AP of a pose net")
-    command.add_argument("--model", required=True, help="a .keras pose net")
-    command.add_argument("--dataset", choices=list(DATASETS), default="coco_format")
-    command.add_argument("--data_dir", required=True)
-    command.add_argument("--split", choices=SPLITS, default="val")
-    command.add_argument("--no_flip_test", action="store_true")
-    command.add_argument("--out", default="", help="JSON file for the figures")
-    command.set_defaults(run=_evaluate)
+    _add_evaluate(commands)
 
     command = commands.add_parser(
         "keypoint_priors", help="where in the box each joint lies, in a grid"
@@ -75,18 +68,63 @@ def _predict(chosen: argparse.Namespace) -> None:
     predict(chosen.paths, chosen.model, chosen.out, chosen.box)
 
 
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "evaluate", help="PCK and OKS AP of a pose net, or of a file of poses"
+    )
+    judged = command.add_mutually_exclusive_group(required=True)
+    judged.add_argument("--model", default="", help="a .keras pose net")
+    judged.add_argument("--results", default="", help="a COCO result file of poses")
+    command.add_argument("--dataset", choices=list(DATASETS), default="coco_format")
+    command.add_argument("--data_dir", required=True)
+    command.add_argument("--split", choices=SPLITS, default="val")
+    add = command.add_argument
+    add("--detections", default="", help="COCO file of a detector's boxes; else true")
+    add("--box_threshold", type=float, default=0.0, help="least score of such a box")
+    add("--flip_test", dest="flip_test", action="store_true", default=True)
+    add("--no_flip_test", dest="flip_test", action="store_false")
+    add("--flip_shift", type=int, help="cells, 0 or 1; default: the model's own")
+    add("--decoder", help="argmax, quarter, msra, dark, udp; default: the model's own")
+    add(
+        "--geometry",
+        help="half_pixel, official, tokenpose, udp; default: the model's own",
+    )
+    add("--no_rescore", action="store_true", help="rank poses by their box's score")
+    add("--nms_threshold", type=float, default=0.9, help="OKS; 1 suppresses no pose")
+    add(
+        "--box_area_factor",
+        type=float,
+        help="share of the box's area for people whose area is unknown (0.53)",
+    )
+    add("--out", default="", help="JSON file for figures, protocol and notes")
+    add("--write_results", default="", help="COCO result file for the poses")
+    command.set_defaults(run=_evaluate)
+
+
 def _evaluate(chosen: argparse.Namespace) -> None:
     import_keras()
-    from tfpose.cli.evaluate import evaluate
+    from tfpose.cli.evaluate import Protocol, evaluate
 
-    flip_test = not chosen.no_flip_test
+    protocol = Protocol(
+        detections=chosen.detections,
+        box_threshold=chosen.box_threshold,
+        flip_test=chosen.flip_test,
+        flip_shift=chosen.flip_shift,
+        decoder=chosen.decoder,
+        geometry=chosen.geometry,
+        rescore=not chosen.no_rescore,
+        nms_threshold=chosen.nms_threshold,
+        box_area_factor=chosen.box_area_factor,
+    )
     evaluate(
-        chosen.model,
         chosen.dataset,
         chosen.data_dir,
         chosen.split,
-        flip_test,
-        chosen.out,
+        protocol,
+        model=chosen.model,
+        results=chosen.results,
+        out=chosen.out,
+        write=chosen.write_results,
     )
 
 

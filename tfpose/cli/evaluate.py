@@ -1,65 +1,301 @@
-"""`python -m tfpose evaluate`: the figures of a pose net on a data set."""
+"""`python -m tfpose evaluate`: the figures of a pose net, or of a file of poses."""
 
+import dataclasses
 import json
 import math
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batches import evaluation_batches, input_error
 from data_pipelines.datasets import load_dataset
+from data_pipelines.detections import Detections, read_detections
+from data_pipelines.people import PoseDataset
 from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
 from tfpose.cli.models import load_estimator
 from tfpose.errors import InputError
 from tfpose.files import write_whole
-from tfpose.metrics.pose_scores import pose_scores
+from tfpose.metrics.nms import oks_nms
+from tfpose.metrics.oks import PosePredictions, oks_average_precision, rescore
+from tfpose.metrics.pose_scores import pck_scores
+from tfpose.metrics.results_file import read_results, write_results
 from tfpose.top_down.crop import invert_matrices, transform_points
 from tfpose.top_down.estimator import PoseEstimator
 
-__all__ = ["evaluate"]
+__all__ = ["Protocol", "evaluate"]
 
 _BATCH_SIZE = 32
 
 
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How a net's people are found, decoded, ranked and compared.
+
+    Attributes:
+      detections: COCO file of a detector's boxes; empty for the true boxes.
+      box_threshold: least score of a detector's box.
+      flip_test: average over image and mirrored image.
+      flip_shift: cells, 0 or 1, that mirrored heatmaps are moved; None as the model
+        says.
+      decoder: one of `DECODE_METHODS`; None as the model says.
+      geometry: one of `GEOMETRIES`; None as the model says.
+      rescore: rank poses by box score times mean joint score, else by box score.
+      nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
+        none.
+      box_area_factor: share of a box's area that stands for an unknown segment area;
+        None refuses unknown areas.
+    """
+
+    detections: str = ""
+    box_threshold: float = 0.0
+    flip_test: bool = True
+    flip_shift: int | None = None
+    decoder: str | None = None
+    geometry: str | None = None
+    rescore: bool = True
+    nms_threshold: float = 0.9
+    box_area_factor: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.nms_threshold <= 1:
+            raise InputError(
+                f"nms_threshold: expected 0 to 1, got {self.nms_threshold:g}"
+            )
+        if not math.isfinite(self.box_threshold):
+            raise InputError(
+                f"box_threshold: expected a finite number, got {self.box_threshold}"
+            )
+        if self.box_threshold != 0 and not self.detections:
+            raise InputError("box_threshold is given, but no detections that it is for")
+
+
 def evaluate(
-    model: str, dataset: str, data_dir: str, split: str, flip_test: bool, out: str = ""
+    dataset: str,
+    data_dir: str,
+    split: str,
+    protocol: Protocol,
+    model: str = "",
+    results: str = "",
+    out: str = "",
+    write: str = "",
 ) -> dict[str, float]:
-    """Prints PCK and AP of a pose net on the true boxes of a data set, and notes on
-    what they rest on; returns the figures.
+    """Prints the figures of a pose net, or of poses in a file, on a data set, and how
+    they were come by; returns the figures.
+
+    With true boxes: PCK, and OKS AP where joints have sigmas and people areas. With
+    boxes of a detector or poses from a file, which belong to no labelled person: AP.
 
     Args:
-      model: a `.keras` pose net.
       dataset: kind of data set.
       data_dir: its folder.
       split: `train` or `val`.
-      flip_test: average over image and mirrored image.
-      out: JSON file for figures and notes; empty for none.
+      protocol: the choices that figures depend on.
+      model: a `.keras` pose net; empty with `results`.
+      results: a COCO result file of poses; empty with `model`.
+      out: JSON file for figures, protocol and notes; empty for none.
+      write: COCO result file for the poses that AP was measured on; empty for none.
 
     Raises:
-      InputError: no pose net, bad data, or joints that are not the net's.
+      InputError: no pose net, bad data, joints that are not the net's, choices that
+        have nothing to act on, or no figure can be had.
     """
-    estimator = load_estimator(model, flip_test)
-    people = labelled_people(load_dataset(dataset, data_dir, split))
+    if bool(model) == bool(results):
+        raise InputError("expected either a model or results, not both and not neither")
+    if results:
+        _refuse_unused(protocol, write)
+        people = load_dataset(dataset, data_dir, split)
+        predictions = read_results(results, people.skeleton)
+        report = _Report({"source of poses": results}, {}, [])
+        report.add_average_precision(people, predictions, protocol)
+        report.notes.append("no pck: poses of a file belong to no labelled person")
+    else:
+        estimator = load_estimator(
+            model,
+            protocol.flip_test,
+            geometry=protocol.geometry,
+            decoder=protocol.decoder,
+            flip_shift=protocol.flip_shift,
+        )
+        people = load_dataset(dataset, data_dir, split)
+        _check_joints(people, estimator, data_dir)
+        report = _evaluate_net(estimator, people, protocol, write)
+    report.show()
+    if out:
+        text = json.dumps(report.as_json(), indent=2) + "\n"
+        write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
+    return report.figures
+
+
+@dataclasses.dataclass
+class _Report:
+    protocol: dict[str, Any]
+    figures: dict[str, float]
+    notes: list[str]
+
+    def add_average_precision(
+        self, people: PoseDataset, predictions: PosePredictions, protocol: Protocol
+    ) -> None:
+        """AP and AR over all images; people without joints and crowds are ignored."""
+        found = oks_average_precision(
+            pose_truth(people),
+            predictions,
+            people.skeleton,
+            image_ids=people.image_ids,
+            box_area_factor=protocol.box_area_factor,
+        )
+        self.protocol |= {
+            "sigmas": found["sigmas_source"],
+            "areas": found["area_source"],
+            "people": found["people"],
+            "images": len(people.image_ids),
+            "poses": len(predictions.image_ids),
+        }
+        self.notes += found["notes"]
+        self.figures |= {
+            name.lower(): value if value >= 0 else math.nan
+            for name, value in found.items()
+            if name.startswith(("AP", "AR"))
+        }
+
+    def show(self) -> None:
+        for name, value in self.figures.items():
+            print(f"{name:10s} {value:.4f}")
+        for name, value in self.protocol.items():
+            print(f"  {name}: {value}")
+        for note in self.notes:
+            print(f"  {note}")
+
+    def as_json(self) -> dict[str, Any]:
+        figures = {k: v if math.isfinite(v) else None for k, v in self.figures.items()}
+        return {"figures": figures, "protocol": self.protocol, "notes": self.notes}
+
+
+def _refuse_unused(protocol: Protocol, write: str) -> None:
+    """Choices that poses from a file are past."""
+    free = {"box_area_factor": protocol.box_area_factor}
+    for name, value in dataclasses.asdict(Protocol(**free)).items():
+        if getattr(protocol, name) != value:
+            raise InputError(f"{name} is given, but results are poses already")
+    if write:
+        raise InputError("write_results is given, but results are a file already")
+
+
+def _check_joints(people: PoseDataset, estimator: PoseEstimator, data_dir: str) -> None:
     if people.skeleton.joints != estimator.skeleton.joints:
         raise InputError(
             f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
             f"the model, {estimator.skeleton.name}"
         )
-    sampler = TopDownEvaluation(people, estimator.net.input_size)
+
+
+def _evaluate_net(
+    estimator: PoseEstimator, people: PoseDataset, protocol: Protocol, write: str
+) -> _Report:
+    if protocol.detections:
+        sizes = dict(
+            zip(people.image_ids.tolist(), people.image_sizes.tolist(), strict=True)
+        )
+        found = read_detections(
+            protocol.detections, people.image_ids, protocol.box_threshold
+        ).within(sizes)
+        shown, box_scores, source = (
+            _as_people(people, found),
+            found.scores,
+            found.source,
+        )
+    else:
+        shown = labelled_people(people)
+        box_scores, source = np.ones(len(shown)), "ground truth"
+    sampler = TopDownEvaluation(
+        shown, estimator.net.input_size, geometry=estimator.geometry
+    )
     keypoints, scores = _locate(estimator, sampler)
     keypoints = transform_points(invert_matrices(sampler.matrices), keypoints)
-    figures, notes = pose_scores(pose_truth(people), people.skeleton, keypoints, scores)
-    notes.insert(0, f"{len(people)} people; flip test: {'yes' if flip_test else 'no'}")
-    for name, value in figures.items():
-        print(f"{name:10s} {value:.4f}")
-    for note in notes:
-        print(f"  {note}")
-    if out:
-        known = {k: v if math.isfinite(v) else None for k, v in figures.items()}
-        text = json.dumps({"figures": known, "notes": notes}, indent=2) + "\n"
-        write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
-    return figures
+    predictions = PosePredictions(
+        image_ids=shown.image_ids[shown.image_index],
+        keypoints=keypoints,
+        joint_scores=scores,
+        person_scores=rescore(box_scores, scores) if protocol.rescore else box_scores,
+    )
+    report = _Report(_switches(estimator, protocol, source), {}, [])
+    if protocol.detections:
+        report.notes.append("no pck: a detector's boxes belong to no labelled person")
+    else:
+        report.notes.insert(0, f"{len(shown)} people")
+        report.figures, notes = pck_scores(pose_truth(shown), shown.skeleton, keypoints)
+        report.notes += notes
+    try:
+        kept = _suppress(predictions, sampler, protocol, report)
+        report.add_average_precision(people, _rows(predictions, kept), protocol)
+    except InputError as error:
+        # A PCK is a figure all the same, unless AP was asked for.
+        if protocol.detections or protocol.box_area_factor is not None:
+            raise
+        report.notes.append(f"no ap: {error}")
+        kept = np.arange(len(shown))
+    if write:
+        write_results(write, _rows(predictions, kept), shown.boxes[kept])
+    return report
+
+
+def _switches(
+    estimator: PoseEstimator, protocol: Protocol, source: str
+) -> dict[str, Any]:
+    """Every choice that the figures depend on, by name."""
+    shift = f"yes, shifted by {estimator.flip_shift}" if protocol.flip_test else "no"
+    joint_mean = "box score x mean of joint scores above 0.2"
+    return {
+        "boxes": source,
+        "flip test": shift,
+        "geometry": estimator.geometry,
+        "decoder": estimator.decoder,
+        "smoothing kernel": estimator.codec.blur_kernel_size,
+        "pixels averaged before strong shrinks": "yes" if estimator.antialias else "no",
+        "poses ranked by": joint_mean if protocol.rescore else "box score",
+        "oks nms": protocol.nms_threshold if protocol.nms_threshold < 1 else "none",
+    }
+
+
+def _as_people(people: PoseDataset, found: Detections) -> PoseDataset:
+    """Detected boxes as the people of a data set, with the same images."""
+    count, joints = len(found), people.skeleton.num_joints
+    rows = {image_id: row for row, image_id in enumerate(people.image_ids.tolist())}
+    # Whatever columns there are get as many rows as there are boxes.
+    return dataclasses.replace(
+        people.select(np.zeros(count, np.int64)),
+        image_index=np.array([rows[int(i)] for i in found.image_ids], np.int32),
+        person_ids=np.arange(count),
+        boxes=found.boxes.astype(np.float32),
+        keypoints=np.zeros((count, joints, 3), np.float32),
+        areas=np.full(count, np.nan, np.float32),
+        crowd=np.zeros(count, np.bool_),
+    )
+
+
+def _suppress(
+    predictions: PosePredictions,
+    sampler: TopDownEvaluation,
+    protocol: Protocol,
+    report: _Report,
+) -> np.ndarray:
+    """Rows that are left by OKS-NMS, and a note on how many went."""
+    count = len(predictions.image_ids)
+    if protocol.nms_threshold == 1:
+        return np.arange(count)
+    areas = sampler.sizes.prod(axis=1)
+    skeleton = sampler.people.skeleton
+    kept = oks_nms(predictions, areas, skeleton, protocol.nms_threshold)
+    report.notes.append(f"oks nms dropped {count - len(kept)} of {count} poses")
+    return kept
+
+
+def _rows(predictions: PosePredictions, rows: np.ndarray) -> PosePredictions:
+    fields = dataclasses.fields(predictions)
+    return PosePredictions(
+        **{field.name: getattr(predictions, field.name)[rows] for field in fields}
+    )
 
 
 def _locate(

@@ -203,7 +203,7 @@ def test_evaluate(small_val, model, tmp_path, capsys):
     assert {"pck", "pck_mean"} <= set(written["figures"])
     assert 0 <= written["figures"]["pck"] < 0.3
     assert f"{written['figures']['pck']:.4f}" in shown
-    assert "40 people; flip test: yes" in shown
+    assert "40 people" in shown and "flip test: yes, shifted by 0" in shown
 
 
 def test_evaluate_refuses_in_one_line(small_val, model, tmp_path, capsys):

@@ -1,0 +1,84 @@
+"""Suppression of poses that say the same as a better one on the same image.
+
+Overlapping boxes of a detector find one person more than once. As in HRNet's and
+MMPose's evaluation, overlap is measured by OKS between two predictions, over all
+joints whatever their scores, with the mean of their two areas.
+"""
+
+import numpy as np
+
+from tfpose.errors import InputError
+from tfpose.metrics.oks import PosePredictions
+from tfpose.skeletons import Skeleton
+
+__all__ = ["oks_nms"]
+
+
+def oks_nms(
+    predictions: PosePredictions,
+    areas: np.ndarray,
+    skeleton: Skeleton,
+    threshold: float = 0.9,
+) -> np.ndarray:
+    """Greedy suppression, image by image, from the highest person score down.
+
+    Args:
+      predictions: Q poses.
+      areas: `[Q]`, square pixels. Published code takes the area of the region that the
+        net saw, so with the padding around the box.
+      skeleton: the joints; needs sigmas.
+      threshold: a pose with a larger OKS to one that is kept is dropped; 1 keeps all.
+
+    Returns:
+      int64 rows of the poses that are kept, in their order.
+
+    Raises:
+      InputError: no sigmas, areas that do not fit, or a threshold outside 0..1.
+    """
+    if skeleton.sigmas is None:
+        raise InputError(
+            f"skeleton {skeleton.name!r} has no OKS sigmas, which suppression by OKS "
+            "needs"
+        )
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold is {threshold}, expected 0 to 1")
+    image_ids = np.asarray(predictions.image_ids)
+    areas = np.asarray(areas, np.float64)
+    if areas.shape != image_ids.shape or not (areas > 0).all():
+        raise InputError(
+            f"areas have shape {areas.shape} and a least value of "
+            f"{areas.min(initial=np.inf):g}, expected {image_ids.shape} above 0"
+        )
+    variances = (2 * np.array(skeleton.sigmas)) ** 2
+    order = np.argsort(image_ids, kind="stable")
+    limits = np.flatnonzero(np.diff(image_ids[order])) + 1
+    kept = [
+        rows[_greedy(predictions, areas, rows, variances, threshold)]
+        for rows in np.split(order, limits)
+        if len(rows)
+    ]
+    return np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.int64)
+
+
+def _greedy(
+    predictions: PosePredictions,
+    areas: np.ndarray,
+    rows: np.ndarray,
+    variances: np.ndarray,
+    threshold: float,
+) -> list[int]:
+    """Places in `rows`, poses of one image, that are kept."""
+    points = np.asarray(predictions.keypoints, np.float64)[rows]
+    scores = np.asarray(predictions.person_scores)[rows]
+    sizes = areas[rows]
+    # The order of equals as published, which sorts upwards and reads backwards.
+    left = np.argsort(scores)[::-1]
+    kept = []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(best)
+        squares = ((points[left] - points[best]) ** 2).sum(axis=-1)
+        mean_area = (sizes[left] + sizes[best])[:, None] / 2 + np.spacing(1)
+        oks = np.exp(-squares / variances / mean_area / 2).mean(axis=-1)
+        left = left[oks <= threshold]
+    return kept
