@@ -78,6 +78,9 @@ class HeatmapNet(keras.Model):
             Defaults to the official N(0, 0.001), which the head always has.
         dtype: Keras dtype policy. Defaults to the global one. Normalisation and head
             compute in float32 in any case.
+        image_mean: three floats. What is taken from R, G and B, of 0..1. Defaults to
+            ImageNet's. (SimpleBaseline's own weights saw blue less red's mean.)
+        image_std: three floats. What each is then divided by.
 
     Raises:
         InputError: backbone and `deconv_filters` do not end at stride 4, the
@@ -99,6 +102,8 @@ class HeatmapNet(keras.Model):
         info: dict[str, Any] | None = None,
         kernel_initializer: Any = None,
         dtype: Any = None,
+        image_mean: Sequence[float] = IMAGE_MEAN,
+        image_std: Sequence[float] = IMAGE_STD,
         name: str = "heatmap_net",
         **kwargs: Any,
     ) -> None:
@@ -118,8 +123,8 @@ class HeatmapNet(keras.Model):
         inputs = keras.Input(backbone.input_shape[1:], name="image", dtype="float32")
         images = channels // 3
         x = keras.layers.Rescaling(
-            scale=[1 / (255 * s) for s in IMAGE_STD] * images,
-            offset=[-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)]
+            scale=[1 / (255 * s) for s in image_std] * images,
+            offset=[-m / s for m, s in zip(image_mean, image_std, strict=True)]
             * images,
             name="normalization",
             dtype="float32",
@@ -143,6 +148,8 @@ class HeatmapNet(keras.Model):
         self._info_json = _json_text(info)
         self.kernel_initializer = initializer
         self.policy = policy
+        self.image_mean = tuple(image_mean)
+        self.image_std = tuple(image_std)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -179,6 +186,8 @@ class HeatmapNet(keras.Model):
             "info": self.info,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "dtype": self.policy.name,
+            "image_mean": list(self.image_mean),
+            "image_std": list(self.image_std),
             "name": self.name,
             "trainable": self.trainable,
         }
