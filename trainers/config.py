@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from absl import flags
 
+from data_pipelines.datasets import DATASETS
 from tfpose.errors import InputError
 
 __all__ = [
@@ -73,7 +74,7 @@ class RunConfig:
     dataset: str = option(
         "mannequin",
         "Kind of data set.",
-        choices=("coco", "coco_format", "records", "mannequin"),
+        choices=tuple(DATASETS),
     )
     data_dir: str = option("", "Folder of the data set.")
     net: str = option("hrnet_w32", "Network, e.g. hrnet_w32, resnet50, hrnet_small.")

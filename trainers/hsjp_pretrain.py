@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from data_pipelines.colour import ColourAugmentation
+from data_pipelines.datasets import DATASETS
 from data_pipelines.jigsaw import JigsawAugmentation, JigsawEvaluation, JigsawTraining
 from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.files import write_picture
@@ -54,11 +55,7 @@ class HSJPConfig(RunConfig):
       InputError: an impossible value, N outside 2..8 or sigma over its bound.
     """
 
-    dataset: str = option(
-        "coco",
-        "Kind of data set.",
-        choices=("coco", "coco_format", "records", "mannequin"),
-    )
+    dataset: str = option("coco", "Kind of data set.", choices=tuple(DATASETS))
     epochs: int = option(240, "Times that every training person is seen.", at_least=1)
     batch_size: int = option(256, "People per step, over all replicas.", at_least=1)
     lr_drop_epochs: tuple[int, ...] = option(
@@ -202,6 +199,16 @@ class HSJPTask:
           InputError: bad data, or a net or start that does not fit.
         """
         self.config = config
+        # First, so that a net or start that does not fit is refused at once.
+        self.net = build_heatmap_net(
+            config.net,
+            config.input_size,
+            config.grid**2,
+            input_channels=6 if config.with_original else 3,
+            info={"task": "hsjp", "grid": config.grid, "sigma": config.sigma},
+        )
+        if config.init_from and not workdir.begun:
+            transfer_weights(load_keras(config.init_from), self.net)
         puzzle = dict(
             input_size=config.input_size,
             grid=config.grid,
@@ -220,15 +227,6 @@ class HSJPTask:
             load_people(config, workdir, "val"), **{**puzzle, "seed": 0}
         )
         self.steps_per_epoch = self.sampler.steps_per_epoch
-        self.net = build_heatmap_net(
-            config.net,
-            config.input_size,
-            config.grid**2,
-            input_channels=6 if config.with_original else 3,
-            info={"task": "hsjp", "grid": config.grid, "sigma": config.sigma},
-        )
-        if config.init_from and not workdir.begun:
-            transfer_weights(load_keras(config.init_from), self.net)
         self.model = JigsawModel(self.net, config)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 

@@ -1,7 +1,13 @@
 """The people that a run learns from and is measured on."""
 
+import contextlib
+import fcntl
+import pathlib
+from collections.abc import Iterator
+
 from data_pipelines.datasets import load_dataset
 from data_pipelines.people import PoseDataset
+from tfpose.errors import InputError
 from trainers.config import RunConfig
 from trainers.workdir import Workdir
 
@@ -12,7 +18,8 @@ def load_people(config: RunConfig, workdir: Workdir, split: str) -> PoseDataset:
     """One split of the run's data set.
 
     What could not be used goes into `skipped_{split}.json` of the work folder, where
-    mannequins are drawn too if they were given no folder of their own.
+    mannequins are drawn too if they were given no folder of their own: by one process,
+    while others that want the same wait for it.
 
     Args:
       config: names the data set and its folder.
@@ -22,8 +29,22 @@ def load_people(config: RunConfig, workdir: Workdir, split: str) -> PoseDataset:
     Raises:
       InputError: no such data, or none that can be used.
     """
-    data_dir = config.data_dir
-    if config.dataset == "mannequin" and not data_dir:
-        data_dir = str(workdir.root / "mannequin")
     report = workdir.root / f"skipped_{split}.json" if workdir.chief else None
-    return load_dataset(config.dataset, data_dir, split, report)
+    if config.dataset != "mannequin":
+        return load_dataset(config.dataset, config.data_dir, split, report)
+    folder = pathlib.Path(config.data_dir or workdir.root / "mannequin")
+    with _alone_in(folder):
+        return load_dataset(config.dataset, folder, split, report)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: pathlib.Path) -> Iterator[None]:
+    """A block that one process at a time may be in, of all that share the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")
+    except OSError as error:
+        raise InputError(f"data_dir {folder}: {error.strerror}") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -6,125 +6,46 @@
 The recipe is HRNet's (Sun et al. 2019), which the HSJP paper fine-tunes with.
 """
 
-import dataclasses
 import pathlib
 
 import cv2
+import keras
 import numpy as np
 from keras import ops
 
 from data_pipelines.top_down import (
-    PoseAugmentation,
     TopDownEvaluation,
     TopDownTraining,
     label_subset,
     labelled_people,
     pose_truth,
 )
-from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
 from tfpose.errors import InputError
 from tfpose.files import write_picture
 from tfpose.metrics.pose_scores import pose_scores
+from tfpose.skeletons import Skeleton
 from tfpose.top_down.crop import invert_matrices, transform_points
 from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.loss import keypoint_loss
-from tfpose.top_down.net import build_heatmap_net
+from tfpose.top_down.net import HeatmapNet, build_heatmap_net
 from tfpose.top_down.transfer import freeze_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
-from trainers.config import RunConfig, option
 from trainers.engine import Engine
 from trainers.heatmap_model import HeatmapModel
 from trainers.optimizer import adam
 from trainers.people import load_people
 from trainers.program import run_main
+from trainers.top_down_config import PRESETS, TopDownConfig
 from trainers.workdir import Workdir
 
 __all__ = ["PRESETS", "TopDownConfig", "TopDownModel", "TopDownTask", "main"]
 
 
-@dataclasses.dataclass(frozen=True)
-class TopDownConfig(RunConfig):
-    """Options of training a pose net; the defaults are HRNet-W32's on COCO.
-
-    Targets are Gaussians at unrounded centres in the project's pixel convention; the
-    decoder is DARK's, which such targets are made for.
-
-    Raises:
-      InputError: an impossible value.
-    """
-
-    dataset: str = option(
-        "coco",
-        "Kind of data set.",
-        choices=("coco", "coco_format", "records", "mannequin"),
-    )
-    input_height: int = option(
-        256, "Input height, pixels; a multiple of 4.", at_least=32
-    )
-    input_width: int = option(192, "Input width, pixels; a multiple of 4.", at_least=32)
-    sigma: float = option(2.0, "Target Gaussians' sigma, heatmap cells.", above=0)
-    decoder: str = option("dark", "From heatmaps to keypoints.", choices=DECODE_METHODS)
-    flip_test: bool = option(True, "Evaluate the mean of image and mirrored image.")
-    label_fraction: float = option(
-        1.0, "Share of the labelled images that is used.", above=0, at_most=1
-    )
-    freeze: tuple[str, ...] = option(
-        (), "Layer groups that do not train, e.g. stem,stage1."
-    )
-    scale: float = option(
-        0.35, "Scaling of the region, 1 +- this.", at_least=0, at_most=0.9
-    )
-    rotation: float = option(
-        45.0, "Rotation's deviation, degrees.", at_least=0, at_most=90
-    )
-    flip: float = option(0.5, "Share of mirrored people.", at_least=0, at_most=1)
-    half_body: float = option(0.3, "Share of half-body crops.", at_least=0, at_most=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        HeatmapCodec(self.input_size)
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(height, width), pixels."""
-        return self.input_height, self.input_width
-
-    @property
-    def augmentation(self) -> PoseAugmentation:
-        """What is done to the regions."""
-        return PoseAugmentation(
-            scale=self.scale,
-            rotation=self.rotation,
-            flip_probability=self.flip,
-            half_body_probability=self.half_body,
-        )
-
-
-_SMALL = TopDownConfig(
-    dataset="coco_format",
-    net="hrnet_small",
-    input_height=64,
-    input_width=64,
-    sigma=1.0,
-    epochs=20,
-    batch_size=32,
-    lr_drop_epochs=(16, 19),
-    epsilon=1e-7,
-)
-PRESETS = {
-    "paper": TopDownConfig(),
-    "small": _SMALL,
-    "demo": dataclasses.replace(
-        _SMALL, dataset="mannequin", epochs=5, lr_drop_epochs=(4,)
-    ),
-}
-"""`paper`: HRNet-W32 at 256 x 192 on COCO. `small`: a small net and input for a few
-thousand photos on 2 CPU cores. `demo`: the same on drawn mannequins."""
-
-
 _TILE_HEIGHT = 160
+# For a net whose joints only the data will tell.
+_STAND_IN = Skeleton("stand_in", ("joint",), (), None)
 
 
 class TopDownModel(HeatmapModel):
@@ -132,9 +53,7 @@ class TopDownModel(HeatmapModel):
 
     def targets(self, batch):
         keypoints = batch["keypoints"]
-        # A joint whose Gaussian does not reach the map says nothing about it.
-        margin = 3 * self.codec.sigma * self.codec.stride
-        weights = batch["weights"] * self.codec.inside(keypoints, margin)
+        weights = batch["weights"] * self.codec.reaches(keypoints)
         return self.codec.encode(keypoints, weights), weights
 
     def sample_losses(self, heatmaps, target, weights):
@@ -154,43 +73,35 @@ class TopDownTask:
           InputError: bad data, or a net, start or layer group that does not fit.
         """
         self.config = config
+        start = _load_start(config, workdir)
         train, self._people = (
             labelled_people(load_people(config, workdir, split))
             for split in ("train", "val")
         )
         if self._people.skeleton.joints != train.skeleton.joints:
             raise InputError(f"{config.data_dir}: train and val have different joints")
-        skeleton = self._people.skeleton
         budget = config.cache_megabytes / 2
-        chosen = label_subset(train, config.label_fraction, config.seed)
         self.sampler = TopDownTraining(
-            chosen,
+            label_subset(train, config.label_fraction, config.seed),
             config.input_size,
             config.batch_size,
             config.seed,
             config.augmentation,
             budget,
+            config.geometry,
         )
-        self._validation = TopDownEvaluation(self._people, config.input_size, budget)
+        self._validation = TopDownEvaluation(
+            self._people, config.input_size, budget, config.geometry
+        )
         self.steps_per_epoch = self.sampler.steps_per_epoch
-        self.net = build_heatmap_net(
-            config.net,
-            config.input_size,
-            skeleton.num_joints,
-            info={
-                "task": "top_down",
-                "skeleton": skeleton.to_dict(),
-                "sigma": config.sigma,
-                "decoder": config.decoder,
-                "geometry": "half_pixel",
-                "flip_shift": 0,
-            },
-        )
-        if config.init_from and not workdir.begun:
-            transfer_weights(load_keras(config.init_from), self.net)
+        # What was built before must not decide the initial weights.
+        keras.utils.set_random_seed(config.seed)
+        self.net = _build_net(config, self._people.skeleton)
+        if start is not None:
+            transfer_weights(start, self.net)
         freeze_groups(self.net, config.freeze)
         self.estimator = PoseEstimator(self.net, config.flip_test)
-        self.model = TopDownModel(self.net, self.estimator.codec, config.batch_size)
+        self.model = TopDownModel(self.net, config.codec(), config.batch_size)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
     def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
@@ -246,6 +157,40 @@ class TopDownTask:
     def finish(self, last: dict[str, float]) -> list[str]:
         """Nothing to add to what the figures rest on."""
         return []
+
+
+def _build_net(config: TopDownConfig, skeleton: Skeleton) -> HeatmapNet:
+    return build_heatmap_net(
+        config.net,
+        config.input_size,
+        skeleton.num_joints,
+        info={
+            "task": "top_down",
+            "skeleton": skeleton.to_dict(),
+            "sigma": config.sigma,
+            "decoder": config.decoder,
+            "geometry": config.geometry,
+            "flip_shift": config.flip_shift,
+        },
+    )
+
+
+def _load_start(config: TopDownConfig, workdir: Workdir) -> keras.Model | None:
+    """The net to start from, if there is one.
+
+    Called before data are read, so that a start or layer groups that do not fit are
+    refused at once, by a net of one joint that has the other layers.
+    """
+    if not config.freeze and (not config.init_from or workdir.begun):
+        return None
+    start = None
+    if config.init_from and not workdir.begun:
+        start = load_keras(config.init_from)
+    stand_in = _build_net(config, _STAND_IN)
+    if start is not None:
+        transfer_weights(start, stand_in)
+    freeze_groups(stand_in, config.freeze)
+    return start
 
 
 def _enlarge(points: np.ndarray, zoom: float) -> np.ndarray:
