@@ -1,0 +1,245 @@
+"""A reader of pickles that runs nothing of what they say.
+
+A pickle is a program for a small stack machine that may call any function by name.
+Python's own reader looks the name up, imports and calls. Here the machine is written
+out instead: it builds plain containers, numbers and strings, calls only what its
+caller allows by name, and leaves an `Inert` in the place of everything else.
+"""
+
+import pickletools
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+__all__ = ["BrokenPickle", "Inert", "read_pickle"]
+
+# What Python raises on programs that are broken or make no sense.
+_BROKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
+
+_MARK = object()
+
+
+class BrokenPickle(ValueError):
+    """The pickle is damaged, ends early, makes no sense, or is none."""
+
+
+class Inert:
+    """What a name in a pickle would have been, or would have made; does nothing.
+
+    Attributes:
+        name: dotted name of the class or function, as `os.system`.
+        called: whether the pickle goes on to call it: an object rather than a name.
+    """
+
+    def __init__(self, name: str, called: bool = False) -> None:
+        self.name = name
+        self.called = called
+
+    def __repr__(self) -> str:
+        return f"{self.name}(...)" if self.called else self.name
+
+
+def read_pickle(
+    file: BinaryIO,
+    functions: Mapping[str, Callable[..., Any]],
+    persistent: Callable[[Any], Any],
+) -> Any:
+    """What the pickle at a file's position stands for; the file is behind it then.
+
+    Args:
+        file: to be read from.
+        functions: what may be called, by its dotted name in the pickle. Gets arguments
+            from the pickle, so it must check them.
+        persistent: gets the pickle's name of a thing that is stored outside of it
+            (a tuple, as a rule) and returns the thing.
+
+    Returns:
+        Python's plain types, `Inert`, and what `functions` and `persistent` return.
+        Attributes that the pickle sets are dropped.
+
+    Raises:
+        BrokenPickle: see there; also where `functions` or `persistent` raise one of
+            Python's errors about values.
+    """
+    machine = _Machine(functions, persistent)
+    try:
+        for opcode, argument, _ in pickletools.genops(file):
+            if opcode.name == "STOP":
+                return machine.pop()
+            machine.run(opcode.name, argument)
+    except _BROKEN as error:
+        raise BrokenPickle(str(error).partition("\n")[0]) from None
+    raise BrokenPickle("ends early")
+
+
+class _Machine:
+    """The stack machine; its instructions are explained in `pickletools`."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, Callable[..., Any]],
+        persistent: Callable[[Any], Any],
+    ) -> None:
+        self.functions = functions
+        self.persistent = persistent
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self, name: str, argument: Any) -> None:
+        if name in _LITERALS:
+            value = _CONSTANTS[name]() if name in _CONSTANTS else argument
+            self.stack.append(value)
+        elif name in _IGNORED:
+            pass
+        elif name in _INSTRUCTIONS:
+            _INSTRUCTIONS[name](self, argument)
+        else:
+            raise ValueError(f"instruction {name} is not one of a checkpoint's")
+
+    def pop(self) -> Any:
+        value = self.stack.pop()
+        if value is _MARK:
+            raise ValueError("mark where a value should be")
+        return value
+
+    def pop_to_mark(self) -> list[Any]:
+        for place in range(len(self.stack) - 1, -1, -1):
+            if self.stack[place] is _MARK:
+                values = self.stack[place + 1 :]
+                del self.stack[place:]
+                return values
+        raise ValueError("values without their mark")
+
+    def push_tuple(self, count: int) -> None:
+        values = [self.pop() for _ in range(count)]
+        self.stack.append(tuple(reversed(values)))
+
+    def push_dict(self) -> None:
+        values = self.pop_to_mark()
+        self.stack.append({})
+        self.set_items(values)
+
+    def store(self, place: int) -> None:
+        self.memo[place] = self.stack[-1]
+
+    def extend(self, values: list[Any]) -> None:
+        """Appends to the list, or adds to the set, on the stack."""
+        target = self.stack[-1]
+        if isinstance(target, list):
+            target.extend(values)
+        elif isinstance(target, set):
+            target.update(map(_checked_key, values))
+        elif not isinstance(target, Inert):
+            raise TypeError(f"{type(target).__name__} grows by no items")
+
+    def set_items(self, values: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, dict):
+            keys = map(_checked_key, values[::2])
+            target.update(zip(keys, values[1::2], strict=True))
+        elif not isinstance(target, Inert):
+            raise TypeError(f"{type(target).__name__} has no items to set")
+
+    def call(self, function: Any, arguments: Any) -> None:
+        known = self.functions.get(function.name) if _is_name(function) else None
+        if known is not None and isinstance(arguments, tuple):
+            self.stack.append(known(*arguments))
+        else:
+            self.stack.append(Inert(getattr(function, "name", "nameless"), called=True))
+
+    def reduce(self) -> None:
+        arguments = self.pop()
+        self.call(self.pop(), arguments)
+
+    def new_with_keywords(self) -> None:
+        self.pop()
+        self.reduce()
+
+    def object_of_marked(self) -> None:
+        function, *arguments = self.pop_to_mark()
+        self.call(function, tuple(arguments))
+
+    def stack_global(self) -> None:
+        name = self.pop()
+        self.stack.append(Inert(f"{self.pop()}.{name}"))
+
+    def persist(self, name: Any) -> None:
+        self.stack.append(self.persistent(name))
+
+
+def _checked_key(key: Any) -> Any:
+    """A key of a dict or item of a set, which may be a tuple, but a flat one.
+
+    To hash tuples in tuples without end overflows the stack of Python itself.
+    """
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(part, tuple | frozenset) for part in parts):
+        raise TypeError("tuple in a tuple as a key")
+    return key
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, Inert) and not value.called
+
+
+# Instructions that push a constant, or the argument that is written behind them.
+_CONSTANTS: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+    "MARK": lambda: _MARK,
+}
+_LITERALS = {
+    *_CONSTANTS,
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "FLOAT", "BINFLOAT"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+    *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+}
+_IGNORED = {"PROTO", "FRAME"}
+_INSTRUCTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
+    "POP": lambda m, _: m.stack.pop(),
+    "POP_MARK": lambda m, _: m.pop_to_mark(),
+    "DUP": lambda m, _: m.stack.append(m.stack[-1]),
+    "TUPLE": lambda m, _: m.stack.append(tuple(m.pop_to_mark())),
+    "TUPLE1": lambda m, _: m.push_tuple(1),
+    "TUPLE2": lambda m, _: m.push_tuple(2),
+    "TUPLE3": lambda m, _: m.push_tuple(3),
+    "LIST": lambda m, _: m.stack.append(m.pop_to_mark()),
+    "DICT": lambda m, _: m.push_dict(),
+    "FROZENSET": lambda m, _: m.stack.append(
+        frozenset(map(_checked_key, m.pop_to_mark()))
+    ),
+    "APPEND": lambda m, _: m.extend([m.pop()]),
+    "APPENDS": lambda m, _: m.extend(m.pop_to_mark()),
+    "ADDITEMS": lambda m, _: m.extend(m.pop_to_mark()),
+    "SETITEM": lambda m, _: m.set_items([m.pop(), m.pop()][::-1]),
+    "SETITEMS": lambda m, _: m.set_items(m.pop_to_mark()),
+    "GET": lambda m, place: m.stack.append(m.memo[place]),
+    "BINGET": lambda m, place: m.stack.append(m.memo[place]),
+    "LONG_BINGET": lambda m, place: m.stack.append(m.memo[place]),
+    "PUT": lambda m, place: m.store(place),
+    "BINPUT": lambda m, place: m.store(place),
+    "LONG_BINPUT": lambda m, place: m.store(place),
+    "MEMOIZE": lambda m, _: m.store(len(m.memo)),
+    # The name is written as "module name".
+    "GLOBAL": lambda m, name: m.stack.append(Inert(name.replace(" ", "."))),
+    "STACK_GLOBAL": lambda m, _: m.stack_global(),
+    "EXT1": lambda m, code: m.stack.append(Inert(f"extension.{code}")),
+    "EXT2": lambda m, code: m.stack.append(Inert(f"extension.{code}")),
+    "EXT4": lambda m, code: m.stack.append(Inert(f"extension.{code}")),
+    "REDUCE": lambda m, _: m.reduce(),
+    "NEWOBJ": lambda m, _: m.reduce(),
+    "NEWOBJ_EX": lambda m, _: m.new_with_keywords(),
+    "OBJ": lambda m, _: m.object_of_marked(),
+    "INST": lambda m, name: m.call(
+        Inert(name.replace(" ", ".")), tuple(m.pop_to_mark())
+    ),
+    # Would set attributes, or call the object's own __setstate__.
+    "BUILD": lambda m, _: m.pop(),
+    "PERSID": lambda m, name: m.persist(name),
+    "BINPERSID": lambda m, _: m.persist(m.pop()),
+}
