@@ -9,7 +9,13 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.top_down.net import HeatmapNet
 
-__all__ = ["TransferReport", "freeze_groups", "layer_groups", "transfer_weights"]
+__all__ = [
+    "TransferReport",
+    "freeze_groups",
+    "layer_groups",
+    "transfer_weights",
+    "weighted_layers",
+]
 
 # Misfits that one error message lists; nets of another kind differ in hundreds.
 _MAX_LISTED = 20
@@ -45,13 +51,13 @@ def transfer_weights(source: keras.Model, target: HeatmapNet) -> TransferReport:
         InputError: a layer is absent from either net or has another shape there.
             The target is unchanged then.
     """
-    source_layers = _weighted_layers(source)
-    target_layers = _weighted_layers(target)
+    source_layers = weighted_layers(source)
+    target_layers = weighted_layers(target)
     if isinstance(source, HeatmapNet):
         wanted = [name for name in target_layers if name != "head"]
         surplus = source_layers.keys() - target_layers.keys() - {"head"}
     else:
-        wanted = list(_weighted_layers(target.backbone))
+        wanted = list(weighted_layers(target.backbone))
         surplus = source_layers.keys() - set(wanted)
     problems = [f"{name} is not in the target" for name in sorted(surplus)]
     values: dict[str, list[np.ndarray]] = {}
@@ -126,12 +132,12 @@ def freeze_groups(net: HeatmapNet, names: Iterable[str]) -> None:
             layer.trainable = group not in names
 
 
-def _weighted_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
+def weighted_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
     """The layers with weights of a net and of the models in it, by name."""
     layers: dict[str, keras.layers.Layer] = {}
     for layer in net.layers:
         if isinstance(layer, keras.Model):
-            layers.update(_weighted_layers(layer))
+            layers.update(weighted_layers(layer))
         elif layer.weights:
             layers[layer.name] = layer
     return layers
