@@ -6,6 +6,7 @@ import numpy as np
 
 from data_pipelines.images import decode_image
 from data_pipelines.people import PoseDataset
+from tfpose.errors import InputError
 from tfpose.top_down.crop import reduced_matrix, reduction, warp
 
 __all__ = ["DecodedImages"]
@@ -50,7 +51,8 @@ class DecodedImages:
             weights were tested.
 
         Raises:
-          InputError: the file is no image any more; names it.
+          InputError: the file is no image any more; names it, and says how to find
+            all like it.
         """
         factor = reduction(matrix) if antialias else 1
         photo = self._decoded(image, factor)
@@ -64,7 +66,13 @@ class DecodedImages:
         store = self._people.images
         height, width = (int(side) for side in self._people.image_sizes[image])
         name = store.describe(image)
-        pixels = decode_image(store.read(image), (height, width), name, factor)
+        try:
+            pixels = decode_image(store.read(image), (height, width), name, factor)
+        except InputError as error:
+            raise InputError(
+                f"{error}; `python -m data_pipelines.prepare` finds all such files "
+                "at once"
+            ) from None
         with self._lock:
             if pixels.nbytes <= self._left and key not in self._kept:
                 self._left -= pixels.nbytes

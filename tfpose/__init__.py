@@ -21,6 +21,9 @@ def _is_program() -> bool:
 
 # The commands import what they need: without Keras, `--help` answers at once.
 if not _is_program():
+    from tfpose.quiet_keras import import_keras
+
+    import_keras()
     from tfpose.backbones import hrnet, resnet  # noqa: F401
     from tfpose.top_down import net  # noqa: F401
 

@@ -14,10 +14,13 @@ _GREETINGS = (
 
 
 def import_keras() -> None:
-    """For programs, before their first line: keeps those two greetings off stderr.
+    """Keeps those two greetings off stderr, on which programs show their errors.
 
-    Whatever else comes up during the import is shown after it.
+    Whatever else comes up during the import is shown after it. Does nothing where
+    Keras has been imported already.
     """
+    if "keras" in sys.modules:
+        return
     # Also here: Bazel leaves out the package's `__init__` where nothing names it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()

@@ -2,9 +2,10 @@
 
 import os
 
-# Before anything imports TensorFlow, which prints pages otherwise; 0 shows them.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The engine is tf.distribute's: only an explicit wish comes before it.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# Before anything else imports TensorFlow: quietly.
+import tfpose  # noqa: E402, F401
 
 __all__ = []

@@ -57,5 +57,5 @@ def test_many_threads_keep_to_the_budget(people):
 
 def test_a_file_that_broke_is_named(people, tmp_path):
     (tmp_path / "3.png").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"3\.png"):
+    with pytest.raises(InputError, match=r"3\.png: .*data_pipelines.prepare"):
         _crops(DecodedImages(people), 1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -108,6 +109,17 @@ def test_help_lists_every_option():
     for field in dataclasses.fields(HSJPConfig):
         assert re.search(rf"--(\[no\])?{field.name}:", printed), field.name
     assert "--preset: <paper|small|demo>" in printed
+
+
+def test_errors_come_alone(tmp_path):
+    arguments = ["--dataset=coco", f"--data_dir={tmp_path}/no", f"--workdir={tmp_path}"]
+    command = [sys.executable, "-m", "trainers.top_down", *arguments]
+    # Without what tests set to keep TensorFlow quiet.
+    hushed = ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")
+    env = {k: v for k, v in os.environ.items() if k not in hushed}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env)
+    assert done.returncode == 2
+    assert done.stderr == f"error: data_dir {tmp_path}/no: no such folder\n"
 
 
 def test_flags_change_the_preset_they_name(command, monkeypatch):
