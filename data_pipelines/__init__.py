@@ -2,3 +2,5 @@
 
 # Before anything else imports TensorFlow: quietly.
 import tfpose  # noqa: F401
+
+__all__: list[str] = []
