@@ -1,0 +1,291 @@
+"""Published PyTorch weights in our nets."""
+
+import collections
+import dataclasses
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpose.errors import InputError
+from tfpose.top_down.net import HeatmapNet
+from tfpose.weights.torch_file import Checkpoint, TorchTensor, read_checkpoint
+from tfpose.weights.torch_names import Slot, torch_slots
+
+__all__ = ["CHANNEL_ORDERS", "PROTOCOLS", "Imported", "import_weights"]
+
+# How pixels came to the net that the weights are of. `auto`: BGR for SimpleBaseline's
+# own code, which hands on what OpenCV reads, RGB for all others.
+CHANNEL_ORDERS = ("auto", "rgb", "bgr")
+
+# How MMPose's nets are used; its plain heatmaps, DarkPose's and UDP's.
+_MMPOSE = {
+    "mmpose": {"geometry": "official", "decoder": "msra", "flip_shift": 1},
+    "mmpose_dark": {"geometry": "official", "decoder": "dark", "flip_shift": 1},
+    "mmpose_udp": {"geometry": "udp", "decoder": "udp", "flip_shift": 0},
+}
+
+# `auto`: the preset's own, for weights of MMPose the one its file speaks of.
+PROTOCOLS = ("auto", "preset", *_MMPOSE)
+
+# Tensors of one kind of fault that a message names.
+_MAX_LISTED = 5
+
+_COUNTER = "num_batches_tracked"
+
+# What ImageNet classifiers have and pose nets lack: the classifier; HRNet's layers
+# before it; and HRNet's last exchange to the outputs that a pose net does not read.
+_CLASSIFIER = re.compile(
+    r"(fc|classifier|incre_modules|downsamp_modules|final_layer)\..*"
+    r"|stage4\.2\.fuse_layers\.[1-3]\..*"
+)
+_HEAD = re.compile(r"final_layer\.(weight|bias)|deconv_layers\..*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """A net with imported weights.
+
+    Attributes:
+        model: heatmap net; a bare backbone where the file had no more.
+        num_tensors: tensors used.
+        num_parameters: numbers in them.
+        notes: lines that say what the file is and what was made of it.
+    """
+
+    model: keras.Model
+    num_tensors: int
+    num_parameters: int
+    notes: tuple[str, ...]
+
+
+def import_weights(
+    path: str | os.PathLike,
+    net: HeatmapNet,
+    channel_order: str = "auto",
+    protocol: str = "auto",
+) -> Imported:
+    """A pose net with the weights of a PyTorch checkpoint.
+
+    Reads what the official code of HRNet and SimpleBaseline saves, MMPose's HRNet and
+    ResNet heatmap nets, and ImageNet classifiers of the same backbones, of which only
+    the backbone is kept. The file may hold the tensors alone or a whole training
+    state. Nothing in it is run.
+
+    Args:
+        path: file that `torch.save` wrote.
+        net: freshly built, with its `info`. Its weights are overwritten, in part even
+            where the file turns out not to fit.
+        channel_order: one of `CHANNEL_ORDERS`. Weights that saw BGR get their first
+            kernel and image statistics turned round: the result takes RGB.
+        protocol: one of `PROTOCOLS`: how heatmaps are to be read, for the `info`.
+
+    Returns:
+        With a `model` whose `info`, if it is a pose net, has the source's file name and
+        SHA-256 under `source`.
+
+    Raises:
+        InputError: no checkpoint, or tensors are missing, unexpected, of another shape
+            or type, or not finite; names the first of each and counts them.
+    """
+    path = os.fspath(path)
+    _check_choice("channel_order", channel_order, CHANNEL_ORDERS)
+    _check_choice("protocol", protocol, PROTOCOLS)
+    if "caffe" in os.path.basename(path).lower():
+        raise InputError(
+            f"{path}: its name says Caffe-style ResNet, which has its strides on the "
+            "1x1 convolutions; expected PyTorch-style weights"
+        )
+    checkpoint = read_checkpoint(path)
+    names, from_mmpose = _official_names(checkpoint)
+    backbone_only = not any(_HEAD.fullmatch(name) for name in names)
+    target = net.backbone if backbone_only else net
+    slots = torch_slots(target)
+    ignored = [
+        name
+        for name in names
+        if name not in slots
+        and (name.endswith(_COUNTER) or (backbone_only and _CLASSIFIER.fullmatch(name)))
+    ]
+    _check_tensors(path, net.name, slots, names, checkpoint.others, ignored)
+    _fill(path, slots, names)
+
+    where = f"under {checkpoint.place!r} " if checkpoint.place else ""
+    kind = "MMPose's" if from_mmpose else "the official"
+    notes = [f"{len(slots)} tensors {where}by {kind} names", *_ignored_notes(ignored)]
+    num_parameters = sum(int(np.prod(slot.shape)) for slot in slots.values())
+    model = target
+    if backbone_only:
+        notes.append("no pose head: a bare backbone, for --init_from of a training")
+    else:
+        order = _channel_order(channel_order, net, from_mmpose, slots)
+        if order == "bgr":
+            model = _take_rgb(net, slots)
+            notes.append(
+                "weights that saw BGR; turned round, so that the net takes RGB"
+            )
+        info = model.info
+        settings = checkpoint.notes.get("cfg") or checkpoint.notes.get("config") or ""
+        chosen, said = _protocol(protocol, from_mmpose, settings, path)
+        if chosen != "preset":
+            info.update(_MMPOSE[chosen] | _blur_kernel(chosen, settings))
+        notes.append(f"protocol {chosen}{said}: " + _protocol_text(info))
+        info["source"] = {
+            "file": os.path.basename(path),
+            "sha256": _sha256(path),
+            "channel_order": order,
+            "protocol": chosen,
+        }
+        model.info = info
+    return Imported(model, len(slots), num_parameters, tuple(notes))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
+
+
+def _official_names(checkpoint: Checkpoint) -> tuple[dict[str, TorchTensor], bool]:
+    """Tensors by the official names, and whether they had MMPose's."""
+    prefixes = ("backbone.", "keypoint_head.", "head.")
+    if not any(name.startswith("backbone.") for name in checkpoint.tensors):
+        return checkpoint.tensors, False
+    renamed = {}
+    for name, tensor in checkpoint.tensors.items():
+        prefix = next((p for p in prefixes if name.startswith(p)), "")
+        renamed[name.removeprefix(prefix)] = tensor
+    return renamed, True
+
+
+def _check_tensors(
+    path: str,
+    net: str,
+    slots: dict[str, Slot],
+    tensors: dict[str, TorchTensor],
+    others: dict[str, str],
+    ignored: Iterable[str],
+) -> None:
+    known = {*slots, *ignored}
+    missing = [name for name in slots if name not in tensors]
+    unexpected = [name for name in tensors if name not in known]
+    unexpected += [f"{name} ({kind})" for name, kind in others.items()]
+    misshapen = [
+        f"{name} {_list(tensors[name].shape)} instead of {_list(slot.shape)}"
+        for name, slot in slots.items()
+        if name in tensors and tensors[name].shape != slot.shape
+    ]
+    faults = [
+        _count("missing", missing),
+        _count("unexpected", unexpected),
+        _count("of another shape", misshapen),
+    ]
+    if any(faults):
+        raise InputError(
+            f"{path}: does not fit {net}, of {len(slots)} tensors: "
+            + "; ".join(filter(None, faults))
+        )
+
+
+def _fill(path: str, slots: dict[str, Slot], tensors: dict[str, TorchTensor]) -> None:
+    """Copies one tensor after the other from the file into the net."""
+    strange = []
+    for name, slot in slots.items():
+        numbers = tensors[name].numbers()
+        if numbers.dtype.kind != "f":
+            strange.append(f"{name} of type {numbers.dtype}")
+        elif not np.isfinite(numbers).all():
+            strange.append(f"{name} with numbers that are not finite")
+        else:
+            with np.errstate(over="ignore"):
+                slot.fill(numbers.astype(np.float32))
+    if strange:
+        raise InputError(f"{path}: {_count('not usable', strange)}")
+
+
+def _count(fault: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = ", ..." if len(names) > _MAX_LISTED else ""
+    return f"{len(names)} {fault} ({', '.join(names[:_MAX_LISTED])}{more})"
+
+
+def _list(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _ignored_notes(ignored: list[str]) -> list[str]:
+    groups = collections.Counter(
+        name.partition(".")[0] for name in ignored if not name.endswith(_COUNTER)
+    )
+    if not groups:
+        return []
+    parts = ", ".join(f"{name}.* ({count})" for name, count in groups.items())
+    return [f"not used, of the classifier: {parts}"]
+
+
+def _channel_order(
+    asked: str, net: HeatmapNet, from_mmpose: bool, slots: dict[str, Slot]
+) -> str:
+    if asked != "auto":
+        return asked
+    simple_baseline = "layer4.0.conv1.weight" in slots and not from_mmpose
+    return "bgr" if simple_baseline and net.deconv_filters else "rgb"
+
+
+def _take_rgb(net: HeatmapNet, slots: dict[str, Slot]) -> HeatmapNet:
+    """The net that does on RGB what the given one does on BGR."""
+    kernel = slots["conv1.weight"].variable
+    kernel.assign(keras.ops.flip(kernel, axis=2))
+    config = {**net.get_config(), "backbone": net.backbone}
+    config["image_mean"] = net.image_mean[::-1]
+    config["image_std"] = net.image_std[::-1]
+    turned = HeatmapNet(**config)
+    for layer in net.layers:
+        if layer is not net.backbone and layer.weights:
+            turned.get_layer(layer.name).set_weights(layer.get_weights())
+    return turned
+
+
+def _protocol(
+    asked: str, from_mmpose: bool, settings: str, path: str
+) -> tuple[str, str]:
+    """The protocol's name, and where it is from."""
+    if asked != "auto":
+        return asked, ""
+    if not from_mmpose:
+        return "preset", ""
+    text, said = settings, "by the settings in the file"
+    udp = r"UDPHeatmap|use_udp\s*=\s*True"
+    dark = r"unbiased\s*=\s*True|post_process\s*=\s*.unbiased"
+    if not text:
+        text, said = os.path.basename(path), "by the file's name; see --protocol"
+        udp, dark = (rf"(^|[^a-z]){word}([^a-z]|$)" for word in ("udp", "dark"))
+    for name, pattern in {"mmpose_udp": udp, "mmpose_dark": dark}.items():
+        if re.search(pattern, text):
+            return name, f" ({said})"
+    return "mmpose", f" ({said})"
+
+
+def _blur_kernel(protocol: str, settings: str) -> dict[str, int]:
+    """What MMPose blurs heatmaps with before it refines peaks: 11 at any sigma, but
+    for what its settings say."""
+    if protocol == "mmpose":
+        return {}
+    said = re.search(
+        r"(?:blur_kernel_size|modulate_kernel)\s*=\s*(\d{1,2})\b", settings
+    )
+    return {"blur_kernel": int(said.group(1)) if said else 11}
+
+
+def _protocol_text(info: dict[str, Any]) -> str:
+    names = ("geometry", "decoder", "flip_shift")
+    return ", ".join(f"{name} {info.get(name, 'unknown')}" for name in names)
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
