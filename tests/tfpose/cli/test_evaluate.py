@@ -1,0 +1,265 @@
+"""The evaluation protocol from end to end, on real labels and real detections."""
+
+import contextlib
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from tfpose.cli import evaluate as module
+from tfpose.cli.commands import main
+from tfpose.codecs.geometry import GEOMETRIES
+from tfpose.skeletons import get_skeleton
+from tfpose.top_down.crop import transform_points
+from tfpose.top_down.net import build_heatmap_net
+
+COCO17 = get_skeleton("coco17")
+FIGURES = "ap ap50 ap75 apm apl ar ar50 ar75 arm arl".split()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    info = {
+        "skeleton": COCO17.to_dict(),
+        "sigma": 1.0,
+        "decoder": "quarter",
+        "geometry": "official",
+        "flip_shift": 1,
+    }
+    net = build_heatmap_net("hrnet_tiny", (64, 48), 17, info=info)
+    path = tmp_path_factory.mktemp("model") / "pose.keras"
+    net.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def folder(shared_data, tmp_path):
+    """Four photos of val2017 with their labels."""
+    source, target = shared_data / "formats" / "coco", tmp_path / "val"
+    (target / "images").mkdir(parents=True)
+    shutil.copy(source / "test_coco.json", target / "val.json")
+    for photo in source.glob("*.jpg"):
+        shutil.copy(photo, target / "images")
+    return target
+
+
+@pytest.fixture
+def detections(shared_data):
+    return shared_data / "formats" / "coco" / "test_coco_det_AP_H_56.json"
+
+
+@pytest.fixture
+def knowing(monkeypatch, folder):
+    """A net that finds the first labelled pose of each image, off a little."""
+    document = json.loads((folder / "val.json").read_text())
+    poses = {}
+    for annotation in document["annotations"]:
+        if annotation["num_keypoints"]:
+            points = np.reshape(annotation["keypoints"], (17, 3))[:, :2]
+            poses.setdefault(annotation["image_id"], points.astype(float))
+
+    def locate(estimator, sampler):
+        rng = np.random.default_rng(0)
+        people = sampler.people
+        ids = people.image_ids[people.image_index]
+        points = np.stack([poses[int(image_id)] for image_id in ids])
+        points = points + rng.normal(0, 3, (len(ids), 1, 2))
+        scores = rng.uniform(0, 1, (len(ids), 17)).astype(np.float32)
+        return transform_points(sampler.matrices, points), scores
+
+    monkeypatch.setattr(module, "_locate", locate)
+
+
+def _run(tmp_path, *arguments):
+    out = tmp_path / "report.json"
+    main(["evaluate", *map(str, arguments), "--out", str(out)])
+    return json.loads(out.read_text())
+
+
+def _refusal(capsys, *arguments):
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", *map(str, arguments)])
+    assert stop.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def _coco_figures(labels, results):
+    """What pycocotools makes of the two files by itself."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(labels))
+        judged = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
+        judged.evaluate()
+        judged.accumulate()
+        judged.summarize()
+    return judged.stats
+
+
+def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
+    written = tmp_path / "poses.json"
+    arguments = ("--model", model, "--data_dir", folder, "--detections", detections)
+    report = _run(tmp_path, *arguments, "--write_results", written)
+    shown = capsys.readouterr().out
+    # Each switch is named, in print and in the file.
+    assert report["protocol"] == {
+        "boxes": "118 of 118 detections with a score of at least 0 from "
+        "test_coco_det_AP_H_56.json",
+        "flip test": "yes, shifted by 1",
+        "geometry": "official",
+        "decoder": "quarter",
+        "smoothing kernel": 5,
+        "pixels averaged before strong shrinks": "no",
+        "poses ranked by": "box score x mean of joint scores above 0.2",
+        "oks nms": 0.9,
+        "sigmas": COCO17.sigmas_source,
+        "areas": "annotated segment areas",
+        "people": 12,
+        "images": 4,
+        "poses": report["protocol"]["poses"],
+    }
+    for name, value in report["protocol"].items():
+        assert f"{name}: {value}" in shown
+    assert "no pck: a detector's boxes belong to no labelled person" in report["notes"]
+    assert not any(name.startswith("pck") for name in report["figures"])
+    # Nearly all poses of an image are alike: suppression leaves few.
+    records = json.loads(written.read_text())
+    assert 4 <= len(records) == report["protocol"]["poses"] < 118
+    assert len(records[0]["bbox"]) == 4
+    expected = _coco_figures(folder / "val.json", written)
+    assert 0.02 < expected[0] < 0.9
+    for name, value in zip(FIGURES, expected, strict=True):
+        assert report["figures"][name] == pytest.approx(value, abs=2e-4), name
+    # The written poses by themselves give the same.
+    again = _run(tmp_path, "--results", written, "--data_dir", folder)
+    assert again["figures"] == pytest.approx(report["figures"], abs=2e-4)
+    assert again["protocol"]["source of poses"] == str(written)
+    assert "no pck: poses of a file belong to no labelled person" in again["notes"]
+
+
+def test_switches_change_what_is_ranked_and_kept(
+    knowing, folder, model, detections, tmp_path
+):
+    arguments = ("--model", model, "--data_dir", folder, "--detections", detections)
+    written = tmp_path / "poses.json"
+
+    def poses(*more):
+        report = _run(tmp_path, *arguments, "--write_results", written, *more)
+        records = json.loads(written.read_text())
+        return report, np.array([record["score"] for record in records])
+
+    boxes = json.loads(detections.read_text())
+    box_scores = np.array([record["score"] for record in boxes])
+    report, scores = poses("--nms_threshold", 1, "--no_rescore")
+    assert np.array_equal(scores, box_scores)
+    assert report["protocol"]["oks nms"] == "none"
+    assert report["protocol"]["poses ranked by"] == "box score"
+    _, ranked = poses("--nms_threshold", 1)
+    joints = np.random.default_rng(0)
+    joints.normal(0, 3, (118, 1, 2))
+    heights = joints.uniform(0, 1, (118, 17)).astype(np.float32)
+    counted = np.where(heights > 0.2, heights, 0).sum(1) / (heights > 0.2).sum(1)
+    assert np.allclose(ranked, box_scores * counted)
+    report, scores = poses("--nms_threshold", 1, "--box_threshold", 0.5)
+    assert len(scores) == (box_scores >= 0.5).sum()
+    assert "score of at least 0.5" in report["protocol"]["boxes"]
+    _, few = poses("--nms_threshold", 0.2)
+    _, more = poses("--nms_threshold", 0.99)
+    assert len(few) < len(more) < 118
+
+
+def test_model_says_and_options_override(folder, model, detections, tmp_path):
+    arguments = ("--model", model, "--data_dir", folder)
+    report = _run(tmp_path, *arguments)
+    assert report["protocol"]["boxes"] == "ground truth"
+    assert {"pck", "ap", "ar"} <= set(report["figures"])
+    more = ("--geometry", "half_pixel", "--decoder", "argmax", "--no_flip_test")
+    said = _run(tmp_path, *arguments, *more)["protocol"]
+    assert said["geometry"] == "half_pixel" and said["decoder"] == "argmax"
+    assert said["flip test"] == "no"
+    assert said["pixels averaged before strong shrinks"] == "yes"
+
+
+def test_true_boxes_find_true_keypoints_in_each_geometry(
+    knowing, folder, model, tmp_path
+):
+    """Crops and the way back are of one geometry: the poses come back unmoved."""
+    arguments = ("--model", model, "--data_dir", folder, "--nms_threshold", 1)
+    figures = [
+        _run(tmp_path, *arguments, "--geometry", geometry)["figures"]
+        for geometry in GEOMETRIES
+    ]
+    assert figures[0]["ap"] > 0.02
+    for other in figures[1:]:
+        assert other == pytest.approx(figures[0], abs=1e-6)
+
+
+def test_refusals(folder, model, detections, tmp_path, capsys):
+    def refused(*arguments):
+        return _refusal(capsys, *arguments, "--data_dir", folder)
+
+    net = ("--model", model)
+    found = (*net, "--detections", detections)
+    assert "geometry is 'biased'" in refused(*net, "--geometry", "biased")
+    assert "decoder is 'Dark'" in refused(*net, "--decoder", "Dark")
+    assert "flip_shift is 3" in refused(*net, "--flip_shift", 3)
+    assert "nms_threshold: expected 0 to 1" in refused(*found, "--nms_threshold", 2)
+    line = refused(*net, "--box_threshold", 0.2)
+    assert "but no detections" in line
+    assert "none.json" in refused(*net, "--detections", "none.json")
+    poses = tmp_path / "poses.json"
+    poses.write_text("[]")
+    for more in (("--no_flip_test",), ("--detections", detections), ("--no_rescore",)):
+        line = refused("--results", poses, *more)
+        assert "is given, but results are poses already" in line
+    line = refused("--results", poses, "--write_results", tmp_path / "again.json")
+    assert "write_results is given" in line
+    record = {"image_id": 785, "category_id": 1, "score": 1, "keypoints": [1] * 42}
+    poses.write_text(json.dumps([record]))
+    assert "has 42 values of keypoints, expected 51" in refused("--results", poses)
+    poses.write_text(json.dumps([{**record, "image_id": 5, "keypoints": [1] * 51}]))
+    line = refused("--results", poses)
+    assert "image ids that are not evaluated, the first is 5" in line
+
+
+def test_detections_of_another_split_are_refused(folder, model, tmp_path, capsys):
+    other = tmp_path / "found.json"
+    record = {"image_id": 9, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 1}
+    other.write_text(json.dumps([record]))
+    arguments = ("--model", model, "--data_dir", folder, "--detections", other)
+    assert "image_id 9 is not in the data set" in _refusal(capsys, *arguments)
+
+
+def test_unknown_areas_need_a_word(
+    knowing, folder, model, detections, tmp_path, capsys
+):
+    labels = folder / "val.json"
+    document = json.loads(labels.read_text())
+    for annotation in document["annotations"]:
+        annotation.pop("area")
+    labels.write_text(json.dumps(document))
+    arguments = ("--model", model, "--data_dir", folder)
+    line = _refusal(capsys, *arguments, "--detections", detections)
+    assert "truth.areas is unknown for 12 of 12" in line and "box_area_factor" in line
+    # With true boxes there is a PCK, and the reason why there is no AP.
+    report = _run(tmp_path, *arguments)
+    assert "ap" not in report["figures"] and "pck" in report["figures"]
+    assert any("no ap: truth.areas is unknown" in note for note in report["notes"])
+    more = ("--detections", detections, "--box_area_factor", 0.53)
+    report = _run(tmp_path, *arguments, *more)
+    assert report["protocol"]["areas"] == "0.53 x box area for 12 of 12 people"
+    assert report["figures"]["ap"] > 0
+
+
+def test_joints_without_sigmas_have_no_average_precision(folder, tmp_path, capsys):
+    names = [f"point_{index}" for index in range(17)]
+    document = json.loads((folder / "val.json").read_text())
+    document["categories"][0]["keypoints"] = names
+    (folder / "val.json").write_text(json.dumps(document))
+    poses = tmp_path / "poses.json"
+    poses.write_text("[]")
+    line = _refusal(capsys, "--results", poses, "--data_dir", folder)
+    assert "has no OKS sigmas" in line
