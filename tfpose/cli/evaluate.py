@@ -174,8 +174,9 @@ class _Report:
 
 def _refuse_unused(protocol: Protocol, write: str) -> None:
     """Choices that poses from a file are past."""
-    free = {"box_area_factor": protocol.box_area_factor}
-    for name, value in dataclasses.asdict(Protocol(**free)).items():
+    unused = dataclasses.asdict(Protocol())
+    del unused["box_area_factor"]
+    for name, value in unused.items():
         if getattr(protocol, name) != value:
             raise InputError(f"{name} is given, but results are poses already")
     if write:

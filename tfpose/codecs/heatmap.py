@@ -174,14 +174,14 @@ class HeatmapCodec:
         cells = self.to_cells(ops.cast(keypoints, "float32"))
         # An absent joint may carry NaN: it must not reach the exponential.
         cells = ops.where(present[..., None], cells, 0.0)
-        nearest = _nearest_cell(cells) if self._bounded else None
+        nearest = _nearest_cell(cells)
         centres = nearest if self.rounded else cells
         scale = -0.5 / self.sigma**2
         sides = []
         for axis, size in ((1, self.heatmap_size[0]), (0, self.heatmap_size[1])):
             places = ops.arange(size, dtype="float32")[None, :, None]
             side = ops.exp(scale * ops.square(places - centres[:, None, :, axis]))
-            if nearest is not None:
+            if self._bounded:
                 away = ops.abs(places - nearest[:, None, :, axis])
                 side = side * ops.cast(away <= 3 * self.sigma, "float32")
             sides.append(side)
