@@ -338,3 +338,48 @@ def test_real_photos(shared_data):
     assert batch["image"].shape == (8, 64, 48, 3)
     assert batch["weights"].numpy().mean() > 0.5
     assert cv2.Laplacian(batch["image"].numpy()[0], cv2.CV_64F).std() > 1
+
+
+def test_half_body_about_the_mean_of_its_joints(crowd_of):
+    people = crowd_of(20)
+    change = dataclasses.replace(
+        NOTHING, half_body_probability=1.0, half_body_centre="mean"
+    )
+    matrices = TopDownTraining(people, SIZE, 1, 0, change)._plans[0][1]
+    lower = [
+        joint.endswith(("hip", "knee", "ankle")) for joint in people.skeleton.joints
+    ]
+    middle = [(SIZE[1] - 1) / 2, (SIZE[0] - 1) / 2]
+    for matrix, pose in zip(matrices, people.keypoints[..., :2], strict=True):
+        means = np.stack([pose[~np.array(lower)].mean(0), pose[lower].mean(0)])
+        shown = means @ matrix[:, :2].T + matrix[:, 2]
+        assert np.abs(shown - middle).max(axis=1).min() < 1e-3
+
+
+def test_truncated_draws_are_mmposes(crowd_of):
+    people = crowd_of(4000)
+    change = dataclasses.replace(
+        NOTHING,
+        scale=0.5,
+        rotation=80.0,
+        rotation_probability=0.6,
+        shift=0.16,
+        draws="truncated",
+    )
+    sampler = TopDownTraining(people, SIZE, 100, 0, change)
+    _, matrices, _ = sampler._plans[0]
+    size = sampler.sizes[:, 0]
+    scale = SIZE[1] / (np.linalg.norm(matrices[:, 0, :2], axis=1) * size)
+    # A normal truncated at one deviation: nothing piles up at the bounds.
+    assert 0.5 < scale.min() < 0.51 and 1.49 < scale.max() < 1.5
+    assert (scale - 1).std() == pytest.approx(0.5 * 0.5396, abs=0.01)
+    angle = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    assert (angle != 0).mean() == pytest.approx(0.6, abs=0.03)
+    assert 79 < np.abs(angle).max() < 80
+    middle = [(SIZE[1] - 1) / 2, (SIZE[0] - 1) / 2, 1]
+    full = np.concatenate([matrices, np.tile([0, 0, 1], (len(matrices), 1, 1))], 1)
+    seen = (np.linalg.inv(full) @ middle)[:, :2]
+    shift = (seen - sampler.centres) / sampler.sizes
+    shifted = np.abs(shift).max(axis=1) > 1e-9
+    assert shifted.mean() == pytest.approx(0.3, abs=0.03)
+    assert 0.155 < np.abs(shift).max() <= 0.16
