@@ -4,8 +4,10 @@ import dataclasses
 import json
 import math
 import pathlib
+import sys
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -304,10 +306,15 @@ def _locate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints `[P, J, 2]` in input pixels and scores `[P, J]` of all samples."""
     locate = tf.function(estimator.locate)
+    batches = -(-len(sampler) // _BATCH_SIZE)
+    progress = keras.utils.Progbar(
+        batches, verbose=int(sys.stdout.isatty()), unit_name="batch"
+    )
     found = []
     try:
         for batch in evaluation_batches(sampler, len(sampler), _BATCH_SIZE):
             found.append([part.numpy() for part in locate(batch["image"])])
+            progress.update(len(found))
     except tf.errors.OpError as error:
         raise input_error(error) from None
     keypoints, scores = zip(*found, strict=True)
