@@ -261,7 +261,7 @@ def test_crops_have_the_same_pixels(shared_data, original):
     path = shared_data / "formats" / "coco" / "000000000785.jpg"
     share, most = crop_difference(original, decode_image(path.read_bytes()))
     # OpenCV looks at 32nds of a pixel, and float32 may fall to the other side.
-    assert share < 0.01 and most < 32
+    assert share < 1e-3 and most <= 2
 
 
 def flip_difference(original: str, shift: int) -> float:

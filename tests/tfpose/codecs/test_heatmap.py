@@ -152,15 +152,20 @@ def test_inside_counts_whole_pixels_and_the_margin() -> None:
     np.testing.assert_array_equal(CODEC.inside(keypoints, margin=24), [[1, 1, 1, 1]])
 
 
-def test_xla_gives_the_same_points() -> None:
-    keypoints = _random_keypoints(CODEC, margin=10, count=9)
+@pytest.mark.parametrize(
+    ("geometry", "method"), [("half_pixel", "dark"), ("tokenpose", "dark")]
+)
+def test_xla_gives_the_same_points(geometry: str, method: str) -> None:
+    codec = HeatmapCodec((128, 96), geometry=geometry, rounded=geometry != "half_pixel")
+    keypoints = _random_keypoints(codec, margin=10, count=9)
 
     @tf.function(jit_compile=True)
     def compiled(points: tf.Tensor) -> tf.Tensor:
-        return CODEC.decode(CODEC.encode(points, tf.ones((2, 9))), "dark")[0]
+        weights = tf.ones((2, 9)) * codec.reaches(points)
+        return codec.decode(codec.encode(points, weights), method)[0]
 
     np.testing.assert_allclose(
-        compiled(keypoints), _round_trip(CODEC, keypoints, "dark"), atol=1e-3
+        compiled(keypoints), _round_trip(codec, keypoints, method), atol=1e-3
     )
 
 
@@ -168,10 +173,14 @@ def test_xla_gives_the_same_points() -> None:
 def test_decoding_converts_to_builtin_litert_operators() -> None:
     keypoints = _random_keypoints(CODEC, margin=10, count=9)[:1]
     heatmaps = np.asarray(CODEC.encode(keypoints, np.ones((1, 9))))
+    methods = DECODE_METHODS
 
     @tf.function(input_signature=[tf.TensorSpec(heatmaps.shape, tf.float32)])
     def decode(maps: tf.Tensor) -> tf.Tensor:
-        return tf.stack([CODEC.decode(maps, method)[0] for method in DECODE_METHODS])
+        codecs = CODEC, HeatmapCodec((128, 96), geometry="official")
+        return tf.stack(
+            [codec.decode(maps, method)[0] for codec in codecs for method in methods]
+        )
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [decode.get_concrete_function()], decode
