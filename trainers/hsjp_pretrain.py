@@ -24,7 +24,7 @@ from tfpose.hsjp.loss import jigsaw_loss
 from tfpose.hsjp.picture import draw_puzzle
 from tfpose.hsjp.puzzle import check_puzzle, nearest_cells, plateau_loss
 from tfpose.metrics.jigsaw import jigsaw_scores
-from tfpose.top_down.net import build_heatmap_net
+from tfpose.top_down.net import build_heatmap_net, find_net
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.config import RunConfig, option
@@ -92,6 +92,7 @@ class HSJPConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        find_net(self.net)
         check_puzzle(self.input_size, self.grid, self.sigma)
         HeatmapCodec(self.input_size)
 

@@ -6,6 +6,7 @@ from data_pipelines.datasets import DATASETS
 from data_pipelines.top_down import PoseAugmentation
 from tfpose.codecs.geometry import GEOMETRIES
 from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
+from tfpose.top_down.net import find_net
 from trainers.config import RunConfig, option
 
 __all__ = ["PRESETS", "TopDownConfig"]
@@ -77,6 +78,7 @@ class TopDownConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        find_net(self.net)
         self.codec()
 
     @property

@@ -86,6 +86,7 @@ def test_impossible_values_are_refused_by_name(values, message):
         (["--preset=huge"], "error: preset: got huge: .*paper.small.demo"),
         (["--epoch=3"], "error: .*'epoch'"),
         (["--lr_drop_epochs=3,x"], "error: lr_drop_epochs: .*int values, got '3,x'"),
+        (["--net=hrnet_huge"], "error: unknown net 'hrnet_huge'; expected one of "),
         (["--dataset=coko"], "error: dataset: got coko: "),
         (["oops"], "error: unexpected argument 'oops'"),
         ([], "error: workdir: give a folder"),

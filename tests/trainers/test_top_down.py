@@ -69,6 +69,7 @@ def test_start_from_a_pretrained_net_or_backbone(config, pretrained, tmp_path, b
     assert task.net.info["skeleton"]["joints"][0] == "right_shoulder"
 
 
+@pytest.mark.slow
 def test_resnet_backbone_starts_a_resnet(config, tmp_path):
     source = build_heatmap_net("resnet50", (32, 32), 4)
     source.backbone.save(tmp_path / "resnet.keras")
@@ -97,10 +98,49 @@ def test_what_does_not_fit_is_refused_in_one_line(config, values, message):
     assert "\n" not in str(refusal.value)
 
 
-def test_pretraining_of_another_net_is_refused(config, pretrained):
-    wide = dataclasses.replace(config, net="hrnet_w16", init_from=str(pretrained[1]))
-    with pytest.raises(InputError, match="do not fit"):
-        make_task(wide)
+def test_what_does_not_fit_is_refused_before_data_are_read(config, pretrained):
+    away = dataclasses.replace(config, data_dir="/no/data")
+    wide = dataclasses.replace(away, net="hrnet_w16", init_from=str(pretrained[1]))
+    for values, message in (
+        (wide, "do not fit"),
+        (dataclasses.replace(away, freeze=("stage9",)), "unknown layer groups"),
+        (dataclasses.replace(away, init_from="/no.keras"), "/no.keras: no such file"),
+        (dataclasses.replace(away, init_from=str(pretrained[1])), "/no/data: no such"),
+    ):
+        with pytest.raises(InputError, match=message):
+            make_task(values)
+
+
+def test_initial_weights_are_the_seeds_alone(config, pretrained):
+    fresh = make_task(config).net.get_weights()
+    started = make_task(dataclasses.replace(config, init_from=str(pretrained[1])))
+    # The head has its own weights, whatever was loaded and built before.
+    for one, two in zip(fresh[-2:], started.net.get_weights()[-2:], strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_net_says_how_its_heatmaps_are_read(config):
+    task = make_task(
+        dataclasses.replace(
+            config,
+            geometry="official",
+            rounded_targets=True,
+            flip_shift=1,
+            decoder="quarter",
+        )
+    )
+    info = task.net.info
+    assert (info["geometry"], info["flip_shift"]) == ("official", 1)
+    assert (info["decoder"], info["sigma"]) == ("quarter", 1.0)
+    assert task.model.codec.rounded and task.model.codec.geometry == "official"
+    assert task.estimator.geometry == task.sampler.geometry == "official"
+    batch = {k: np.asarray(v)[None] for k, v in task.sampler(0).items()}
+    target, weights = task.model.targets(batch)
+    # Rounded: the highest cell is exactly 1, if it is well on the map.
+    clear = np.asarray(task.model.codec.inside(batch["keypoints"], -4))[0] > 0
+    clear &= np.asarray(weights)[0] > 0
+    assert clear.any()
+    np.testing.assert_array_equal(np.asarray(target)[0].max(axis=(0, 1))[clear], 1)
 
 
 @pytest.mark.slow

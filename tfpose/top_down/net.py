@@ -12,7 +12,14 @@ from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
 
-__all__ = ["IMAGE_MEAN", "IMAGE_STD", "NETS", "HeatmapNet", "build_heatmap_net"]
+__all__ = [
+    "IMAGE_MEAN",
+    "IMAGE_STD",
+    "NETS",
+    "HeatmapNet",
+    "build_heatmap_net",
+    "find_net",
+]
 
 # ImageNet statistics of RGB in 0..1, which every published pose weight assumes.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -200,6 +207,21 @@ class HeatmapNet(keras.Model):
         return cls(**{**config, "backbone": backbone})
 
 
+def find_net(net: str) -> dict[str, Any]:
+    """What a net of that name is made of: an entry of `NETS`, or one like it.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    wide = re.fullmatch(r"hrnet_w([1-9]\d*)", net)
+    if net in NETS:
+        return NETS[net]
+    if wide:
+        return {"backbone": HRNet, "arguments": {"width": int(wide.group(1))}}
+    names = ", ".join([*NETS, "hrnet_w<width>"])
+    raise InputError(f"unknown net {net!r}; expected one of {names}")
+
+
 def build_heatmap_net(
     net: str,
     input_size: Sequence[int],
@@ -225,14 +247,7 @@ def build_heatmap_net(
     Raises:
         InputError: the name is unknown or a number is impossible.
     """
-    wide = re.fullmatch(r"hrnet_w([1-9]\d*)", net)
-    if net in NETS:
-        config = NETS[net]
-    elif wide:
-        config = {"backbone": HRNet, "arguments": {"width": int(wide.group(1))}}
-    else:
-        names = ", ".join([*NETS, "hrnet_w<width>"])
-        raise InputError(f"unknown net {net!r}; expected one of {names}")
+    config = find_net(net)
     if len(input_size) != 2 or min(input_size) < 32:
         raise InputError(
             f"input_size {tuple(input_size)} cannot be used; expected (height, width) "
