@@ -18,12 +18,22 @@ from pycocotools.cocoeval import COCOeval
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
-__all__ = ["PosePredictions", "PoseTruth", "oks_average_precision", "rescore"]
+__all__ = [
+    "PoseMatches",
+    "PosePredictions",
+    "PoseTruth",
+    "match_poses",
+    "oks_average_precision",
+    "rescore",
+]
 
 _STATISTICS = (
     *("AP", "AP50", "AP75", "APM", "APL"),
     *("AR", "AR50", "AR75", "ARM", "ARL"),
 )
+_MEDIUM = 32**2
+_LARGEST = 1e10
+_MOST_POSES = 20
 _RANGES = {"M": "medium area (32^2 to 96^2 px)", "L": "large area (above 96^2 px)"}
 
 
@@ -63,6 +73,23 @@ class PosePredictions:
     keypoints: np.ndarray
     joint_scores: np.ndarray
     person_scores: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class PoseMatches:
+    """Which labelled person each pose was meant for.
+
+    Attributes:
+        rows: int64 `[Q]`, row of the truth for each pose; -1 for none.
+        counted: bool `[P]`, the labelled people: no crowds, at least one joint.
+        areas: float64 `[P]`, square pixels, of the counted people at least.
+        area_source: where the areas are from, for reports.
+    """
+
+    rows: np.ndarray
+    counted: np.ndarray
+    areas: np.ndarray
+    area_source: str
 
 
 def rescore(
@@ -105,14 +132,90 @@ def oks_average_precision(
     Returns:
         Floats in 0..1: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL. A figure
         is -1 where no labelled person falls into its range, and `notes` says which.
-        Further: `people` (labelled people counted), `area_source` and
-        `sigmas_source` (texts), `notes` (list of texts).
+        Further: `ap_by_oks` (10 values, AP at each of .50:.05:.95 alone), `people`
+        (labelled people counted), `area_source` and `sigmas_source` (texts), `notes`
+        (list of texts).
 
     Raises:
         InputError: no sigmas, shapes that do not fit, not a single labelled person,
             an unknown area without `box_area_factor`, an unknown image, or
             predictions that are not finite.
     """
+    evaluation, matches = _prepare(
+        truth, predictions, skeleton, image_ids, box_area_factor
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    result: dict[str, Any] = {
+        name: float(value)
+        for name, value in zip(_STATISTICS, evaluation.stats, strict=True)
+    }
+    # Of thresholds, recalls, categories, area ranges (the first is all), poses.
+    precision = evaluation.eval["precision"][:, :, 0, 0, 0]
+    result["ap_by_oks"] = precision.mean(axis=1).tolist()
+    result["people"] = int(matches.counted.sum())
+    result["area_source"] = matches.area_source
+    result["sigmas_source"] = skeleton.sigmas_source
+    result["notes"] = [
+        f"{name} is -1: no labelled person of {_RANGES[name[-1]]}"
+        for name in ("APM", "APL", "ARM", "ARL")
+        if result[name] < 0
+    ]
+    return result
+
+
+def match_poses(
+    truth: PoseTruth,
+    predictions: PosePredictions,
+    skeleton: Skeleton,
+    threshold: float,
+    image_ids: np.ndarray | None = None,
+    box_area_factor: float | None = None,
+) -> PoseMatches:
+    """The person that each pose was meant for, by COCO's rule.
+
+    Image by image and from the best of at most 20 poses down, each takes the person of
+    highest OKS who is still free. As in Ronchi and Perona's analysis, people below 32^2
+    px come last, and a pose that falls to a crowd or to a person without a labelled
+    joint is out of the question: its row is -1, too.
+
+    Args:
+        truth: labelled people.
+        predictions: predicted people.
+        skeleton: joints of both; needs sigmas.
+        threshold: least OKS of a match, above 0 and at most 1.
+        image_ids: see `oks_average_precision`.
+        box_area_factor: likewise.
+
+    Raises:
+        InputError: as `oks_average_precision`.
+    """
+    evaluation, matches = _prepare(
+        truth, predictions, skeleton, image_ids, box_area_factor
+    )
+    evaluation.params.iouThrs = [threshold]
+    evaluation.params.areaRng = [[_MEDIUM, _LARGEST]]
+    evaluation.params.areaRngLbl = ["all"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+    for image in filter(None, evaluation.evalImgs):
+        # Numbers start at 1, where 0 says that there is no match.
+        numbers = np.asarray(image["dtIds"], np.int64)
+        matches.rows[numbers - 1] = image["dtMatches"][0].astype(np.int64) - 1
+    matches.rows[~matches.counted[matches.rows]] = -1
+    return matches
+
+
+def _prepare(
+    truth: PoseTruth,
+    predictions: PosePredictions,
+    skeleton: Skeleton,
+    image_ids: np.ndarray | None,
+    box_area_factor: float | None,
+) -> tuple[COCOeval, PoseMatches]:
+    """An evaluation that has not run yet, of checked input, and no match so far."""
     if skeleton.sigmas is None:
         raise InputError(
             f"skeleton {skeleton.name!r} has no OKS sigmas; use PCK, or a skeleton "
@@ -123,33 +226,20 @@ def oks_average_precision(
     known = truth.image_ids if image_ids is None else np.asarray(image_ids)
     _refuse_unknown(truth.image_ids, known, "truth")
     _refuse_unknown(predictions.image_ids, known, "predictions")
-    labelled = (truth.keypoints[..., 2] > 0).any(axis=1) & ~crowd
-    if not labelled.any():
+    counted = (truth.keypoints[..., 2] > 0).any(axis=1) & ~crowd
+    if not counted.any():
         raise InputError("truth has no labelled person, expected at least one")
-    areas, area_source = _areas(truth, labelled, box_area_factor)
+    areas, area_source = _areas(truth, counted, box_area_factor)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(
             _coco_table(known, _truth_rows(truth, areas, crowd)),
             _coco_table(known, _prediction_rows(predictions)),
             "keypoints",
         )
-        evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    result: dict[str, Any] = {
-        name: float(value)
-        for name, value in zip(_STATISTICS, evaluation.stats, strict=True)
-    }
-    result["people"] = int(labelled.sum())
-    result["area_source"] = area_source
-    result["sigmas_source"] = skeleton.sigmas_source
-    result["notes"] = [
-        f"{name} is -1: no labelled person of {_RANGES[name[-1]]}"
-        for name in ("APM", "APL", "ARM", "ARL")
-        if result[name] < 0
-    ]
-    return result
+    evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
+    evaluation.params.maxDets = [_MOST_POSES]
+    rows = np.full(len(predictions.image_ids), -1, np.int64)
+    return evaluation, PoseMatches(rows, counted, areas, area_source)
 
 
 def _shaped(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
