@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_predict)
 
     _add_evaluate(commands)
+    _add_analyse(commands)
 
     command = commands.add_parser(
         "keypoint_priors", help="where in the box each joint lies, in a grid"
@@ -125,6 +126,38 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         results=chosen.results,
         out=chosen.out,
         write=chosen.write_results,
+    )
+
+
+def _add_analyse(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "analyse", help="AP at each OKS and kinds of error of files of poses"
+    )
+    add = command.add_argument
+    add("results", nargs="+", help="COCO result files of poses, side by side")
+    add("--dataset", choices=list(DATASETS), default="coco_format")
+    add("--data_dir", required=True)
+    add("--split", choices=SPLITS, default="val")
+    add("--out", default="analysis", help="folder for analysis.json and figures")
+    add(
+        "--box_area_factor",
+        type=float,
+        help="share of the box's area for people whose area is unknown (0.53)",
+    )
+    command.set_defaults(run=_analyse)
+
+
+def _analyse(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.analyse import analyse
+
+    analyse(
+        chosen.results,
+        chosen.dataset,
+        chosen.data_dir,
+        chosen.split,
+        chosen.out,
+        chosen.box_area_factor,
     )
 
 
