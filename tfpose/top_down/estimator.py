@@ -16,7 +16,7 @@ from tfpose.top_down.crop import (
 )
 from tfpose.top_down.net import HeatmapNet
 
-__all__ = ["PoseEstimator"]
+__all__ = ["PoseEstimator", "box_problem"]
 
 _REQUIRED = ("skeleton", "sigma", "decoder", "geometry", "flip_shift")
 
@@ -151,13 +151,21 @@ class PoseEstimator:
         return transform_points(invert_matrices(matrices), keypoints), scores
 
 
+def box_problem(box: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Why nobody can be looked for in a box `[4]` of an image of `shape`, or ""."""
+    low, high = box[:2], box[:2] + box[2:]
+    if np.isfinite(box).all() and (box[2:] > 0).all():
+        if (high > 0).all() and (low < [shape[1], shape[0]]).all():
+            return ""
+    found = ",".join(f"{value:g}" for value in box)
+    return (
+        "expected finite x, y, w, h with w and h above 0 that touch the image of "
+        f"{shape[1]} x {shape[0]} px, got {found}"
+    )
+
+
 def _check_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> None:
-    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
-    usable &= (high > 0).all(axis=1) & (low < [shape[1], shape[0]]).all(axis=1)
-    for box in boxes[~usable]:
-        found = ",".join(f"{value:g}" for value in box)
-        raise InputError(
-            "box: expected finite x, y, w, h with w and h above 0 that touch the "
-            f"image of {shape[1]} x {shape[0]} px, got {found}"
-        )
+    for box in boxes:
+        problem = box_problem(box, shape)
+        if problem:
+            raise InputError(f"box: {problem}")
