@@ -1,6 +1,7 @@
 """Options of training a top-down pose net, and the papers' recipes as presets."""
 
 import dataclasses
+import re
 
 from data_pipelines.datasets import DATASETS
 from data_pipelines.top_down import PoseAugmentation
@@ -121,12 +122,71 @@ _SMALL = TopDownConfig(
     epsilon=1e-7,
     half_body_centre="box",
 )
+_MMPOSE = TopDownConfig(
+    geometry="official",
+    rounded_targets=True,
+    decoder="msra",
+    flip_shift=1,
+    batch_size=512,
+    learning_rate=5e-4,
+    warmup_steps=500,
+    scale=0.5,
+    rotation=80.0,
+    shift=0.16,
+    draws="truncated",
+    eval_every=10,
+)
+# What the authors' own settings have in common, by the beginning of a net's name:
+# epochs and drops; scale, rotation and half bodies.
+_AUTHORS = {
+    "hrnet": ((210, (170, 200)), (0.35, 45.0, 0.3)),
+    "resnet": ((140, (90, 120)), (0.3, 40.0, 0.0)),
+}
+# People per step on all GPUs, where it is not 128: what fitted into their memory.
+_BATCH_SIZES = {("hrnet_w48", 384): 96}
+
+
+def _published(net: str, height: int, width: int) -> TopDownConfig:
+    """The training of a published net on COCO, by its authors' settings."""
+    (epochs, drops), (scale, rotation, half_body) = _AUTHORS[
+        re.split(r"[0-9_]", net)[0]
+    ]
+    return TopDownConfig(
+        net=net,
+        input_height=height,
+        input_width=width,
+        sigma=3.0 if height == 384 else 2.0,
+        decoder="quarter",
+        geometry="official",
+        rounded_targets=True,
+        flip_shift=1,
+        epochs=epochs,
+        lr_drop_epochs=drops,
+        batch_size=_BATCH_SIZES.get((net, height), 128),
+        scale=scale,
+        rotation=rotation,
+        half_body=half_body,
+    )
+
+
 PRESETS = {
     "paper": TopDownConfig(),
     "small": _SMALL,
     "demo": dataclasses.replace(
         _SMALL, dataset="mannequin", epochs=5, lr_drop_epochs=(4,)
     ),
+    "mmpose": _MMPOSE,
+    "mmpose_dark": dataclasses.replace(_MMPOSE, rounded_targets=False, decoder="dark"),
+    "mmpose_udp": dataclasses.replace(
+        _MMPOSE, rounded_targets=False, decoder="udp", geometry="udp", flip_shift=0
+    ),
+    **{
+        f"{net}_coco_{height}x{width}": _published(net, height, width)
+        for net in ("hrnet_w32", "hrnet_w48", "resnet50", "resnet101", "resnet152")
+        for height, width in ((256, 192), (384, 288))
+    },
 }
-"""`paper`: HRNet-W32 at 256 x 192 on COCO. `small`: a small net and input for a few
-thousand photos on 2 CPU cores. `demo`: the same on drawn mannequins."""
+"""`paper`: HRNet-W32 at 256 x 192 on COCO, with exact geometry. `small`: a small net
+and input for a few thousand photos on 2 CPU cores. `demo`: the same on drawn
+mannequins. `mmpose`, `mmpose_dark`, `mmpose_udp`: MMPose's settings for HRNet-W32. And
+one for each published net on COCO, as its authors trained it."""

@@ -51,6 +51,23 @@ def test_papers_values_are_the_defaults():
     assert (pose.epochs, pose.lr_drop_epochs, pose.sigma) == (210, (170, 200), 2.0)
 
 
+def test_published_nets_are_trained_as_their_authors_did():
+    net = POSE_PRESETS["hrnet_w48_coco_384x288"]
+    assert (net.net, net.input_size, net.sigma) == ("hrnet_w48", (384, 288), 3.0)
+    assert (net.geometry, net.decoder, net.flip_shift) == ("official", "quarter", 1)
+    assert net.rounded_targets and net.half_body_centre == "mean"
+    assert (net.epochs, net.lr_drop_epochs, net.batch_size) == (210, (170, 200), 96)
+    assert (net.scale, net.rotation, net.half_body) == (0.35, 45.0, 0.3)
+    net = POSE_PRESETS["resnet50_coco_256x192"]
+    assert (net.epochs, net.lr_drop_epochs, net.batch_size) == (140, (90, 120), 128)
+    assert (net.scale, net.rotation, net.half_body) == (0.3, 40.0, 0.0)
+    assert (net.sigma, net.learning_rate, net.epsilon) == (2.0, 1e-3, 1e-8)
+    modern = POSE_PRESETS["mmpose"]
+    assert (modern.learning_rate, modern.batch_size) == (5e-4, 512)
+    assert (modern.warmup_steps, modern.draws, modern.shift) == (500, "truncated", 0.16)
+    assert POSE_PRESETS["mmpose_udp"].geometry == "udp"
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
