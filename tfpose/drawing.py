@@ -38,6 +38,7 @@ def draw_skeleton(
     skeleton: Skeleton,
     threshold: float = 0.3,
     thickness: int | None = None,
+    faint: float | None = None,
 ) -> np.ndarray:
     """Draws the limbs and joints of one person or of many.
 
@@ -50,6 +51,8 @@ def draw_skeleton(
         threshold: see above; without a third column every finite joint is drawn.
         thickness: of limbs, pixels; chosen from the size of the person and of
             the image if None.
+        faint: joints above this, but not above `threshold`, are guesses: they are
+            drawn as rings, their limbs as thin lines. None leaves them out.
 
     Returns:
         uint8 `[H, W, 3]` RGB, a new array.
@@ -70,12 +73,14 @@ def draw_skeleton(
         raise InputError(f"keypoints have {people.shape[2]} columns, expected 2 or 3")
     for person in people:
         seen = np.isfinite(person).all(axis=1)
+        sure = seen.copy()
         if person.shape[1] == 3:
-            seen &= person[:, 2] > threshold
+            sure &= person[:, 2] > threshold
+            seen &= person[:, 2] > (threshold if faint is None else faint)
         if seen.any():
             points = np.where(seen[:, None], np.clip(person[:, :2], -_FAR, _FAR), 0.0)
             width = thickness or _limb_width(points[seen], canvas.shape)
-            _draw_person(canvas, points, seen, skeleton, width)
+            _draw_person(canvas, points, seen, sure, skeleton, width)
     return canvas
 
 
@@ -89,24 +94,30 @@ def _draw_person(
     canvas: np.ndarray,
     points: np.ndarray,
     seen: np.ndarray,
+    sure: np.ndarray,
     skeleton: Skeleton,
     width: int,
 ) -> None:
     fixed = np.rint(points * 2**_SHIFT).astype(int).tolist()
     limbs = [limb for limb in skeleton.limbs if seen[list(limb)].all()]
+    thin = max(1, width // 3)
     # All outlines first, so that none cuts through a limb.
     for extra in (2, 0):
         for first, second in limbs:
             colour = _OUTLINE if extra else _limb_colour(skeleton, first, second)
             ends = (fixed[first], fixed[second])
-            cv2.line(canvas, *ends, colour, width + extra, cv2.LINE_AA, _SHIFT)
+            size = width if sure[first] and sure[second] else thin
+            cv2.line(canvas, *ends, colour, size + extra, cv2.LINE_AA, _SHIFT)
     radius = int((0.75 * width + 0.75) * 2**_SHIFT)
-    for joint in np.flatnonzero(seen):
+    # What is sure is drawn over guesses.
+    for joint in sorted(np.flatnonzero(seen), key=lambda joint: sure[joint]):
         colour = SIDE_COLOURS[_side(skeleton.joints[joint])]
-        for size, paint in ((radius + 2**_SHIFT, _OUTLINE), (radius, colour)):
-            cv2.circle(
-                canvas, fixed[joint], size, paint, cv2.FILLED, cv2.LINE_AA, _SHIFT
-            )
+        rings = [(cv2.FILLED, radius + 2**_SHIFT, _OUTLINE)]
+        rings.append((cv2.FILLED, radius, colour))
+        if not sure[joint]:
+            rings = [(thin + 2, radius, _OUTLINE), (thin, radius, colour)]
+        for stroke, size, paint in rings:
+            cv2.circle(canvas, fixed[joint], size, paint, stroke, cv2.LINE_AA, _SHIFT)
 
 
 def draw_box(

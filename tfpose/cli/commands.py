@@ -16,7 +16,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command; exit code 2 and one line for bad input."""
+    """Runs a command; exit code 2 and one line for bad input, 130 after Ctrl-C."""
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
     chosen = _parser().parse_args(arguments)
     try:
@@ -24,18 +24,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tfpose")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    command = commands.add_parser("predict", help="find people's keypoints in photos")
-    command.add_argument("paths", nargs="+", help="photos, or folders of them")
+    command = commands.add_parser(
+        "predict", help="find people's keypoints in photos and videos"
+    )
+    command.add_argument("paths", nargs="+", help="photos, videos, or folders of them")
     command.add_argument("--model", required=True, help="a .keras pose net")
     command.add_argument("--out", default="poses", help="folder for pictures and JSON")
+    command.add_argument("--boxes", default="", help="JSON file of people's boxes")
     command.add_argument(
-        "--box", help="x,y,w,h of the person in pixels; default: the whole photo"
+        "--box", help="x,y,w,h of the person in pixels; default: the whole picture"
     )
     command.set_defaults(run=_predict)
 
@@ -66,7 +72,7 @@ def _predict(chosen: argparse.Namespace) -> None:
     import_keras()
     from tfpose.cli.predict import predict
 
-    predict(chosen.paths, chosen.model, chosen.out, chosen.box)
+    predict(chosen.paths, chosen.model, chosen.out, chosen.box, chosen.boxes)
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:

@@ -1,158 +1,209 @@
-"""`python -m tfpose predict`: poses drawn on photos, and as JSON."""
+"""`python -m tfpose predict`: poses drawn on photos and videos, and as JSON."""
 
-import json
+import contextlib
+import dataclasses
 import pathlib
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from data_pipelines.images import decode_image
+from data_pipelines.video import VideoFrame, VideoWriter
 from tfpose.cli.models import load_estimator
+from tfpose.cli.picture_sources import PictureSource, find_sources
+from tfpose.cli.pose_document import PoseDocument
+from tfpose.cli.pose_stream import Picture, PoseStream
+from tfpose.cli.progress import Progress
 from tfpose.drawing import draw_skeleton
 from tfpose.errors import InputError
-from tfpose.files import write_picture, write_whole
-from tfpose.skeletons import Skeleton
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.files import write_picture
+from tfpose.top_down.estimator import box_problem
 
 __all__ = ["predict"]
 
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _THRESHOLD = 0.2
+_FAINT = 0.1
 
 
-def predict(paths: Sequence[str], model: str, out: str, box: str | None = None) -> None:
-    """Writes `<out>/<photo>_pose.png` for each photo, and `<out>/poses.json`.
+def predict(
+    paths: Sequence[str],
+    model: str,
+    out: str,
+    box: str | None = None,
+    boxes: str = "",
+) -> None:
+    """Writes `<out>/<photo>_pose.png` for each photo, `<out>/<video>_pose.mp4` for each
+    video, and `<out>/poses.json`.
 
-    The JSON file is in COCO format: images, annotations (a person each, keypoints as
-    x, y in pixels and the score, all joints in the model's order; the box that was
-    looked into; the mean score) and the category, which names the joints.
+    The JSON file is in COCO format: images (a frame of a video has its number and its
+    time in seconds), annotations (a person each, keypoints as x, y in pixels and the
+    score, all joints in the model's order; the box that was looked into; the mean
+    score) and the category, which names the joints.
 
-    A photo that cannot be used is named and the others are done all the same.
+    What cannot be used is named, a line each, and the rest is done all the same. After
+    Ctrl-C the pictures that were done are there, in the JSON file, too.
 
     Args:
-      paths: photos, or folders of them.
+      paths: photos, videos, or folders of them.
       model: a `.keras` pose net.
       out: folder, made if need be.
-      box: `x,y,w,h` of the person in pixels; without it one person is taken to fill
-        each photo.
+      box: `x,y,w,h` of the person in pixels, for all pictures.
+      boxes: JSON file of people's boxes, see `data_pipelines.box_file`. With neither,
+        one person is taken to fill each picture.
 
     Raises:
-      InputError: no photo there, some that cannot be used, no pose net, a bad box.
+      InputError: nothing to look at, something that cannot be used, no pose net.
     """
-    photos = _photos(paths)
-    boxes = None if box is None else _box(box)
+    sources, failures = find_sources(paths, box, boxes)
     estimator = load_estimator(model)
     folder = pathlib.Path(out)
-    document: dict[str, Any] = {
-        "images": [],
-        "annotations": [],
-        "categories": [_category(estimator.skeleton)],
-    }
-    failures = []
-    for number, (path, name) in enumerate(_names(photos), start=1):
-        before = f"{number}/{len(photos)}  {path}"
-        try:
-            picture, image, people = _find(path, boxes, estimator)
-        except InputError as error:
-            failures.append(str(error))
-            if len(photos) > 1:
-                print(f"{before}: not used: {error}", file=sys.stderr, flush=True)
-            continue
-        write_picture(folder / f"{name}_pose.png", picture)
-        document["images"].append({"id": number, **image})
-        for person in people:
-            ids = {"id": len(document["annotations"]) + 1, "image_id": number}
-            document["annotations"].append(ids | person)
-        print(f"{before} -> {folder / f'{name}_pose.png'}", flush=True)
-    if document["images"]:
-        text = json.dumps(document, indent=1) + "\n"
-        write_whole(folder / "poses.json", lambda aside: aside.write_text(text))
-    if len(failures) > 1:
-        raise InputError(f"{len(failures)} of {len(photos)} photos were not used")
-    if failures:
-        raise InputError(failures[0])
-
-
-def _find(
-    path: pathlib.Path, boxes: np.ndarray | None, estimator: PoseEstimator
-) -> tuple[np.ndarray, dict[str, Any], list[dict[str, Any]]]:
-    """The picture, the image's record and the people's."""
+    work = _Work(folder, PoseDocument(estimator.skeleton, _THRESHOLD), sources)
+    for failure in failures:
+        work.fail(failure)
+    stopped = False
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: not readable: {error.strerror}") from None
-    photo = decode_image(data, name=str(path))
-    height, width = photo.shape[:2]
-    if boxes is None:
-        boxes = np.array([[0.0, 0.0, width, height]])
-    try:
-        keypoints, scores = estimator.estimate(photo, boxes)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    found = np.concatenate([keypoints, scores[..., None]], axis=-1)
-    people = [
-        {
-            "category_id": 1,
-            "bbox": box.tolist(),
-            "keypoints": person.round(3).ravel().tolist(),
-            "num_keypoints": int((person[:, 2] > _THRESHOLD).sum()),
-            "score": round(float(person[:, 2].mean()), 4),
-        }
-        for box, person in zip(boxes, found, strict=True)
-    ]
-    picture = draw_skeleton(photo, found, estimator.skeleton, _THRESHOLD)
-    return picture, {"file_name": str(path), "height": height, "width": width}, people
+        for picture, poses in PoseStream(estimator).run(work.pictures()):
+            with _undisturbed():
+                work.finish(picture, poses)
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        with contextlib.suppress(KeyboardInterrupt), _undisturbed():
+            work.close()
+    if stopped:
+        print(f"interrupted: {work.summary()}", file=sys.stderr)
+        sys.exit(130)
+    if work.failures:
+        if work.document.images:
+            print(work.summary(), flush=True)
+        raise InputError(work.failure())
+    print(work.summary(), flush=True)
 
 
-def _category(skeleton: Skeleton) -> dict[str, Any]:
-    return {
-        "id": 1,
-        "name": "person",
-        "keypoints": list(skeleton.joints),
-        # COCO counts joints from 1 here.
-        "skeleton": [[first + 1, second + 1] for first, second in skeleton.limbs],
-    }
+@dataclasses.dataclass(frozen=True)
+class _Origin:
+    source: PictureSource
+    frame: VideoFrame | None
 
 
-def _photos(paths: Sequence[str]) -> list[pathlib.Path]:
-    photos: list[pathlib.Path] = []
-    for path in map(pathlib.Path, paths):
-        if path.is_dir():
-            inside = sorted(
-                p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES
-            )
-            if not inside:
-                raise InputError(f"{path}: expected photos in this folder, found none")
-            photos += inside
-        elif path.is_file():
-            photos.append(path)
+class _Work:
+    """What has been done, what is to be done, and what could not."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        document: PoseDocument,
+        sources: Sequence[PictureSource],
+    ):
+        self.document = document
+        self.failures: list[str] = []
+        self._folder = folder
+        self._sources = sources
+        counts = [s.reader.announced if s.reader else 1 for s in sources]
+        self._total = sum(counts) if all(counts) else 0
+        self._progress = Progress(self._total)
+        self._writer: VideoWriter | None = None
+        self._writing: PictureSource | None = None
+
+    def pictures(self) -> Iterator[Picture[_Origin]]:
+        for source in self._sources:
+            try:
+                for image, frame in source.pictures():
+                    boxes = self._usable(source, frame, image.shape)
+                    if boxes is not None:
+                        yield Picture(image, boxes, _Origin(source, frame))
+            except InputError as error:
+                self.fail(str(error))
+
+    def finish(self, picture: Picture[_Origin], poses: np.ndarray) -> None:
+        """Draws and writes a picture and its people."""
+        source, frame = picture.origin.source, picture.origin.frame
+        drawn = draw_skeleton(
+            picture.image, poses, self.document.skeleton, _THRESHOLD, faint=_FAINT
+        )
+        if frame is None:
+            write_picture(self._folder / f"{source.name}_pose.png", drawn)
         else:
-            raise InputError(f"{path}: no such file or folder")
-    # A photo may be named twice, by itself and by its folder.
-    return list({photo.resolve(): photo for photo in photos}.values())
+            self._video_of(source).write(drawn)
+        height, width = picture.image.shape[:2]
+        record = {"file_name": str(source.path), "height": height, "width": width}
+        if frame is not None:
+            record |= {
+                "frame_index": frame.index,
+                "seconds": round(frame.seconds, 4),
+            }
+        self.document.add(record, picture.boxes, poses)
+        self._progress.report(self.document.images, str(source.path))
+
+    def close(self) -> None:
+        """Makes files of all that has been done."""
+        self._progress.clear()
+        try:
+            # The poses first: they are what may have taken long.
+            if self.document.images:
+                self.document.write(self._folder / "poses.json")
+        finally:
+            self.document.close()
+            if self._writer is not None:
+                self._writer.close()
+
+    def summary(self) -> str:
+        done = self.document
+        total = max(self._total, done.images)
+        return (
+            f"{done.images}/{total} pictures, {done.people} people; in {self._folder}"
+        )
+
+    def failure(self) -> str:
+        if len(self.failures) == 1:
+            return self.failures[0]
+        return f"{len(self.failures)} photos, videos or boxes were not used"
+
+    def _video_of(self, source: PictureSource) -> VideoWriter:
+        if self._writer is None or self._writing is not source:
+            if self._writer is not None:
+                self._writer.close()
+            assert source.reader is not None
+            target = self._folder / f"{source.name}_pose.mp4"
+            self._writer = VideoWriter(target, source.reader.fps)
+            self._writing = source
+        return self._writer
+
+    def _usable(
+        self, source: PictureSource, frame: VideoFrame | None, shape: tuple[int, ...]
+    ) -> np.ndarray | None:
+        """The boxes that touch the picture; None if there are boxes and none does."""
+        boxes = source.boxes_of(frame, shape)
+        problems = [box_problem(box, shape) for box in boxes]
+        where = str(source.path) if frame is None else f"{source.path}: frame "
+        where += "" if frame is None else str(frame.index)
+        for problem in filter(None, problems):
+            self.fail(f"{where}: box: {problem}")
+        kept = boxes[[not problem for problem in problems]].reshape(-1, 4)
+        # A video keeps all its frames.
+        return kept if len(kept) or not len(boxes) or frame is not None else None
+
+    def fail(self, line: str) -> None:
+        """Notes what cannot be used, and says so where it is not all there is."""
+        self.failures.append(line)
+        if self._total != 1:
+            self._progress.clear()
+            print(f"not used: {line}", file=sys.stderr, flush=True)
 
 
-def _names(photos: Sequence[pathlib.Path]) -> list[tuple[pathlib.Path, str]]:
-    """Each photo with a name for its picture that no other one has."""
-    taken: set[str] = set()
-    named = []
-    for photo in photos:
-        name, number = photo.stem, 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{photo.stem}_{number}"
-        taken.add(name.lower())
-        named.append((photo, name))
-    return named
-
-
-def _box(text: str) -> np.ndarray:
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A block that Ctrl-C waits for."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(True))
     try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != 4:
-        raise InputError(f"box: expected x,y,w,h in pixels, got {text!r}")
-    return np.array([values])
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt

@@ -1,0 +1,104 @@
+"""Poses as a file in COCO's format, collected on disk while they are found."""
+
+import json
+import pathlib
+import tempfile
+from typing import IO, Any
+
+import numpy as np
+
+from tfpose.errors import InputError
+from tfpose.files import write_whole
+from tfpose.skeletons import Skeleton
+
+__all__ = ["PoseDocument"]
+
+
+class PoseDocument:
+    """Images, a person for each pose, and the category that names the joints.
+
+    The records wait in nameless files, so that a video of any length can be written.
+    """
+
+    def __init__(self, skeleton: Skeleton, threshold: float):
+        """
+        Args:
+          skeleton: the joints, in the model's order.
+          threshold: score above which a joint counts in `num_keypoints`.
+        """
+        self.skeleton = skeleton
+        self.images = 0
+        self.people = 0
+        self._threshold = threshold
+        self._image_records = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._person_records = tempfile.TemporaryFile("w+", encoding="utf-8")
+
+    def add(self, image: dict[str, Any], boxes: np.ndarray, poses: np.ndarray) -> None:
+        """Adds an image and its people.
+
+        Args:
+          image: its record, without an `id`.
+          boxes: `[P, 4]` x, y, w, h in pixels that were looked into.
+          poses: `[P, J, 3]` x, y in pixels and score.
+
+        Raises:
+          InputError: the disk is full.
+        """
+        self.images += 1
+        _append(self._image_records, {"id": self.images, **image})
+        for box, person in zip(boxes, poses, strict=True):
+            self.people += 1
+            record = {
+                "id": self.people,
+                "image_id": self.images,
+                "category_id": 1,
+                "bbox": np.asarray(box, float).tolist(),
+                "keypoints": person.round(3).ravel().tolist(),
+                "num_keypoints": int((person[:, 2] > self._threshold).sum()),
+                "score": round(float(person[:, 2].mean()), 4),
+            }
+            _append(self._person_records, record)
+
+    def write(self, path: pathlib.Path) -> None:
+        """Writes all that was added.
+
+        Raises:
+          InputError: the file cannot be written.
+        """
+        category = {
+            "id": 1,
+            "name": "person",
+            "keypoints": list(self.skeleton.joints),
+            # COCO counts joints from 1 here.
+            "skeleton": [[i + 1, j + 1] for i, j in self.skeleton.limbs],
+        }
+
+        def put(aside: pathlib.Path) -> None:
+            with open(aside, "w", encoding="utf-8") as file:
+                file.write('{"images": [')
+                _copy(self._image_records, file)
+                file.write('\n],\n"annotations": [')
+                _copy(self._person_records, file)
+                file.write(f'\n],\n"categories": [{json.dumps(category)}]}}\n')
+
+        write_whole(path, put)
+
+    def close(self) -> None:
+        """Lets go of the records."""
+        self._image_records.close()
+        self._person_records.close()
+
+
+def _append(file: IO[str], record: dict[str, Any]) -> None:
+    try:
+        file.write(("," if record["id"] > 1 else "") + "\n" + json.dumps(record))
+    except OSError as error:
+        raise InputError(
+            f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
+        ) from None
+
+
+def _copy(source: IO[str], target: IO[str]) -> None:
+    source.seek(0)
+    while part := source.read(1 << 20):
+        target.write(part)

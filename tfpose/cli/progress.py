@@ -1,0 +1,59 @@
+"""One line that says how much of a job is done and how long the rest will take."""
+
+import datetime
+import sys
+import time
+
+__all__ = ["Progress"]
+
+_SECONDS_ON_TERMINAL = 0.2
+_SECONDS_IN_LOG = 15.0
+
+
+class Progress:
+    """Rewrites its line on a terminal; in a log, prints one now and then.
+
+    The speed is that since the first report: loading and compiling are over by then.
+    """
+
+    def __init__(self, total: int):
+        """
+        Args:
+          total: things to do; 0 if nobody knows, then no time left is shown.
+        """
+        self._total = total
+        self._terminal = sys.stdout.isatty()
+        self._pause = _SECONDS_ON_TERMINAL if self._terminal else _SECONDS_IN_LOG
+        self._first: tuple[float, int] | None = None
+        self._shown = time.monotonic()
+        self._width = 0
+
+    def report(self, done: int, name: str) -> None:
+        """Counts `done` of all things, the last one of them called `name`."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+        if now - self._shown < self._pause:
+            return
+        self._shown = now
+        line = f"{done}/{self._total or '?'}  {name}"
+        start, before = self._first
+        if done > before and now > start:
+            speed = (done - before) / (now - start)
+            line += f"  {speed:.3g} a second"
+            if self._total:
+                rest = round(max(self._total - done, 0) / speed)
+                line += f"  {datetime.timedelta(seconds=rest)} left"
+        if self._terminal:
+            sys.stdout.write("\r" + line.ljust(self._width))
+            self._width = len(line)
+        else:
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def clear(self) -> None:
+        """Leaves the terminal's line empty for what others print."""
+        if self._width:
+            sys.stdout.write("\r" + " " * self._width + "\r")
+            sys.stdout.flush()
+            self._width = 0
