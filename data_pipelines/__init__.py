@@ -3,4 +3,4 @@
 # Before anything else imports TensorFlow: quietly.
 import tfpose  # noqa: F401
 
-__all__: list[str] = []
+__all__ = []
