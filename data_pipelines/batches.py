@@ -20,12 +20,14 @@ __all__ = [
     "epoch_rng",
     "evaluation_batches",
     "input_error",
+    "near_order",
     "steps_per_epoch",
     "training_batches",
 ]
 
 
 _ENDLESS = 2**40
+_NEAR = 1024
 
 Plan = TypeVar("Plan")
 
@@ -47,6 +49,27 @@ def epoch_rng(seed: int, stream: str, epoch: int = 0) -> np.random.Generator:
     return np.random.Generator(
         np.random.Philox(np.random.SeedSequence([seed, name, epoch]))
     )
+
+
+def near_order(rng: np.random.Generator, photos: np.ndarray) -> np.ndarray:
+    """A random order of people in which those of one photo come near each other.
+
+    Within about a thousand places, so that the photo need be decoded only once while
+    a batch still holds a random mixture. Where each photo has one person, or there are
+    no more people than that, every order is as likely as any other.
+
+    Args:
+      rng: makes the draws.
+      photos: int `[P]`, the row of each person's photo.
+
+    Returns:
+      int64 `[P]`, a permutation.
+    """
+    count = len(photos)
+    ranks = rng.permutation(int(photos.max(initial=0)) + 1)
+    order = np.argsort(ranks[photos], kind="stable")
+    blocks = np.arange(count) // _NEAR
+    return order[np.lexsort((rng.random(count), blocks))]
 
 
 class EpochPlans(Generic[Plan]):

@@ -1,6 +1,7 @@
 """Crops of a dataset's photos; decoded photos are kept as far as a budget reaches."""
 
 import threading
+from collections import OrderedDict
 
 import numpy as np
 
@@ -15,9 +16,10 @@ __all__ = ["DecodedImages"]
 class DecodedImages:
     """Photos of a dataset as arrays, by row; safe to use from many threads.
 
-    Decoding takes more time than everything else that is done to a small photo, so
-    what fits into the budget is decoded once. What a sample looks like does not
-    depend on the budget.
+    Decoding takes more time than everything else that is done to a photo, so those
+    used last are kept: all of them if the budget is large enough, otherwise for the
+    other people in them, whom `data_pipelines.batches.near_order` calls soon. What a
+    sample looks like does not depend on the budget.
     """
 
     def __init__(self, people: PoseDataset, budget_megabytes: float = 0.0):
@@ -28,7 +30,8 @@ class DecodedImages:
         """
         self._people = people
         self._left = int(budget_megabytes * 2**20)
-        self._kept: dict[tuple[int, int], np.ndarray] = {}
+        # The one used last is at the end.
+        self._kept: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
     def crop(
@@ -60,9 +63,10 @@ class DecodedImages:
 
     def _decoded(self, image: int, factor: int) -> np.ndarray:
         key = image, factor
-        kept = self._kept.get(key)
-        if kept is not None:
-            return kept
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
         store = self._people.images
         height, width = (int(side) for side in self._people.image_sizes[image])
         name = store.describe(image)
@@ -74,7 +78,9 @@ class DecodedImages:
                 "at once"
             ) from None
         with self._lock:
-            if pixels.nbytes <= self._left and key not in self._kept:
-                self._left -= pixels.nbytes
+            if key not in self._kept:
                 self._kept[key] = pixels
+                self._left -= pixels.nbytes
+            while self._left < 0:
+                self._left += self._kept.popitem(last=False)[1].nbytes
         return pixels

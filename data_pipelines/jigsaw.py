@@ -11,7 +11,12 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batches import EpochPlans, epoch_rng, steps_per_epoch
+from data_pipelines.batches import (
+    EpochPlans,
+    epoch_rng,
+    near_order,
+    steps_per_epoch,
+)
 from data_pipelines.colour import ColourAugmentation
 from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
@@ -158,7 +163,7 @@ class JigsawTraining(_Puzzles):
         rng = epoch_rng(self._seed, "jigsaw", epoch)
         count, augmentation = len(self), self._augmentation
         amount = augmentation.amount(epoch)
-        rows = rng.permutation(count)
+        rows = near_order(rng, self.people.image_index)
         orders = puzzle.draw_orders(rng, count, self.grid)
         scale, angle, dx, dy = rng.uniform(-amount, amount, (4, count))
         height, width = self.input_size

@@ -10,7 +10,12 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batches import EpochPlans, epoch_rng, steps_per_epoch
+from data_pipelines.batches import (
+    EpochPlans,
+    epoch_rng,
+    near_order,
+    steps_per_epoch,
+)
 from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
 from tfpose.codecs.geometry import box_offset
@@ -197,7 +202,7 @@ class TopDownTraining(_Crops):
         """Order, maps and flips of one epoch; all people at once."""
         rng, change = epoch_rng(self._seed, "topdown", epoch), self._augmentation
         count = len(self.people)
-        rows = rng.permutation(count)
+        rows = near_order(rng, self.people.image_index)
         normal = rng.standard_normal((3, count))
         uniform = rng.random((3, count))
         half = uniform[0] < change.half_body_probability

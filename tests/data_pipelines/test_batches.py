@@ -12,6 +12,7 @@ from data_pipelines.batches import (
     epoch_rng,
     evaluation_batches,
     input_error,
+    near_order,
     steps_per_epoch,
     training_batches,
 )
@@ -136,3 +137,29 @@ def test_bad_input_comes_out_of_the_pipeline_in_one_line():
     assert str(error) == "photo.jpg: truncated"
     other = tf.errors.InternalError(None, None, "broken")
     assert input_error(other) is other
+
+
+def test_near_order_keeps_a_photos_people_near():
+    photos = np.random.default_rng(0).integers(0, 4000, 10_000)
+    order = near_order(np.random.default_rng(1), photos)
+    assert np.array_equal(np.sort(order), np.arange(10_000))
+    place = np.empty(10_000, int)
+    place[order] = np.arange(10_000)
+    spans = [np.ptp(place[photos == photo]) for photo in np.unique(photos)]
+    assert max(spans) < 2048
+    # People of the first photos are anywhere, and batches mix photos.
+    assert abs(np.corrcoef(place, photos)[0, 1]) < 0.05
+    batches = photos[order].reshape(-1, 100)
+    assert np.mean([len(np.unique(batch)) for batch in batches]) > 85
+    again = near_order(np.random.default_rng(1), photos)
+    assert np.array_equal(order, again)
+    other = near_order(np.random.default_rng(2), photos)
+    assert (order == other).mean() < 0.01
+
+
+def test_near_order_of_single_people_is_any_order():
+    """Each person of 4 in each place equally often."""
+    rng, counts = np.random.default_rng(0), np.zeros((4, 4))
+    for _ in range(4000):
+        counts[np.arange(4), near_order(rng, np.array([3, 0, 1, 2]))] += 1
+    assert np.abs(counts / 4000 - 0.25).max() < 0.04

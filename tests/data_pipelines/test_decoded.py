@@ -35,15 +35,26 @@ def test_budget_changes_no_pixel(people, scale):
                 assert (crop == other).all()
 
 
-def test_what_fits_is_decoded_once_and_the_rest_is_not_kept(people):
+def test_photos_used_last_are_kept(people):
     reads = []
     read = people.images.read
     people.images.read = lambda row: reads.append(row) or read(row)
-    # The first photo has 3,600 bytes, the second 3,720.
-    images = DecodedImages(people, 7400 / 2**20)
+    matrix = region_matrices([[15, 20]], [[12, 16]], SIZE)[0]
+    # The photos have 3,600, 3,720, 3,840, ... bytes: two fit.
+    images = DecodedImages(people, 7700 / 2**20)
+    for row in (0, 1, 0, 2, 0, 1, 2):
+        images.crop(row, matrix, SIZE)
+    assert reads == [0, 1, 2, 1, 2]
+
+
+def test_what_fits_is_decoded_once(people):
+    reads = []
+    read = people.images.read
+    people.images.read = lambda row: reads.append(row) or read(row)
+    images = DecodedImages(people, 1)
     for _ in range(2):
         _crops(images, 1)
-    assert reads == [0, 1, 2, 3, 4, 2, 3, 4]
+    assert reads == [0, 1, 2, 3, 4]
 
 
 def test_many_threads_keep_to_the_budget(people):
