@@ -6,9 +6,10 @@ out instead: it builds plain containers, numbers and strings, calls only what it
 caller allows by name, and leaves an `Inert` in the place of everything else.
 """
 
+import mmap
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 __all__ = ["BrokenPickle", "Inert", "read_pickle"]
 
@@ -39,7 +40,7 @@ class Inert:
 
 
 def read_pickle(
-    file: BinaryIO,
+    file: BinaryIO | mmap.mmap,
     functions: Mapping[str, Callable[..., Any]],
     persistent: Callable[[Any], Any],
 ) -> Any:
@@ -62,7 +63,7 @@ def read_pickle(
     """
     machine = _Machine(functions, persistent)
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for opcode, argument, _ in pickletools.genops(cast(BinaryIO, file)):
             if opcode.name == "STOP":
                 return machine.pop()
             machine.run(opcode.name, argument)

@@ -11,7 +11,7 @@ import mmap
 import os
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -311,7 +311,7 @@ def _ordered_dict(*items: Any) -> dict:
 
 
 # All that a checkpoint's pickle may call.
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered_dict,
     "torch.Size": lambda sizes=(): tuple(sizes),
     "torch._utils._rebuild_tensor": _rebuild_tensor,
