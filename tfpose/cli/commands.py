@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # Whoever read the output has seen enough, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -60,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
         "--skeleton", default="", help="the joints, where the file does not name them"
     )
     command.set_defaults(run=_keypoint_priors)
+
+    command = commands.add_parser("presets", help="the published nets by name")
+    command.add_argument("part", nargs="?", default="", help="of the names to list")
+    command.set_defaults(run=_presets)
 
     command = commands.add_parser("page", help="runs and pictures on one web page")
     command.add_argument("folders", nargs="+", help="finished runs, or folders of PNGs")
@@ -171,6 +177,13 @@ def _keypoint_priors(chosen: argparse.Namespace) -> None:
     from tfpose.cli.keypoint_priors import keypoint_priors
 
     keypoint_priors(chosen.annotations, chosen.out, chosen.grid, chosen.skeleton)
+
+
+def _presets(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.presets import presets
+
+    presets(chosen.part)
 
 
 def _page(chosen: argparse.Namespace) -> None:

@@ -1,0 +1,145 @@
+"""The published pose nets by name: what they are built as and how they are used."""
+
+import dataclasses
+import difflib
+from typing import Any
+
+from tfpose.errors import InputError
+from tfpose.skeletons import get_skeleton
+from tfpose.top_down.net import HeatmapNet, build_heatmap_net
+
+__all__ = ["PRESETS", "Preset", "build_preset", "get_preset"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """One published net for one set of joints and one input size.
+
+    Attributes:
+        name: of the preset, such as `hrnet_w32_coco_256x192`.
+        net: name in `tfpose.top_down.net.NETS`.
+        skeleton: name of its joints, `coco17` or `mpii16`.
+        input_size: (height, width), pixels.
+        parameters: numbers that train.
+        multiply_adds: of convolutions for one image. Those of transposed ones are
+            counted where they are done, at their input's size; the papers' counter
+            takes their output's, four times as many, and divides by 2**30.
+        sigma: of the targets, heatmap cells.
+        geometry: the pixel geometry its weights were trained in, see
+            `tfpose.codecs.geometry`.
+        decoder: from heatmaps to keypoints, as its authors evaluate.
+        flip_shift: cells that the mirrored image's heatmaps are moved by.
+        reference: the paper.
+    """
+
+    name: str
+    net: str
+    skeleton: str
+    input_size: tuple[int, int]
+    parameters: int
+    multiply_adds: int
+    sigma: float
+    geometry: str
+    decoder: str
+    flip_shift: int
+    reference: str
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What a net of this kind carries in its `.keras` file."""
+        return {
+            "task": "top_down",
+            "preset": self.name,
+            "skeleton": get_skeleton(self.skeleton).to_dict(),
+            "sigma": self.sigma,
+            "geometry": self.geometry,
+            "decoder": self.decoder,
+            "flip_shift": self.flip_shift,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cost:
+    """Of a convolutional net without its head, a 1x1 convolution on `channels`."""
+
+    channels: int
+    parameters: int
+    multiply_adds: int  # Of an input of 32 x 32 pixels, the coarsest map's one cell.
+
+
+_COSTS = {
+    "hrnet_w32": _Cost(32, 28_535_552, 159_236_096),
+    "hrnet_w48": _Cost(48, 63_594_912, 326_860_800),
+    "resnet50": _Cost(256, 33_995_328, 112_771_072),
+    "resnet101": _Cost(256, 52_987_456, 188_530_688),
+    "resnet152": _Cost(256, 68_631_104, 264_290_304),
+}
+_REFERENCES = {
+    "hrnet": "Sun et al., CVPR 2019, arXiv:1902.09212",
+    "resnet": "Xiao et al., ECCV 2018, arXiv:1804.06208",
+}
+_SKELETONS = {"coco": "coco17", "mpii": "mpii16"}
+_SIZES = ((256, 192), (256, 256), (384, 288))
+
+
+def _convolutional(
+    net: str, data: str, size: tuple[int, int], family: str, cost: _Cost
+) -> Preset:
+    joints = get_skeleton(_SKELETONS[data]).num_joints
+    pixels = size[0] * size[1]
+    return Preset(
+        name=f"{net}_{data}_{size[0]}x{size[1]}",
+        net=net,
+        skeleton=_SKELETONS[data],
+        input_size=size,
+        parameters=cost.parameters + (cost.channels + 1) * joints,
+        multiply_adds=cost.multiply_adds * pixels // 32**2
+        + cost.channels * joints * pixels // 4**2,
+        # The originals widen the Gaussian with the input.
+        sigma=3.0 if size[0] == 384 else 2.0,
+        geometry="official",
+        decoder="quarter",
+        flip_shift=1,
+        reference=_REFERENCES[family],
+    )
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for net, cost in _COSTS.items()
+    for family in _REFERENCES
+    if net.startswith(family)
+    for data in _SKELETONS
+    for size in _SIZES
+    for preset in [_convolutional(net, data, size, family, cost)]
+}
+"""HRNet and SimpleBaseline (`resnet*`) for COCO's and MPII's joints."""
+
+_USUAL = "{}_coco_256x192"
+
+
+def get_preset(name: str) -> Preset:
+    """A preset by name; a net's name alone means COCO's joints at 256 x 192.
+
+    Raises:
+        InputError: unknown; names the nearest.
+    """
+    preset = PRESETS.get(name) or PRESETS.get(_USUAL.format(name))
+    if preset is None:
+        near = difflib.get_close_matches(name, PRESETS, n=3, cutoff=0.3)
+        hint = f"; near it are {', '.join(near)}" if near else ""
+        raise InputError(
+            f"unknown preset {name!r}{hint}; `python -m tfpose presets` lists all"
+        )
+    return preset
+
+
+def build_preset(name: str) -> HeatmapNet:
+    """The net of a preset, with its `info`, initialised as for training from scratch.
+
+    Raises:
+        InputError: unknown preset.
+    """
+    preset = get_preset(name)
+    joints = get_skeleton(preset.skeleton).num_joints
+    return build_heatmap_net(preset.net, preset.input_size, joints, info=preset.info)
