@@ -67,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("part", nargs="?", default="", help="of the names to list")
     command.set_defaults(run=_presets)
 
+    _add_import_weights(commands)
+
     command = commands.add_parser("page", help="runs and pictures on one web page")
     command.add_argument("folders", nargs="+", help="finished runs, or folders of PNGs")
     command.add_argument("--out", default="page.html", help="the page")
@@ -184,6 +186,37 @@ def _presets(chosen: argparse.Namespace) -> None:
     from tfpose.cli.presets import presets
 
     presets(chosen.part)
+
+
+def _add_import_weights(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "import_weights", help="a .keras file of published PyTorch weights"
+    )
+    command.add_argument("checkpoint", help="a .pth file; nothing in it is run")
+    command.add_argument("--preset", required=True, help="the net, see `presets`")
+    command.add_argument("--out", default="", help="default: the preset's name.keras")
+    command.add_argument(
+        "--channel_order", default="auto", help="auto, rgb or bgr: what the weights saw"
+    )
+    command.add_argument(
+        "--protocol",
+        default="auto",
+        help="auto, preset, mmpose, mmpose_dark or mmpose_udp: how they are used",
+    )
+    command.set_defaults(run=_import_weights)
+
+
+def _import_weights(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.import_weights import import_weights
+
+    import_weights(
+        chosen.checkpoint,
+        chosen.preset,
+        chosen.out,
+        chosen.channel_order,
+        chosen.protocol,
+    )
 
 
 def _page(chosen: argparse.Namespace) -> None:

@@ -111,12 +111,15 @@ def import_weights(
         if name not in slots
         and (name.endswith(_COUNTER) or (backbone_only and _CLASSIFIER.fullmatch(name)))
     ]
-    _check_tensors(path, net.name, slots, names, checkpoint.others, ignored)
+    label = net.info.get("preset", net.name)
+    _check_tensors(path, label, slots, names, checkpoint.others, ignored)
     _fill(path, slots, names)
 
     where = f"under {checkpoint.place!r} " if checkpoint.place else ""
     kind = "MMPose's" if from_mmpose else "the official"
     notes = [f"{len(slots)} tensors {where}by {kind} names", *_ignored_notes(ignored)]
+    if not backbone_only:
+        notes += _size_notes(path, net.input_size)
     num_parameters = sum(int(np.prod(slot.shape)) for slot in slots.values())
     model = target
     if backbone_only:
@@ -125,22 +128,11 @@ def import_weights(
         order = _channel_order(channel_order, net, from_mmpose, slots)
         if order == "bgr":
             model = _take_rgb(net, slots)
-            notes.append(
-                "weights that saw BGR; turned round, so that the net takes RGB"
-            )
-        info = model.info
+            notes.append("weights that saw BGR, turned round: the net takes RGB")
         settings = checkpoint.notes.get("cfg") or checkpoint.notes.get("config") or ""
         chosen, said = _protocol(protocol, from_mmpose, settings, path)
-        if chosen != "preset":
-            info.update(_MMPOSE[chosen] | _blur_kernel(chosen, settings))
-        notes.append(f"protocol {chosen}{said}: " + _protocol_text(info))
-        info["source"] = {
-            "file": os.path.basename(path),
-            "sha256": _sha256(path),
-            "channel_order": order,
-            "protocol": chosen,
-        }
-        model.info = info
+        model.info = _info(model.info, path, order, chosen, settings)
+        notes.append(f"protocol {chosen}{said}: " + _protocol_text(model.info))
     return Imported(model, len(slots), num_parameters, tuple(notes))
 
 
@@ -227,6 +219,17 @@ def _ignored_notes(ignored: list[str]) -> list[str]:
     return [f"not used, of the classifier: {parts}"]
 
 
+def _size_notes(path: str, size: tuple[int, int]) -> list[str]:
+    """A warning where the file's name gives another size: the tensors fit any."""
+    named = re.search(r"(?<!\d)(\d{3})x(\d{3})(?!\d)", os.path.basename(path))
+    if not named or tuple(map(int, named.groups())) == size:
+        return []
+    return [
+        f"warning: the file's name says {named.group()}, the net takes "
+        f"{size[0]}x{size[1]}, and its figures will be worse than published"
+    ]
+
+
 def _channel_order(
     asked: str, net: HeatmapNet, from_mmpose: bool, slots: dict[str, Slot]
 ) -> str:
@@ -270,6 +273,23 @@ def _protocol(
     return "mmpose", f" ({said})"
 
 
+def _info(
+    info: dict[str, Any], path: str, order: str, protocol: str, settings: str
+) -> dict[str, Any]:
+    """The preset's `info` with the protocol and the source."""
+    if protocol != "preset":
+        info = info | _MMPOSE[protocol] | _blur_kernel(protocol, settings)
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    source = {
+        "file": os.path.basename(path),
+        "sha256": digest,
+        "channel_order": order,
+        "protocol": protocol,
+    }
+    return info | {"source": source}
+
+
 def _blur_kernel(protocol: str, settings: str) -> dict[str, int]:
     """What MMPose blurs heatmaps with before it refines peaks: 11 at any sigma, but
     for what its settings say."""
@@ -284,8 +304,3 @@ def _blur_kernel(protocol: str, settings: str) -> dict[str, int]:
 def _protocol_text(info: dict[str, Any]) -> str:
     names = ("geometry", "decoder", "flip_shift")
     return ", ".join(f"{name} {info.get(name, 'unknown')}" for name in names)
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -205,6 +205,16 @@ def test_training_states_are_read(tmp_path):
     assert "under 'state_dict'" in done.notes[0]
 
 
+@pytest.mark.parametrize(
+    "name,warned", [("net_32x32.pth", False), ("pose_384x288.pth", True)]
+)
+def test_another_size_in_the_name_is_said(tmp_path, name, warned):
+    path = save(tmp_path, checkpoint(random_tensors(tiny_hrnet())), name)
+    notes = import_weights(path, tiny_hrnet()).notes
+    said = [note for note in notes if "name says 384x288, the net takes 32x32" in note]
+    assert bool(said) == warned
+
+
 # === SimpleBaseline's BGR ===
 
 

@@ -5,6 +5,8 @@ TFPOSE_PARITY=FILE the differences are also written there, a line of Markdown ea
 """
 
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +18,13 @@ from tests.tfpose.weights.originals import (
     perturb,
 )
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.net import build_heatmap_net
 from tfpose.weights.official import import_weights
+from tfpose.weights.presets import PRESETS, build_preset
 
 # Of the largest value of the originals' heatmaps.
 TOLERANCE = 1e-4
 
-SIZES = [("coco17", (256, 192)), ("coco17", (384, 288)), ("mpii16", (256, 256))]
-NETS = ["hrnet_w32", "hrnet_w48", "resnet50", "resnet101", "resnet152"]
+CONVOLUTIONAL = ("hrnet_w32", "hrnet_w48", "resnet50", "resnet101", "resnet152")
 
 
 def pixels(size: tuple[int, int]) -> np.ndarray:
@@ -33,6 +34,15 @@ def pixels(size: tuple[int, int]) -> np.ndarray:
     smooth = coarse.repeat(16, axis=1).repeat(16, axis=2)[:, : size[0], : size[1]]
     noise = rng.uniform(-30, 30, (1, *size, 3))
     return (smooth + noise).clip(0, 255).astype(np.float32)
+
+
+def save(value: Any, folder: Path, new: bool = True) -> Path:
+    """Writes a checkpoint in the newer or the older format."""
+    import torch
+
+    path = folder / "weights.pth"
+    torch.save(value, path, _use_new_zipfile_serialization=new)
+    return path
 
 
 def compare(label: str, expected: np.ndarray, found: np.ndarray) -> None:
@@ -47,39 +57,30 @@ def compare(label: str, expected: np.ndarray, found: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("skeleton,size", SIZES)
-@pytest.mark.parametrize("name", NETS)
-def test_heatmaps_are_the_originals(name, skeleton, size, tmp_path):
-    import torch
-
-    joints = get_skeleton(skeleton).num_joints
-    original = build_original(name, joints, size)
-    images = pixels(size)
+@pytest.mark.parametrize("name", PRESETS)
+def test_heatmaps_are_the_originals(name, tmp_path):
+    preset = PRESETS[name]
+    original = build_original(
+        preset.net, get_skeleton(preset.skeleton).num_joints, preset.input_size
+    )
+    images = pixels(preset.input_size)
     perturb(original, images)
-    path = tmp_path / "weights.pth"
     # Old and new files in turn.
-    new = skeleton == "coco17"
-    torch.save(original.state_dict(), path, _use_new_zipfile_serialization=new)
+    path = save(original.state_dict(), tmp_path, new=preset.skeleton == "coco17")
     expected = draw(original, images, bgr=name.startswith("resnet"))
     del original
-    net = build_heatmap_net(name, size, joints)
-    found = import_weights(path, net).model(images, training=False)
-    label = f"{name} {skeleton} {size[0]}x{size[1]}"
-    compare(label, expected, np.asarray(found))
+    found = import_weights(path, build_preset(name)).model(images, training=False)
+    compare(name, expected, np.asarray(found))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
 def test_heatmaps_are_those_of_mmpose(name, tmp_path):
-    import torch
-
     original = build_mmpose(name)
     images = pixels((256, 192))
     perturb(original, images)
-    path = tmp_path / "weights.pth"
-    torch.save({"meta": {}, "state_dict": original.state_dict()}, path)
+    path = save({"meta": {}, "state_dict": original.state_dict()}, tmp_path)
     expected = draw(original, images)
     del original
-    net = build_heatmap_net(name, (256, 192), 17)
-    found = import_weights(path, net).model(images, training=False)
-    compare(f"MMPose {name} coco17 256x192", expected, np.asarray(found))
+    found = import_weights(path, build_preset(name)).model(images, training=False)
+    compare(f"{name}_coco_256x192, MMPose", expected, np.asarray(found))

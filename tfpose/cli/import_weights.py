@@ -1,0 +1,44 @@
+"""`python -m tfpose import_weights`: published PyTorch weights as a `.keras` file."""
+
+import pathlib
+
+from tfpose.errors import InputError
+from tfpose.files import write_whole
+from tfpose.weights.official import import_weights as import_checkpoint
+from tfpose.weights.presets import build_preset, get_preset
+
+__all__ = ["import_weights"]
+
+
+def import_weights(
+    checkpoint: str,
+    preset: str,
+    out: str = "",
+    channel_order: str = "auto",
+    protocol: str = "auto",
+) -> None:
+    """Writes a `.keras` pose net, or a bare backbone, and prints what the checkpoint
+    was and what was made of it.
+
+    Args:
+      checkpoint: file of PyTorch; nothing in it is run.
+      preset: the net, see `tfpose.weights.presets`.
+      out: the `.keras` file; the preset's name with `.keras` if empty.
+      channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`.
+      protocol: one of `tfpose.weights.official.PROTOCOLS`.
+
+    Raises:
+      InputError: no checkpoint, one that does not fit the preset, an unknown preset,
+        or the file cannot be written. Nothing is written then.
+    """
+    preset = get_preset(preset).name
+    target = pathlib.Path(out or f"{preset}.keras")
+    if target.suffix != ".keras":
+        raise InputError(f"{target}: expected a file name that ends in .keras")
+    net = build_preset(preset)
+    done = import_checkpoint(checkpoint, net, channel_order, protocol)
+    write_whole(target, lambda aside: done.model.save(aside))
+    print(f"{checkpoint}: {done.num_parameters:,} numbers in", flush=True)
+    for note in done.notes:
+        print(f"  {note}")
+    print(f"{preset} written to {target}")
