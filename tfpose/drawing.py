@@ -100,23 +100,25 @@ def _draw_person(
 ) -> None:
     fixed = np.rint(points * 2**_SHIFT).astype(int).tolist()
     limbs = [limb for limb in skeleton.limbs if seen[list(limb)].all()]
+    guessed = [limb for limb in limbs if not sure[list(limb)].all()]
     thin = max(1, width // 3)
+    for first, second in guessed:
+        colour = _limb_colour(skeleton, first, second)
+        cv2.line(canvas, fixed[first], fixed[second], colour, thin, cv2.LINE_AA, _SHIFT)
     # All outlines first, so that none cuts through a limb.
     for extra in (2, 0):
-        for first, second in limbs:
+        for first, second in (limb for limb in limbs if limb not in guessed):
             colour = _OUTLINE if extra else _limb_colour(skeleton, first, second)
             ends = (fixed[first], fixed[second])
-            size = width if sure[first] and sure[second] else thin
-            cv2.line(canvas, *ends, colour, size + extra, cv2.LINE_AA, _SHIFT)
+            cv2.line(canvas, *ends, colour, width + extra, cv2.LINE_AA, _SHIFT)
     radius = int((0.75 * width + 0.75) * 2**_SHIFT)
-    # What is sure is drawn over guesses.
-    for joint in sorted(np.flatnonzero(seen), key=lambda joint: sure[joint]):
+    for joint in np.flatnonzero(seen):
         colour = SIDE_COLOURS[_side(skeleton.joints[joint])]
-        rings = [(cv2.FILLED, radius + 2**_SHIFT, _OUTLINE)]
-        rings.append((cv2.FILLED, radius, colour))
+        strokes = [(radius + 2**_SHIFT, _OUTLINE, cv2.FILLED)]
+        strokes.append((radius, colour, cv2.FILLED))
         if not sure[joint]:
-            rings = [(thin + 2, radius, _OUTLINE), (thin, radius, colour)]
-        for stroke, size, paint in rings:
+            strokes = [(radius, colour, thin)]
+        for size, paint, stroke in strokes:
             cv2.circle(canvas, fixed[joint], size, paint, stroke, cv2.LINE_AA, _SHIFT)
 
 

@@ -56,6 +56,24 @@ def test_unsure_and_unknown_joints_take_their_limbs_along(hidden: float) -> None
     assert (draw_skeleton(_grey(), points, CROSS)[:70] == 128).all()
 
 
+def test_guesses_are_rings_and_thin_lines() -> None:
+    points = POINTS.copy()
+    points[2, 2] = 0.2
+    drawn = draw_skeleton(_grey(), points, CROSS, thickness=15, faint=0.1)
+    # A ring around the place, free inside but for the limbs that start there.
+    assert _is(drawn[8, 50], SIDE_COLOURS["middle"])
+    assert (drawn[13:16, 49:52] == 128).all()
+    sure = draw_skeleton(_grey(), POINTS, CROSS, thickness=15)
+    assert _is(sure[14, 50], SIDE_COLOURS["middle"])
+    thin, thick = ((d[50] != 128).any(axis=-1).sum() for d in (drawn, sure))
+    assert 2 <= thin < thick / 2
+    # Below both limits a joint is left out; between the sure ones all is as ever.
+    points[2, 2] = 0.05
+    hidden = draw_skeleton(_grey(), points, CROSS, thickness=15, faint=0.1)
+    assert (hidden[:60] == 128).all()
+    np.testing.assert_array_equal(drawn[90:], sure[90:])
+
+
 def test_absent_people_and_far_points_are_harmless() -> None:
     nobody = draw_skeleton(_grey(), np.zeros((0, 3, 3)), CROSS)
     assert (nobody == 128).all()

@@ -1,5 +1,6 @@
 """One line that says how much of a job is done and how long the rest will take."""
 
+import collections
 import datetime
 import sys
 import time
@@ -8,12 +9,14 @@ __all__ = ["Progress"]
 
 _SECONDS_ON_TERMINAL = 0.2
 _SECONDS_IN_LOG = 15.0
+_SECONDS_OF_SPEED = 30.0
 
 
 class Progress:
     """Rewrites its line on a terminal; in a log, prints one now and then.
 
-    The speed is that since the first report: loading and compiling are over by then.
+    The speed is that of the last half minute, so that loading and compiling, which come
+    once, are soon out of it.
     """
 
     def __init__(self, total: int):
@@ -24,20 +27,21 @@ class Progress:
         self._total = total
         self._terminal = sys.stdout.isatty()
         self._pause = _SECONDS_ON_TERMINAL if self._terminal else _SECONDS_IN_LOG
-        self._first: tuple[float, int] | None = None
+        self._recent: collections.deque[tuple[float, int]] = collections.deque()
         self._shown = time.monotonic()
         self._width = 0
 
     def report(self, done: int, name: str) -> None:
         """Counts `done` of all things, the last one of them called `name`."""
         now = time.monotonic()
-        if self._first is None:
-            self._first = now, done
+        self._recent.append((now, done))
+        while now - self._recent[0][0] > _SECONDS_OF_SPEED and len(self._recent) > 2:
+            self._recent.popleft()
         if now - self._shown < self._pause:
             return
         self._shown = now
         line = f"{done}/{self._total or '?'}  {name}"
-        start, before = self._first
+        start, before = self._recent[0]
         if done > before and now > start:
             speed = (done - before) / (now - start)
             line += f"  {speed:.3g} a second"
