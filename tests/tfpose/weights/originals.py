@@ -70,7 +70,7 @@ def build_original(net: str, joints: int, size: tuple[int, int]) -> Any:
 def build_mmpose(net: str) -> Any:
     """MMPose's own backbone and head, as its detector names them."""
     folder = peer_folder("mmpose")
-    import torch
+    torch = pytest.importorskip("torch")
 
     path = folder / "configs/body_2d_keypoint/topdown_heatmap/coco"
     backbone, head = _mmpose_settings(path / f"{_MMPOSE_SETTINGS[net]}.py")
@@ -107,8 +107,8 @@ def _mmpose_settings(path: Path) -> tuple[dict, dict]:
 
 def _mmpose_needs() -> dict[str, dict[str, Any]]:
     """What MMPose's nets take from packages that are large or absent."""
-    import torch
-    from torch import nn
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
 
     class BaseModule(nn.Module):
         def __init__(self, init_cfg: Any = None) -> None:
@@ -164,7 +164,7 @@ def perturb(net: Any, images: np.ndarray, seed: int = 0) -> None:
 
     The statistics are near those of `images`, so that activations stay of a size.
     """
-    import torch
+    torch = pytest.importorskip("torch")
 
     generator = torch.Generator().manual_seed(seed)
     norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -200,7 +200,7 @@ def draw(net: Any, images: np.ndarray, bgr: bool = False) -> np.ndarray:
         images: float32 or uint8.
         bgr: hand on blue first, less the statistics of red, as SimpleBaseline does.
     """
-    import torch
+    torch = pytest.importorskip("torch")
 
     mean = np.float32([0.485, 0.456, 0.406])
     std = np.float32([0.229, 0.224, 0.225])

@@ -38,7 +38,7 @@ def pixels(size: tuple[int, int]) -> np.ndarray:
 
 def save(value: Any, folder: Path, new: bool = True) -> Path:
     """Writes a checkpoint in the newer or the older format."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     path = folder / "weights.pth"
     torch.save(value, path, _use_new_zipfile_serialization=new)
