@@ -111,7 +111,7 @@ def import_weights(
         if name not in slots
         and (name.endswith(_COUNTER) or (backbone_only and _CLASSIFIER.fullmatch(name)))
     ]
-    label = net.info.get("preset", net.name)
+    label = str(net.info.get("preset", net.name))
     _check_tensors(path, label, slots, names, checkpoint.others, ignored)
     _fill(path, slots, names)
 
