@@ -166,6 +166,8 @@ def perturb(net: Any, images: np.ndarray, seed: int = 0) -> None:
     """
     torch = pytest.importorskip("torch")
 
+    # Its threads wait for each other in a loop, which costs most where cores are few.
+    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(seed)
     norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     with torch.no_grad():
