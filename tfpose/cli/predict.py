@@ -174,11 +174,18 @@ class _Work:
     def _usable(
         self, source: PictureSource, frame: VideoFrame | None, shape: tuple[int, ...]
     ) -> np.ndarray | None:
-        """The boxes that touch the picture; None if there are boxes and none does."""
+        """The boxes that touch the picture; None if there are boxes and none does.
+
+        Raises:
+          InputError: it is the one box of all frames that does not.
+        """
         boxes = source.boxes_of(frame, shape)
         problems = [box_problem(box, shape) for box in boxes]
-        where = str(source.path) if frame is None else f"{source.path}: frame "
-        where += "" if frame is None else str(frame.index)
+        where = str(source.path)
+        if frame is not None:
+            if all(problems) and not isinstance(source.boxes, dict):
+                raise InputError(f"{where}: box: {problems[0]}")
+            where += f": frame {frame.index}"
         for problem in filter(None, problems):
             self.fail(f"{where}: box: {problem}")
         kept = boxes[[not problem for problem in problems]].reshape(-1, 4)

@@ -195,8 +195,12 @@ def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
     text.write_text("no video")
     (line,) = _refused(capsys, predict, text)
     assert line == f"error: {text}: not a video, or a damaged one"
+    # One box for all frames is complained of once.
+    line = _refused(capsys, predict, clip, box="900,0,9,9")[-1]
+    assert line.startswith(f"error: {clip}: box: expected finite")
     # The rest is done all the same.
-    assert _refused(capsys, predict, text, photo) == [line]
+    (line,) = _refused(capsys, predict, text, photo)
+    assert line == f"error: {text}: not a video, or a damaged one"
     assert (predict.out / f"{photo.stem}_pose.png").exists()
 
 
