@@ -37,12 +37,6 @@ _MAX_LISTED = 5
 
 _COUNTER = "num_batches_tracked"
 
-# What ImageNet classifiers have and pose nets lack: the classifier; HRNet's layers
-# before it; and HRNet's last exchange to the outputs that a pose net does not read.
-_CLASSIFIER = re.compile(
-    r"(fc|classifier|incre_modules|downsamp_modules|final_layer)\..*"
-    r"|stage4\.2\.fuse_layers\.[1-3]\..*"
-)
 _HEAD = re.compile(r"final_layer\.(weight|bias)|deconv_layers\..*")
 
 
@@ -109,7 +103,7 @@ def import_weights(
         name
         for name in names
         if name not in slots
-        and (name.endswith(_COUNTER) or (backbone_only and _CLASSIFIER.fullmatch(name)))
+        and (name.endswith(_COUNTER) or (backbone_only and _is_beyond(name, slots)))
     ]
     label = str(net.info.get("preset", net.name))
     _check_tensors(path, label, slots, names, checkpoint.others, ignored)
@@ -151,6 +145,17 @@ def _official_names(checkpoint: Checkpoint) -> tuple[dict[str, TorchTensor], boo
         prefix = next((p for p in prefixes if name.startswith(p)), "")
         renamed[name.removeprefix(prefix)] = tensor
     return renamed, True
+
+
+def _is_beyond(name: str, slots: dict[str, Slot]) -> bool:
+    """Whether a classifier's tensor is of a part that the backbone has nothing of.
+
+    That is the classifier, HRNet's layers before it, and the outputs of its last
+    exchange that no pose net reads.
+    """
+    exchange = re.match(r"stage\d\.\d+\.fuse_layers\.[1-9]\.", name)
+    part = exchange.group() if exchange else f"{name.partition('.')[0]}."
+    return not any(slot.startswith(part) for slot in slots)
 
 
 def _check_tensors(
@@ -216,7 +221,7 @@ def _ignored_notes(ignored: list[str]) -> list[str]:
     if not groups:
         return []
     parts = ", ".join(f"{name}.* ({count})" for name, count in groups.items())
-    return [f"not used, of the classifier: {parts}"]
+    return [f"not used, of a classifier: {parts}"]
 
 
 def _size_notes(path: str, size: tuple[int, int]) -> list[str]:

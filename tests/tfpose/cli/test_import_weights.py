@@ -75,7 +75,7 @@ def test_a_backbone_is_written(net, tmp_path, monkeypatch, capsys):
     surplus = {"classifier.bias": Tensor.of(np.ones(3))}
     path = write(tmp_path / "imagenet.pth", net.backbone, surplus)
     main(["import_weights", path, "--preset=tiny"])
-    assert "not used, of the classifier: classifier.* (1)" in capsys.readouterr().out
+    assert "not used, of a classifier: classifier.* (1)" in capsys.readouterr().out
     assert isinstance(load_keras("tiny.keras"), HRNet)
 
 

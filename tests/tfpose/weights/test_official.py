@@ -312,7 +312,7 @@ def test_imagenet_hrnet_gives_a_bare_backbone(tmp_path):
         "final_layer.1.num_batches_tracked": np.array(7),
         "classifier.weight": np.ones((10, 4)),
         "classifier.bias": np.ones(10),
-        "stage4.2.fuse_layers.1.0.0.0.weight": np.ones((4, 4, 3, 3)),
+        "stage4.0.fuse_layers.1.0.0.0.weight": np.ones((4, 4, 3, 3)),
     }
     done = import_weights(save(tmp_path, checkpoint(tensors | more)), tiny_hrnet())
     assert any("classifier.* (2)" in note for note in done.notes)
@@ -332,9 +332,17 @@ def test_imagenet_resnet_gives_a_bare_backbone(tmp_path, prefixes):
     value |= checkpoint({"fc.weight": np.ones((10, 32))}, f"{prefixes[1]}")
     done = import_weights(save(tmp_path, value), tiny_resnet())
     assert isinstance(done.model, ResNet)
+    assert any("fc.* (1)" in note for note in done.notes)
     # ImageNet's nets saw RGB, whoever uses them.
     expected = np.einsum("oihw->hwio", tensors["conv1.weight"])
     assert np.array_equal(kernel(done.model, "stem_conv"), expected)
+
+
+def test_deeper_imagenet_resnet_is_refused(tmp_path):
+    tensors = random_tensors(tiny_resnet().backbone)
+    surplus = {"layer3.2.conv1.weight": np.ones((16, 16, 3, 3)), "fc.bias": np.ones(9)}
+    message = fails(save(tmp_path, checkpoint(tensors | surplus)), tiny_resnet())
+    assert message.endswith("1 unexpected (layer3.2.conv1.weight)")
 
 
 # === What is refused ===
