@@ -9,6 +9,7 @@ import functools
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -322,13 +323,18 @@ def test_third_party_imports_are_required():
     standard = set(sys.stdlib_module_names)
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     required = {re.split(r"[=\[;]", line)[0].lower() for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    # What runs beside the originals' own code, and only that, may need theirs.
+    peers = project["project"]["optional-dependencies"]["peers"]
+    theirs = {re.split(r"[=<>]", line)[0] for line in peers}
     fail_with(
         [
             f"{path}:{line} imports {name}, which requirements.txt does not name"
             for path in list_modules()
             for line, name in all_imports(path)
             if (root := name.split(".")[0]) not in standard | set(FOLDERS)
-            and DISTRIBUTIONS.get(root, root).lower() not in required
+            and DISTRIBUTIONS.get(root, root).lower()
+            not in required | (theirs if "peer" in path else set())
         ]
     )
 

@@ -1,0 +1,85 @@
+"""Trains the net that ships with the package, and measures the file that ships.
+
+    python -m benchmarks.default_net --data_dir=../shared/data/lspet --out=runs/default
+
+About an hour on 2 CPU cores; interrupted, it goes on from there. Leaves the net in
+`tfpose/weights/default.keras`, prints its figures on the validation people and draws
+some of them, drawn by lot, in `<out>/default_net.jpg`.
+"""
+
+import pathlib
+
+import cv2
+import numpy as np
+from absl import app, flags
+
+from benchmarks.runs import Run, drops, run_all
+from data_pipelines.datasets import load_dataset
+from data_pipelines.images import decode_image
+from data_pipelines.top_down import labelled_people
+from tfpose.cli.evaluate import evaluate
+from tfpose.drawing import draw_skeleton
+from tfpose.drawing import grid as contact_sheet
+from tfpose.top_down.estimator import PoseEstimator
+from tfpose.weights.keras_file import load_keras, save_half
+
+__all__ = ["main"]
+
+_DATA_DIR = flags.DEFINE_string("data_dir", "../shared/data/lspet", "Its photos.")
+_OUT = flags.DEFINE_string("out", "runs/default", "Folder for the run.")
+_NET = flags.DEFINE_string("net", "tfpose/weights/default.keras", "The file to ship.")
+_EPOCHS = flags.DEFINE_integer("epochs", 80, "Of training.")
+_INPUT_SIZE = flags.DEFINE_integer("input_size", 96, "Pixels a side.")
+_SHOWN = 24
+_TILE = 160
+
+
+def _training(root: pathlib.Path) -> Run:
+    options = {
+        "preset": "small",
+        "data_dir": _DATA_DIR.value,
+        "input_height": _INPUT_SIZE.value,
+        "input_width": _INPUT_SIZE.value,
+        "sigma": 1.5,
+        "epochs": _EPOCHS.value,
+        "lr_drop_epochs": drops(_EPOCHS.value),
+        "eval_every": 5,
+        "ema_momentum": 0.999,
+    }
+    return Run("trainers.top_down", root / "train", options)
+
+
+def _draw(net: str, path: pathlib.Path) -> None:
+    """People drawn by lot, not by how well they came out."""
+    people = labelled_people(load_dataset("coco_format", _DATA_DIR.value, "val"))
+    estimator = PoseEstimator(load_keras(net))
+    rows = np.random.default_rng(0).choice(len(people), _SHOWN, replace=False)
+    tiles = []
+    for row in rows:
+        photo = decode_image(people.images.read(int(people.image_index[row])))
+        points, scores = estimator.estimate(photo, people.boxes[row : row + 1])
+        found = np.concatenate([points[0], scores[0, :, None]], axis=-1)
+        picture = draw_skeleton(photo, found, estimator.skeleton, threshold=0.2)
+        scale = _TILE / max(picture.shape[:2])
+        picture = cv2.resize(picture, None, fx=scale, fy=scale)
+        bottom, right = (_TILE - side for side in picture.shape[:2])
+        tiles.append(
+            cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
+        )
+    sheet = contact_sheet(tiles, columns=8)
+    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+
+
+def main(argv: list[str]) -> None:
+    """Trains, saves, measures and draws."""
+    root, net = pathlib.Path(_OUT.value), pathlib.Path(_NET.value)
+    run = _training(root)
+    run_all([run], jobs=1, threads=2)
+    save_half(load_keras(str(run.workdir / "model.keras")), net)
+    print(f"{net}: {net.stat().st_size / 1e6:.1f} MB")
+    evaluate(str(net), "coco_format", _DATA_DIR.value, "val", flip_test=True)
+    _draw(str(net), root / "default_net.jpg")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,96 @@
+"""The official PyTorch HRNet, from a checkout of its repository, to measure beside.
+
+Needs a checkout of github.com/leoxiaobin/deep-high-resolution-net.pytorch and
+`pip install .[peers]` (we used the CPU build of torch 2.13.0). What its data set class
+imports beyond that and does not use here, such as a compiled NMS, is left empty.
+"""
+
+import importlib
+import importlib.util
+import pathlib
+import sys
+import types
+from typing import Any
+
+import numpy as np
+
+from tfpose.errors import InputError
+
+__all__ = ["peer_config", "peer_data_set", "peer_loss", "peer_net"]
+
+_EXPERIMENT = "experiments/coco/hrnet/w32_256x192_adam_lr1e-3.yaml"
+
+
+def _library(peer_dir: str) -> pathlib.Path:
+    library = pathlib.Path(peer_dir) / "lib"
+    if not (library / "models" / "pose_hrnet.py").is_file():
+        raise InputError(
+            f"{peer_dir}: expected a checkout of deep-high-resolution-net.pytorch"
+        )
+    if importlib.util.find_spec("torch") is None:
+        raise InputError("torch is not installed: pip install .[peers]")
+    if str(library) not in sys.path:
+        sys.path.insert(0, str(library))
+    return library
+
+
+def _module(name: str, file: pathlib.Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def peer_config(peer_dir: str) -> Any:
+    """Its settings for HRNet-W32 at 256 x 192 on COCO, without ImageNet weights.
+
+    Raises:
+      InputError: no such checkout, or no torch.
+    """
+    _library(peer_dir)
+    settings = importlib.import_module("config").cfg.clone()
+    settings.defrost()
+    settings.merge_from_file(str(pathlib.Path(peer_dir) / _EXPERIMENT))
+    settings.MODEL.INIT_WEIGHTS = False
+    return settings
+
+
+def peer_net(peer_dir: str) -> Any:
+    """HRNet-W32 with 17 outputs as a `torch.nn.Module`, initialised at random."""
+    settings = peer_config(peer_dir)
+    # By path: the package would import every net it has.
+    module = _module("peer_pose_hrnet", _library(peer_dir) / "models" / "pose_hrnet.py")
+    return module.get_pose_net(settings, is_train=False)
+
+
+def peer_loss(peer_dir: str) -> Any:
+    """Its training loss: (heatmaps, targets, weights) -> scalar."""
+    module = _module("peer_loss", _library(peer_dir) / "core" / "loss.py")
+    return module.JointsMSELoss(use_target_weight=True)
+
+
+def peer_data_set(peer_dir: str, coco_dir: str) -> Any:
+    """Its training set class on a folder laid out as COCO is, with augmentation.
+
+    `transforms.ToTensor` and `transforms.Normalize` of torchvision, which its training
+    uses, are written out with torch.
+    """
+    import torch
+
+    settings = peer_config(peer_dir)
+    # Names that NumPy has dropped since.
+    np.float = float
+    np.int = int
+    nms = types.ModuleType("nms")
+    nms.nms = types.ModuleType("nms.nms")
+    nms.nms.oks_nms = nms.nms.soft_oks_nms = None
+    sys.modules |= {"nms": nms, "nms.nms": nms.nms}
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+    def transform(image: np.ndarray):
+        pixels = torch.from_numpy(image.transpose(2, 0, 1)).contiguous()
+        return pixels.to(torch.float32).div(255).sub_(mean).div_(deviation)
+
+    coco = importlib.import_module("dataset.coco")
+    return coco.COCODataset(settings, coco_dir, "train2017", True, transform)

@@ -1,0 +1,129 @@
+"""Training samples per second per core, beside the official PyTorch data set class.
+
+    python -m benchmarks.peer_pipeline --peer_dir=PATH_OF_DEEP_HIGH_RESOLUTION_NET \
+        --data_dir=../shared/data/coco
+
+Both read the same photos and labels and do HRNet's whole augmentation for 256 x 192;
+each has one core, and rounds alternate. Theirs also normalises and draws the target
+heatmaps, which ours leaves to the compiled training step; how long theirs takes
+without that is a row of its own.
+"""
+
+import os
+import pathlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+
+import cv2
+from absl import app, flags
+
+from benchmarks.hrnet_peer import peer_data_set
+from data_pipelines.batches import training_batches
+from data_pipelines.datasets import load_dataset
+from data_pipelines.top_down import PoseAugmentation, TopDownTraining, labelled_people
+
+__all__ = ["main"]
+
+_PEER_DIR = flags.DEFINE_string("peer_dir", None, "Checkout of the official HRNet.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "../shared/data/coco", "COCO-format data.")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds.")
+_SAMPLES = flags.DEFINE_integer("samples", 640, "Samples per round.")
+_BATCH_SIZE = 32
+
+
+def _as_coco(data_dir: str, folder: pathlib.Path) -> str:
+    """The data under the names that COCO gives its files."""
+    source = pathlib.Path(data_dir).resolve()
+    (folder / "annotations").mkdir()
+    (folder / "images").mkdir()
+    annotations = folder / "annotations" / "person_keypoints_train2017.json"
+    annotations.symlink_to(source / "train.json")
+    (folder / "images" / "train2017").symlink_to(source / "images")
+    return str(folder)
+
+
+def _peer_loop(data_set, targets: bool) -> Callable[[int], float]:
+    """Batches as torch's loader collates them, in this process."""
+    import torch
+
+    class Pixels(type(data_set)):
+        def generate_target(self, joints, joints_vis):
+            return joints[:, :2], joints_vis[:, :1]
+
+    if not targets:
+        data_set.__class__ = Pixels
+    loader = torch.utils.data.DataLoader(
+        data_set, _BATCH_SIZE, shuffle=True, drop_last=True
+    )
+
+    def run(samples: int) -> float:
+        done, start = 0, time.perf_counter()
+        while True:
+            for _ in loader:
+                done += _BATCH_SIZE
+                if done >= samples:
+                    return (time.perf_counter() - start) / done
+
+    return run
+
+
+def _our_loop(sampler) -> Callable[[int], float]:
+    def run(samples: int) -> float:
+        # A new pipeline each time: an idle one would fill its buffers in theirs.
+        batches = iter(training_batches(sampler, _BATCH_SIZE))
+        next(batches)
+        start = time.perf_counter()
+        steps = -(-samples // _BATCH_SIZE)
+        for _ in range(steps):
+            next(batches)
+        return (time.perf_counter() - start) / (steps * _BATCH_SIZE)
+
+    return run
+
+
+def _measure(candidates: dict[str, Callable[[int], float]]) -> None:
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for run in candidates.values():
+        run(_SAMPLES.value)
+    for _ in range(_ROUNDS.value):
+        for name, run in candidates.items():
+            seconds[name].append(run(_SAMPLES.value))
+    base = statistics.median(next(iter(seconds.values())))
+    print("| one core | samples/s, median (range) | ratio |\n|---|---|---|")
+    for name, values in seconds.items():
+        middle = statistics.median(values)
+        spread = f"{1 / max(values):.0f} to {1 / min(values):.0f}"
+        print(f"| {name} | {1 / middle:.0f} ({spread}) | {base / middle:.2f} |")
+
+
+def main(argv: list[str]) -> None:
+    """Prints the table."""
+    os.sched_setaffinity(0, {0})
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    people = labelled_people(load_dataset("coco_format", _DATA_DIR.value, "train"))
+    size, augmentation = (256, 192), PoseAugmentation()
+    with tempfile.TemporaryDirectory() as folder:
+        coco_dir = _as_coco(_DATA_DIR.value, pathlib.Path(folder))
+        peers = [peer_data_set(_PEER_DIR.value, coco_dir) for _ in range(2)]
+        _measure(
+            {
+                "official class": _peer_loop(peers[0], targets=True),
+                "official class, no target heatmaps": _peer_loop(peers[1], False),
+                "tfpose": _our_loop(
+                    TopDownTraining(people, size, _BATCH_SIZE, 0, augmentation)
+                ),
+                "tfpose, photos kept in memory": _our_loop(
+                    TopDownTraining(people, size, _BATCH_SIZE, 0, augmentation, 2048)
+                ),
+            }
+        )
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("peer_dir")
+    app.run(main)
