@@ -23,8 +23,21 @@ _SETTINGS = {
         )
         for depth in (50, 101, 152)
     },
+    **{
+        f"tokenpose_{kind}": ("tokenpose", f"coco/tokenpose/tokenpose_{file}")
+        for kind, file in {
+            "t": "t_256_192_patch1612_dim192_depth12_heads16",
+            "s_v1": "s_v1_256_192_patch43_dim192_depth12_heads8",
+            "s_v2": "s_v2_256_192_patch22_dim192_depth12_heads8",
+            "b": "b_256_192_patch43_dim192_depth12_heads8",
+            "l_d6": "L_D24_256_192_patch43_dim192_depth24_heads12",
+            "l_d24": "L_D24_256_192_patch43_dim192_depth24_heads12",
+        }.items()
+    },
 }
-_MODULES = {"hrnet": "models.pose_hrnet", "resnet": "models.pose_resnet"}
+
+# TokenPose names a function that it takes from a package of many models.
+_TIMM = ("timm", "timm.models", "timm.models.layers")
 
 _MMPOSE_SETTINGS = {
     "hrnet_w32": "td-hm_hrnet-w32_8xb64-210e_coco-256x192",
@@ -47,13 +60,19 @@ class Settings(dict):
         return value
 
 
-def build_original(net: str, joints: int, size: tuple[int, int]) -> Any:
+def build_original(
+    net: str,
+    joints: int,
+    size: tuple[int, int],
+    patch: tuple[int, int] | None = None,
+) -> Any:
     """HRNet's, SimpleBaseline's or TokenPose's own net, a `torch.nn.Module`.
 
     Args:
         net: our name of it.
         joints: heatmaps.
         size: (height, width) of its input.
+        patch: (height, width) of TokenPose's patches; None for the settings' own.
     """
     peer, name = _SETTINGS[net]
     folder = peer_folder(peer)
@@ -62,8 +81,22 @@ def build_original(net: str, joints: int, size: tuple[int, int]) -> Any:
     settings = Settings.of(yaml.safe_load(text))
     model = settings.MODEL
     model.update(NUM_JOINTS=joints, STYLE="pytorch", IMAGE_SIZE=list(size[::-1]))
-    module = _MODULES[net.rstrip("0123456789").removesuffix("_w")]
-    with import_alone(folder / "lib", [module]) as (code,):
+    model["HEATMAP_SIZE"] = [size[1] // 4, size[0] // 4]
+    model.setdefault("BASE_CHANNEL", 32)
+    if patch is not None:
+        model["PATCH_SIZE"] = list(patch[::-1])
+    if net == "tokenpose_l_d6":  # Their settings of it are MPII's.
+        model.update(TRANSFORMER_DEPTH=2, TRANSFORMER_HEADS=8)
+    torch = pytest.importorskip("torch")
+    absent: dict[str, dict[str, Any]] = {name: {} for name in _TIMM}
+    absent["timm.models.layers.weight_init"] = {
+        "trunc_normal_": torch.nn.init.trunc_normal_
+    }
+    names = [f"models.{model.NAME}"]
+    with (
+        import_alone(folder / "lib", names, absent) as (code,),
+        contextlib.redirect_stdout(None),
+    ):
         return code.get_pose_net(settings, is_train=False).eval()
 
 
