@@ -8,6 +8,8 @@ from data_pipelines.top_down import PoseAugmentation
 from tfpose.codecs.geometry import GEOMETRIES
 from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.top_down.net import find_net
+from tfpose.weights.presets import PRESETS as PUBLISHED
+from tfpose.weights.presets import Preset
 from trainers.config import RunConfig, option
 
 __all__ = ["PRESETS", "TopDownConfig"]
@@ -137,32 +139,32 @@ _MMPOSE = TopDownConfig(
     eval_every=10,
 )
 # What the authors' own settings have in common, by the beginning of a net's name:
-# epochs and drops; scale, rotation and half bodies.
+# epochs and drops; scale, rotation and half bodies on COCO.
 _AUTHORS = {
     "hrnet": ((210, (170, 200)), (0.35, 45.0, 0.3)),
     "resnet": ((140, (90, 120)), (0.3, 40.0, 0.0)),
 }
 # People per step on all GPUs, where it is not 128: what fitted into their memory.
-_BATCH_SIZES = {("hrnet_w48", 384): 96}
+_BATCH_SIZES = {"hrnet_w48_coco_384x288": 96}
 
 
-def _published(net: str, height: int, width: int) -> TopDownConfig:
-    """The training of a published net on COCO, by its authors' settings."""
-    (epochs, drops), (scale, rotation, half_body) = _AUTHORS[
-        re.split(r"[0-9_]", net)[0]
-    ]
+def _published(name: str, preset: Preset) -> TopDownConfig:
+    """The training of a published net, by its authors' settings."""
+    family = re.split(r"[0-9_]", preset.net)[0]
+    (epochs, drops), (scale, rotation, half_body) = _AUTHORS[family]
     return TopDownConfig(
-        net=net,
-        input_height=height,
-        input_width=width,
-        sigma=3.0 if height == 384 else 2.0,
-        decoder="quarter",
-        geometry="official",
+        dataset="coco",
+        net=preset.net,
+        input_height=preset.input_size[0],
+        input_width=preset.input_size[1],
+        sigma=preset.sigma,
+        decoder=preset.decoder,
+        geometry=preset.geometry,
         rounded_targets=True,
-        flip_shift=1,
+        flip_shift=preset.flip_shift,
         epochs=epochs,
         lr_drop_epochs=drops,
-        batch_size=_BATCH_SIZES.get((net, height), 128),
+        batch_size=_BATCH_SIZES.get(name, 128),
         scale=scale,
         rotation=rotation,
         half_body=half_body,
@@ -181,12 +183,13 @@ PRESETS = {
         _MMPOSE, rounded_targets=False, decoder="udp", geometry="udp", flip_shift=0
     ),
     **{
-        f"{net}_coco_{height}x{width}": _published(net, height, width)
-        for net in ("hrnet_w32", "hrnet_w48", "resnet50", "resnet101", "resnet152")
-        for height, width in ((256, 192), (384, 288))
+        name: _published(name, preset)
+        for name, preset in PUBLISHED.items()
+        if preset.skeleton == "coco17"
     },
 }
 """`paper`: HRNet-W32 at 256 x 192 on COCO, with exact geometry. `small`: a small net
 and input for a few thousand photos on 2 CPU cores. `demo`: the same on drawn
 mannequins. `mmpose`, `mmpose_dark`, `mmpose_udp`: MMPose's settings for HRNet-W32. And
-one for each published net on COCO, as its authors trained it."""
+one for each published net on COCO, by its name in `tfpose.weights.presets`, as its
+authors trained it."""
