@@ -206,7 +206,7 @@ def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
 
 def test_ctrl_c_keeps_what_is_done(predict, quick, clip, monkeypatch, capsys):
     done = []
-    draw = module.draw_skeleton
+    draw, handler = module.draw_skeleton, signal.getsignal(signal.SIGINT)
 
     def interrupting(*arguments, **options):
         done.append(True)
@@ -225,7 +225,7 @@ def test_ctrl_c_keeps_what_is_done(predict, quick, clip, monkeypatch, capsys):
     assert len(document["images"]) == len(document["annotations"]) == 20
     assert len(list(VideoReader(predict.out / "one_pose.mp4"))) == 20
     assert sorted(os.listdir(predict.out)) == ["one_pose.mp4", "poses.json"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_ctrl_c_at_other_times(predict, quick, clip, monkeypatch, capsys):
