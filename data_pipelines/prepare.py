@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
 import numpy as np
 import tensorflow as tf
 from absl import app, flags
