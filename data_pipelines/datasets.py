@@ -1,25 +1,85 @@
 """The front door to a dataset: `--dataset`, `--data_dir`, split -> people."""
 
 import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 from absl import logging
 
 from data_pipelines.coco_format import read_coco
+from data_pipelines.layout import NotThere, expect_path
 from data_pipelines.people import PoseDataset
 from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
-__all__ = ["DATASETS", "SPLITS", "load_dataset", "read_source"]
+__all__ = ["DATASETS", "SPLITS", "Source", "load_dataset", "read_source"]
 
 SPLITS = ("train", "val")
-DATASETS = {
-    "coco": "annotations/person_keypoints_{split}2017.json and {split}2017/",
-    "coco_format": "{split}.json and images/ (or image paths relative to the folder)",
-    "records": "{split}/manifest.json, as data_pipelines.prepare writes it",
-    "mannequin": "nothing: people are drawn into the folder on first use",
-}
 _MANNEQUINS = {"train": 4000, "val": 400}
+
+Found = tuple[PoseDataset, SkipReport]
+
+
+class Source(NamedTuple):
+    """A kind of dataset: what its folder holds, and what reads it."""
+
+    files: str
+    """What must be in the folder; {split} stands for the split's name."""
+    read: Callable[[str, str, Skeleton | None], Found]
+    """(folder, split, joints if the files do not name them) -> people, report."""
+    drawn: bool = False
+    """Whether the reader makes the folder itself."""
+
+
+def _read_coco_layout(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    images = expect_path(folder, f"{split}2017")
+    name = f"annotations/person_keypoints_{split}2017.json"
+    return read_coco(expect_path(folder, name), images, skeleton)
+
+
+def _read_coco_format(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    images = os.path.join(folder, "images")
+    images = images if os.path.isdir(images) else folder
+    return read_coco(expect_path(folder, f"{split}.json"), images, skeleton)
+
+
+def _read_records(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    from data_pipelines.records import read_records
+
+    expect_path(folder, f"{split}/manifest.json")
+    return read_records(os.path.join(folder, split))
+
+
+def _read_mannequins(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    if not os.path.exists(os.path.join(folder, f"{split}.json")):
+        from data_pipelines.mannequin.write import write_dataset
+
+        count = _MANNEQUINS[split]
+        seed = SPLITS.index(split)
+        logging.info("drawing %d mannequins into %s", count, folder)
+        write_dataset(folder, scenario="studio", count=count, seed=seed, split=split)
+    return _read_coco_format(folder, split, skeleton)
+
+
+DATASETS = {
+    "coco": Source(
+        "annotations/person_keypoints_{split}2017.json and {split}2017/",
+        _read_coco_layout,
+    ),
+    "coco_format": Source(
+        "{split}.json and images/ (or image paths relative to the folder)",
+        _read_coco_format,
+    ),
+    "records": Source(
+        "{split}/manifest.json, as data_pipelines.prepare writes it", _read_records
+    ),
+    "mannequin": Source(
+        "nothing: people are drawn into the folder on first use",
+        _read_mannequins,
+        drawn=True,
+    ),
+}
 
 
 def load_dataset(
@@ -66,49 +126,15 @@ def read_source(
         )
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}, expected train or val")
-    folder = os.fspath(data_dir)
+    source, folder = DATASETS[dataset], os.fspath(data_dir)
+    files = source.files.format(split=split)
     if not folder:
-        raise InputError(
-            f"dataset {dataset!r} needs data_dir, a folder with "
-            + DATASETS[dataset].format(split=split)
-        )
-    if dataset == "mannequin":
-        _draw_mannequins(folder, split)
-    elif not os.path.isdir(folder):
+        raise InputError(f"dataset {dataset!r} needs data_dir, a folder with {files}")
+    if not source.drawn and not os.path.isdir(folder):
         raise InputError(f"data_dir {folder}: no such folder")
-    if dataset == "records":
-        from data_pipelines.records import read_records
-
-        _expect(dataset, folder, split, f"{split}/manifest.json")
-        return read_records(os.path.join(folder, split))
-    if dataset == "coco":
-        name = f"annotations/person_keypoints_{split}2017.json"
-        image_dir = _expect(dataset, folder, split, f"{split}2017")
-    else:
-        name = f"{split}.json"
-        image_dir = os.path.join(folder, "images")
-        image_dir = image_dir if os.path.isdir(image_dir) else folder
-    return read_coco(_expect(dataset, folder, split, name), image_dir, skeleton)
-
-
-def _expect(dataset: str, folder: str, split: str, name: str) -> str:
-    path = os.path.join(folder, name)
-    if not os.path.exists(path):
-        found = ", ".join(sorted(os.listdir(folder))[:8]) or "nothing"
+    try:
+        return source.read(folder, split, skeleton)
+    except NotThere as error:
         raise InputError(
-            f"{path}: not there; dataset {dataset!r} expects in its data_dir "
-            f"{DATASETS[dataset].format(split=split)}; found {found}"
-        )
-    return path
-
-
-def _draw_mannequins(folder: str, split: str) -> None:
-    if os.path.exists(os.path.join(folder, f"{split}.json")):
-        return
-    from data_pipelines.mannequin.write import write_dataset
-
-    count = _MANNEQUINS[split]
-    logging.info("drawing %d mannequins into %s", count, folder)
-    write_dataset(
-        folder, scenario="studio", count=count, seed=SPLITS.index(split), split=split
-    )
+            f"{error}; dataset {dataset!r} expects in its data_dir {files}"
+        ) from None

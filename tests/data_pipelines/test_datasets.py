@@ -59,7 +59,7 @@ def test_what_was_skipped_is_written_and_logged(small_set, tmp_path, caplog):
         (("coco", "", "train"), "needs data_dir, a folder with annotations/person_k"),
         (("coco", "/no/such", "val"), "data_dir /no/such: no such folder"),
         (("coco_format", "{}", "val"), "val.json: not there; .*found images, train"),
-        (("records", "{}", "train"), "manifest.json: not there; dataset 'records'"),
+        (("records", "{}", "train"), "manifest.json: not there; .*dataset 'records'"),
     ],
 )
 def test_wrong_names_and_paths(small_set, arguments, message):
