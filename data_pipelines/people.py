@@ -18,8 +18,10 @@ _COLUMNS = {
     "keypoints": (np.float32, 3),
     "areas": (np.float32, 1),
     "crowd": (np.bool_, 1),
+    "head_sizes": (np.float32, 1),
 }
 _OF_IMAGES = ("image_ids", "image_sizes")
+_OPTIONAL = ("head_sizes",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +36,16 @@ class PoseDataset:
         image_sizes: int32 `[I, 2]`, (height, width) in px, as decoded.
         image_index: int32 `[P]`. Row of each person's image, 0..I-1.
         person_ids: int64 `[P]`, unique.
-        boxes: float32 `[P, 4]`, [x, y, w, h] px in edge coordinates, clipped to the
-            image: 0 <= x, x + w <= width.
+        boxes: float32 `[P, 4]`, [x, y, w, h] px in edge coordinates. Clipped to the
+            image (0 <= x, x + w <= width) but for MPII's, see
+            `data_pipelines/mpii.py`.
         keypoints: float32 `[P, J, 3]`, (x, y, v) px; v is 0 absent, 1 occluded,
             2 visible; x = y = 0 where v = 0. A person labelled by box only has all 0.
         areas: float32 `[P]`, segment area in px^2; NaN where the dataset has none, so
             that a metric that needs it can refuse instead of guessing.
         crowd: bool `[P]`. A box around a group, not one person.
+        head_sizes: float32 `[P]`, px, the length that PCKh measures by (0.6 times the
+            head box's diagonal); NaN where unknown. None where the dataset has none.
     """
 
     name: str
@@ -54,10 +59,13 @@ class PoseDataset:
     keypoints: np.ndarray
     areas: np.ndarray
     crowd: np.ndarray
+    head_sizes: np.ndarray | None = None
 
     def __post_init__(self):
         for column, (dtype, rank) in _COLUMNS.items():
             array = getattr(self, column)
+            if array is None and column in _OPTIONAL:
+                continue
             if array.dtype != dtype or array.ndim != rank:
                 raise ValueError(
                     f"{column} must be {np.dtype(dtype)} of rank {rank}, received "
@@ -80,6 +88,12 @@ class PoseDataset:
         return len(self.person_ids)
 
     @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The arrays of the table by name; optional ones if they are there."""
+        arrays = {column: getattr(self, column) for column in _COLUMNS}
+        return {name: array for name, array in arrays.items() if array is not None}
+
+    @property
     def num_labelled(self) -> np.ndarray:
         """int64 `[P]`: labelled joints (v > 0) of each person."""
         return np.count_nonzero(self.keypoints[:, :, 2] > 0, axis=1)
@@ -93,8 +107,8 @@ class PoseDataset:
         if indices.dtype != np.bool_:
             indices = indices.astype(np.int64)
         people = {
-            column: getattr(self, column)[indices]
-            for column in _COLUMNS
+            column: array[indices]
+            for column, array in self.columns.items()
             if column not in _OF_IMAGES
         }
         return replace(self, **people)

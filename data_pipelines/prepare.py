@@ -250,20 +250,18 @@ class _Job:
         people = target.select(new_row[target.image_index] >= 0)
         self.report.used = {"images": len(rows), "people": len(people)}
         sizes = [len(shard["rows"]) for shard in shards]
+        columns = people.columns | {
+            "image_ids": target.image_ids[rows],
+            "image_sizes": target.image_sizes[rows],
+            "image_index": new_row[people.image_index],
+        }
         np.savez(
             os.path.join(self.folder, INDEX),
             names=np.array([self.names[row] for row in rows]),
             shard=np.repeat(np.arange(len(shards), dtype=np.int32), sizes),
             offset=np.concatenate([np.array(s["offset"], np.int64) for s in shards]),
             length=np.concatenate([np.array(s["length"], np.int64) for s in shards]),
-            image_ids=target.image_ids[rows],
-            image_sizes=target.image_sizes[rows],
-            image_index=new_row[people.image_index],
-            person_ids=people.person_ids,
-            boxes=people.boxes,
-            keypoints=people.keypoints,
-            areas=people.areas,
-            crowd=people.crowd,
+            **columns,
         )
 
     def _progress(self, done: int, total: int) -> None:
@@ -303,16 +301,7 @@ def _names(people: PoseDataset, data_dir: str) -> list[str]:
 def _source_checksum(people: PoseDataset) -> str:
     """Changes with the annotations; image files are compared by their decoding only."""
     digest = hashlib.sha256(json.dumps(people.skeleton.to_dict()).encode())
-    for array in (
-        people.image_ids,
-        people.image_sizes,
-        people.image_index,
-        people.person_ids,
-        people.boxes,
-        people.keypoints,
-        people.areas,
-        people.crowd,
-    ):
+    for array in people.columns.values():
         digest.update(array.tobytes())
     return digest.hexdigest()
 

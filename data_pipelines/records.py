@@ -16,6 +16,7 @@ The features of an Example, N people and J joints (`example_features` parses the
     person/keypoints  float[N, J, 3]  (x, y, v)
     person/area       float[N]        NaN where unknown
     person/crowd      int64[N]        0 or 1
+    person/head_size  float[N]        px, NaN where unknown; of MPII only
 """
 
 import hashlib
@@ -60,13 +61,17 @@ _TABLE = (
     "areas",
     "crowd",
 )
+_OPTIONAL = ("head_sizes",)
 _PLACES = ("names", "shard", "offset", "length")
 # TFRecord framing: length and its checksum before the record, checksum after it.
 _BEFORE, _AFTER = 12, 4
 
 
 def example_features(num_joints: int) -> dict[str, Any]:
-    """Feature specification for `tf.io.parse_single_example`."""
+    """Feature specification for `tf.io.parse_single_example`.
+
+    What a dataset has no values of, such as head sizes, comes out empty.
+    """
 
     def sequence(shape, dtype):
         return tf.io.FixedLenSequenceFeature(shape, dtype, allow_missing=True)
@@ -82,6 +87,7 @@ def example_features(num_joints: int) -> dict[str, Any]:
         "person/keypoints": sequence([num_joints, 3], tf.float32),
         "person/area": sequence([], tf.float32),
         "person/crowd": sequence([], tf.int64),
+        "person/head_size": sequence([], tf.float32),
     }
 
 
@@ -120,6 +126,8 @@ def encode_example(
         "person/area": values(dataset.areas[people]),
         "person/crowd": values(dataset.crowd[people]),
     }
+    if dataset.head_sizes is not None:
+        features["person/head_size"] = values(dataset.head_sizes[people])
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)
 
@@ -252,7 +260,7 @@ def _open(folder: str, manifest: dict[str, Any]) -> PoseDataset:
         name=manifest["name"],
         skeleton=Skeleton.from_dict(manifest["skeleton"]),
         images=RecordImages(paths, shard, offset, length, names),
-        **{column: index[column] for column in _TABLE},
+        **{key: column for key, column in index.items() if key not in _PLACES},
     )
 
 
@@ -271,7 +279,8 @@ def _read_manifest(folder: str) -> dict[str, Any]:
 def _read_index(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in (*_TABLE, *_PLACES)}
+            there = [key for key in _OPTIONAL if key in file]
+            return {key: file[key] for key in (*_TABLE, *_PLACES, *there)}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not readable as an index: {error}") from None
 

@@ -25,14 +25,22 @@ def shrink_people(people: PoseDataset, max_side: int) -> PoseDataset:
     rows = np.flatnonzero((factor != 1).any(axis=1))
     factor = factor[rows]
     boxes, keypoints = people.boxes.copy(), people.keypoints.copy()
-    areas = people.areas.copy()
+    areas, head_sizes = people.areas.copy(), people.head_sizes
     boxes[rows] = boxes[rows] * np.tile(factor, 2)
     labelled = keypoints[rows, :, 2:] > 0
     moved = (keypoints[rows, :, :2] + 0.5) * factor[:, None] - 0.5
     keypoints[rows, :, :2] = np.where(labelled, moved, 0)
     areas[rows] = areas[rows] * factor.prod(axis=1)
+    if head_sizes is not None:
+        head_sizes = head_sizes.copy()
+        head_sizes[rows] = head_sizes[rows] * np.sqrt(factor.prod(axis=1))
     return replace(
-        people, image_sizes=new, boxes=boxes, keypoints=keypoints, areas=areas
+        people,
+        image_sizes=new,
+        boxes=boxes,
+        keypoints=keypoints,
+        areas=areas,
+        head_sizes=head_sizes,
     )
 
 

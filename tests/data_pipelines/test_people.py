@@ -42,6 +42,18 @@ def test_select_by_index_and_by_mask(people):
     assert len(people.select([])) == 0
 
 
+def test_head_sizes_are_there_or_not(people):
+    assert people.head_sizes is None and "head_sizes" not in people.columns
+    assert people.select([1]).head_sizes is None
+    sizes = np.array([20, np.nan, 30], np.float32)
+    measured = replace(people, head_sizes=sizes)
+    assert list(measured.columns) == [*people.columns, "head_sizes"]
+    np.testing.assert_array_equal(measured.select([2, 1]).head_sizes, [30, np.nan])
+    for wrong, message in ((sizes.astype(float), "float32"), (sizes[:2], "2 rows")):
+        with pytest.raises(ValueError, match=f"head_sizes .*{message}"):
+            replace(people, head_sizes=wrong)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [

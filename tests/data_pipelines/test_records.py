@@ -2,11 +2,13 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_pipelines import prepare
 from data_pipelines.coco_format import read_coco
 from data_pipelines.prepare import prepare_split
 from data_pipelines.records import example_features, read_records, verify_records
@@ -37,6 +39,7 @@ def _assert_same(found, expected):
 def test_same_as_the_source(small_set, records):
     expected, _ = read_coco(small_set / "train.json", small_set / "images")
     found, report = read_records(records, verify=True)
+    assert found.head_sizes is None
     assert len(found.images.paths) > 2
     assert "12 images, 12 people used" in report.summary()
     assert found.images.describe(3).endswith(".tfrecord:images/03.jpg")
@@ -90,6 +93,28 @@ def test_readable_by_tensorflow_alone(records):
             np.testing.assert_array_equal(example[feature][theirs], column[order])
         rows += 1
     assert rows == len(people.images)
+
+
+def test_head_sizes_are_kept(small_set, tmp_path, monkeypatch):
+    """As is with and without them, and a source with others is another source."""
+    source, report = read_coco(small_set / "train.json", small_set / "images")
+    sizes = np.linspace(10, 30, len(source), dtype=np.float32)
+    sizes[3] = np.nan
+    measured = replace(source, head_sizes=sizes)
+    monkeypatch.setattr(prepare, "read_source", lambda *_: (measured, report))
+    folder = prepare_split("x", small_set, "train", tmp_path / "out", quiet=True)
+    found, _ = read_records(folder, verify=True)
+    _assert_same(found, source)
+    assert found.head_sizes.tobytes() == sizes.tobytes()
+    features = example_features(source.skeleton.num_joints)
+    shown = [
+        tf.io.parse_single_example(example, features)["person/head_size"].numpy()
+        for example in tf.data.TFRecordDataset(found.images.paths)
+    ]
+    np.testing.assert_array_equal(np.sort(np.concatenate(shown)), np.sort(sizes))
+    monkeypatch.setattr(prepare, "read_source", lambda *_: (source, report))
+    with pytest.raises(InputError, match="source_checksum is"):
+        prepare_split("x", small_set, "train", tmp_path / "out", quiet=True)
 
 
 def test_threads_read_at_once(records):

@@ -1,5 +1,7 @@
 """Shrunk tables agree with shrunk pixels, in the one pixel convention."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -49,7 +51,10 @@ def test_a_dot_stays_under_its_keypoint():
 def test_small_images_keep_their_bits():
     keypoints = [[[0.1, 0.7, 1], [0, 0, 0]]] * 2
     people = _people([(50, 40), (90, 30)], keypoints)
+    assert shrink_people(people, 60).head_sizes is None
+    people = replace(people, head_sizes=np.array([9, 9], np.float32))
     small = shrink_people(people, 60)
+    np.testing.assert_allclose(small.head_sizes, [9, 6])
     assert small.image_sizes.tolist() == [[50, 40], [60, 20]]
     for column in ("boxes", "keypoints", "areas"):
         before, after = getattr(people, column), getattr(small, column)
