@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,9 @@ class LiftingDataset:
         indices = np.asarray(indices)
         if indices.dtype != np.bool_:
             indices = indices.astype(np.int64)
-        poses = {column: getattr(self, column)[indices] for column in _OF_POSES}
+        poses: dict[str, Any] = {
+            column: getattr(self, column)[indices] for column in _OF_POSES
+        }
         return dataclasses.replace(self, **poses)
 
     def convert(self, skeleton: Skeleton) -> "LiftingDataset":
@@ -182,12 +185,12 @@ def concatenate(
         column: [getattr(dataset, column) for dataset in datasets]
         for column in (*_OF_POSES, *_OF_CAMERAS)
     }
-    names = {}
+    fields: dict[str, Any] = {}
     for table, index in (("subjects", "subject_index"), ("actions", "action_index")):
         tables = [getattr(dataset, table) for dataset in datasets]
-        names[table] = tuple(dict.fromkeys(word for words in tables for word in words))
+        fields[table] = tuple(dict.fromkeys(word for words in tables for word in words))
         columns[index] = [
-            np.array([names[table].index(word) for word in words], np.int32)[rows]
+            np.array([fields[table].index(word) for word in words], np.int32)[rows]
             for words, rows in zip(tables, columns[index], strict=True)
         ]
     for index, sizes in (
@@ -200,8 +203,9 @@ def concatenate(
         ]
     if name is None:
         name = "+".join(dict.fromkeys(dataset.name for dataset in datasets))
-    arrays = {column: np.concatenate(parts) for column, parts in columns.items()}
-    return dataclasses.replace(first, name=name, **names, **arrays)
+    for column, parts in columns.items():
+        fields[column] = np.concatenate(parts)
+    return dataclasses.replace(first, name=name, **fields)
 
 
 def _num_sequences(dataset: LiftingDataset) -> int:
