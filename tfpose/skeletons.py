@@ -33,6 +33,9 @@ _MIDPOINTS = {
     "thorax": ("left_shoulder", "right_shoulder"),
 }
 
+# The root is the first of these that a joint set has, or else its first joint.
+_ROOTS = ("pelvis", "thorax", "neck", "nose", "head", "head_top")
+
 
 @dataclasses.dataclass(frozen=True)
 class Skeleton:
@@ -106,6 +109,43 @@ class Skeleton:
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs (i, j), i < j, of joints that mirror each other."""
         return tuple((i, j) for i, j in enumerate(self.flip_permutation) if i < j)
+
+    @property
+    def root(self) -> int:
+        """Index of the joint that 3D positions are relative to.
+
+        The pelvis, or else the first of thorax, neck, nose, head and head_top that is
+        there, or else the first joint.
+        """
+        named = (self.joints.index(name) for name in _ROOTS if name in self.joints)
+        return next(named, 0)
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """The parent's index of each joint, -1 for the root.
+
+        The tree of shortest ways along the limbs from the root; of two equally short
+        ways the one by the limb that is listed first.
+
+        Raises:
+            InputError: the limbs do not reach every joint.
+        """
+        parents = {self.root: -1}
+        reached = [self.root]
+        for joint in reached:
+            for limb in self.limbs:
+                if joint in limb:
+                    other = limb[0] + limb[1] - joint
+                    if other not in parents:
+                        parents[other] = joint
+                        reached.append(other)
+        for joint, name in enumerate(self.joints):
+            if joint not in parents:
+                raise InputError(
+                    f"skeleton {self.name!r}: limbs do not lead from "
+                    f"{self.joints[self.root]!r} to {name!r}"
+                )
+        return tuple(parents[joint] for joint in range(self.num_joints))
 
     def index(self, joint: str) -> int:
         """Index of the joint of that name; InputError with the nearest name."""

@@ -51,6 +51,37 @@ def test_limbs_connect_all_joints_and_mirror_onto_themselves(name: str) -> None:
     assert reached == set(range(skeleton.num_joints))
 
 
+@every_skeleton
+def test_parents_make_a_tree_that_mirrors_onto_itself(name: str) -> None:
+    skeleton = SKELETONS[name]
+    parents, mirror = skeleton.parents, skeleton.flip_permutation
+    limbs = {frozenset(limb) for limb in skeleton.limbs}
+    assert [j for j, parent in enumerate(parents) if parent < 0] == [skeleton.root]
+    assert mirror[skeleton.root] == skeleton.root
+    for joint, parent in enumerate(parents):
+        if parent < 0:
+            continue
+        assert frozenset((joint, parent)) in limbs
+        assert parents[mirror[joint]] == mirror[parent]
+        for _ in parents:
+            joint = parents[joint] if parents[joint] >= 0 else joint
+        assert joint == skeleton.root
+
+
+def test_parents_are_those_of_human36m() -> None:
+    skeleton = get_skeleton("h36m16")
+    assert skeleton.parents == (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 8, 10, 11, 8, 13, 14)
+    assert get_skeleton("coco17").root == get_skeleton("coco17").index("nose")
+    assert get_skeleton("lsp14").root == get_skeleton("lsp14").index("neck")
+
+
+def test_limbs_that_do_not_reach_a_joint_are_named() -> None:
+    hand = Skeleton("hand", ("wrist", "thumb", "index"), ((1, 0),))
+    assert hand.root == 0
+    with pytest.raises(InputError, match="from 'wrist' to 'index'"):
+        _ = hand.parents
+
+
 @given(
     st.sampled_from(sorted(SKELETONS)),
     st.sampled_from(sorted(SKELETONS)),

@@ -1,0 +1,318 @@
+"""Bodies and cameras: limbs, rotations, projection, alignment.
+
+Everything is `keras.ops` on arrays of any leading axes `...`, differentiable, with
+finite gradients at a limb of length zero, a rotation by nothing and a joint in the
+camera's own plane, and compiles under XLA. Lengths are metres, in the camera's frame:
+x right, y down, z forward.
+
+A tree of joints is given by `parents`, as `tfpose.skeletons.Skeleton.parents` has it:
+the parent's index of each joint, -1 for the root. Limb k belongs to the k-th joint
+that is not the root and points from that joint's parent to it.
+
+Intrinsics are nine numbers, fx fy cx cy k1 k2 k3 p1 p2, of which the first four are in
+pixels or normalised like keypoints. The order is VideoPose3D's: p1 goes with x and
+p2 with y, so they are OpenCV's p2 and p1.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+__all__ = [
+    "CAMERA_MODELS",
+    "align",
+    "denormalize_keypoints",
+    "kinematic_chain_space",
+    "limb_directions",
+    "limb_lengths",
+    "limb_vectors",
+    "normalize_intrinsics",
+    "normalize_keypoints",
+    "positions_from_limbs",
+    "project",
+    "rotation_matrices",
+    "similarity_transform",
+]
+
+CAMERA_MODELS = ("human36m", "opencv")
+
+# No bone is shorter, and no joint nearer to a camera, than a tenth of a millimetre;
+# below, quotients are by this.
+_SHORTEST = 1e-4
+
+# Taller than wide by more than this counts as portrait. Human3.6M's 1000 x 1002 does
+# not: its keypoints were always divided by the width.
+_PORTRAIT = 1.01
+
+
+def _children(parents: Sequence[int]) -> list[int]:
+    return [joint for joint, parent in enumerate(parents) if parent >= 0]
+
+
+def limb_vectors(positions: Any, parents: Sequence[int]) -> Any:
+    """Child minus parent of every limb.
+
+    Args:
+        positions: `[..., J, 3]` (or any number of coordinates).
+        parents: J indices, see above.
+
+    Returns:
+        `[..., J - 1, 3]`, in the order of the children.
+    """
+    joints = ops.unstack(positions, axis=-2)
+    return ops.stack([joints[j] - joints[parents[j]] for j in _children(parents)], -2)
+
+
+def positions_from_limbs(limbs: Any, root: Any, parents: Sequence[int]) -> Any:
+    """The inverse of `limb_vectors`.
+
+    Args:
+        limbs: `[..., J - 1, 3]`.
+        root: `[..., 3]`, where the root is.
+        parents: J indices, see above.
+
+    Returns:
+        `[..., J, 3]`.
+    """
+    vectors = dict(zip(_children(parents), ops.unstack(limbs, axis=-2), strict=True))
+    places = {joint: root for joint, parent in enumerate(parents) if parent < 0}
+    # Additions in place of a product with a matrix, which a GPU would round.
+    while len(places) < len(parents):
+        for joint, vector in vectors.items():
+            if joint not in places and parents[joint] in places:
+                places[joint] = places[parents[joint]] + vector
+    return ops.stack([places[joint] for joint in range(len(parents))], axis=-2)
+
+
+def limb_lengths(limbs: Any) -> Any:
+    """Lengths `[...]` of vectors `[..., 3]`; the gradient at length 0 is 0."""
+    squares = ops.sum(ops.square(limbs), axis=-1)
+    positive = squares > 0
+    roots = ops.sqrt(ops.where(positive, squares, ops.ones_like(squares)))
+    return ops.where(positive, roots, ops.zeros_like(squares))
+
+
+def limb_directions(limbs: Any) -> Any:
+    """Unit vectors `[..., 3]` along limbs; zero along a limb of length zero.
+
+    Limbs below 0.1 mm are divided by 0.1 mm, which bounds the gradient.
+    """
+    lengths = ops.maximum(limb_lengths(limbs), _SHORTEST)
+    return limbs / ops.expand_dims(lengths, -1)
+
+
+def kinematic_chain_space(limbs: Any) -> Any:
+    """Cosines of the angles between all limbs: B B^T of the unit vectors B.
+
+    Args:
+        limbs: `[..., L, 3]`.
+
+    Returns:
+        `[..., L, L]`, 1 on the diagonal.
+
+    Reference: Wandt and Rosenhahn, "RepNet", CVPR 2019 (arXiv:1902.09868), with unit
+    vectors as PoseAug has them (arXiv:2105.02465).
+    """
+    directions = limb_directions(limbs)
+    return ops.matmul(directions, ops.swapaxes(directions, -1, -2))
+
+
+def rotation_matrices(axis_angle: Any) -> Any:
+    """Rodrigues' formula.
+
+    Args:
+        axis_angle: `[..., 3]`, the axis times the angle in radians.
+
+    Returns:
+        `[..., 3, 3]` that turn column vectors by the right-hand rule.
+    """
+    square = ops.sum(ops.square(axis_angle), axis=-1)
+    small = square < 1e-2
+    safe = ops.where(small, ops.ones_like(square), square)
+    angle = ops.sqrt(safe)
+    # sin(t) / t and (1 - cos(t)) / t^2, by their series where t is small.
+    sine = ops.where(
+        small, 1 - square / 6 * (1 - square / 20 * (1 - square / 42)), _sinc(angle)
+    )
+    cosine = ops.where(
+        small,
+        0.5 - square / 24 * (1 - square / 30 * (1 - square / 56)),
+        0.5 * ops.square(_sinc(angle / 2)),
+    )
+    x, y, z = ops.unstack(axis_angle, axis=-1)
+    zero = ops.zeros_like(x)
+    cross = _matrix([[zero, -z, y], [z, zero, -x], [-y, x, zero]])
+    squared = _matrix(
+        [
+            [-y * y - z * z, x * y, x * z],
+            [x * y, -x * x - z * z, y * z],
+            [x * z, y * z, -x * x - y * y],
+        ]
+    )
+    unit = ops.eye(3, dtype=cross.dtype)
+    return unit + sine[..., None, None] * cross + cosine[..., None, None] * squared
+
+
+def _sinc(angle: Any) -> Any:
+    return ops.sin(angle) / angle
+
+
+def _matrix(rows: list[list[Any]]) -> Any:
+    return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def project(
+    positions: Any,
+    intrinsics: Any,
+    limit: float | None = None,
+    camera_model: str = "human36m",
+) -> Any:
+    """What a camera with radial and tangential distortion sees.
+
+    With u = (X / Z, Y / Z), r^2 = |u|^2 and p = (p1, p2):
+
+        u (1 + k1 r^2 + k2 r^4 + k3 r^6 + n p.u) + p r^2,  n = 1 or 2
+
+    n = 1 is Human3.6M's own (its 2D truth is met to 1e-4 pixels by it and only to a
+    fifth of a pixel by the other), n = 2 is Brown's and OpenCV's.
+
+    Args:
+        positions: `[..., J, 3]`, metres, in the camera's frame. What is behind the
+            camera is seen mirrored; |Z| is taken as at least 0.1 mm.
+        intrinsics: `[..., 9]`, see above.
+        limit: X / Z and Y / Z are held within plus and minus this, beyond which
+            (45 degrees for 1) distortion polynomials mean nothing. PoseAug's and
+            VideoPose3D's code have 1; there the gradient is 0. None for no limit.
+        camera_model: one of `CAMERA_MODELS`.
+
+    Returns:
+        `[..., J, 2]` in the units of f and c.
+
+    Raises:
+        ValueError: `camera_model` is unknown.
+    """
+    if camera_model not in CAMERA_MODELS:
+        raise ValueError(f"camera_model {camera_model!r} is none of {CAMERA_MODELS}")
+    depth = positions[..., 2:]
+    near = ops.abs(depth) < _SHORTEST
+    u = positions[..., :2] / ops.where(near, ops.full_like(depth, _SHORTEST), depth)
+    if limit is not None:
+        u = ops.clip(u, -limit, limit)
+    camera = ops.expand_dims(intrinsics, -2)
+    focal, centre = camera[..., :2], camera[..., 2:4]
+    k1, k2, k3 = camera[..., 4:5], camera[..., 5:6], camera[..., 6:7]
+    tangential = camera[..., 7:9]
+    square = ops.sum(ops.square(u), axis=-1, keepdims=True)
+    radial = 1 + square * (k1 + square * (k2 + square * k3))
+    times = 1 if camera_model == "human36m" else 2
+    tilt = times * ops.sum(tangential * u, axis=-1, keepdims=True)
+    return focal * (u * (radial + tilt) + tangential * square) + centre
+
+
+def _frame(image_size: Any, dtype: Any) -> tuple[Any, Any]:
+    """(width, height) `[..., 2]` and the side `[..., 1]` that is 2 units long."""
+    height, width = ops.unstack(ops.cast(image_size, dtype), axis=-1)
+    side = ops.where(height > _PORTRAIT * width, height, width)
+    return ops.stack([width, height], axis=-1), side[..., None]
+
+
+def normalize_keypoints(keypoints: Any, image_size: Any) -> Any:
+    """Pixels to what lifters take: 2x / w - 1 and 2y / w - h / w.
+
+    The image's middle is the origin, its width 2, its sides' ratio is kept. A portrait
+    image is padded to a square about its middle, so that keypoints stay within -1..1.
+
+    Args:
+        keypoints: `[..., J, 2]`, float, pixels.
+        image_size: `[..., 2]`, (height, width), pixels.
+
+    Returns:
+        `[..., J, 2]`.
+    """
+    keypoints = ops.convert_to_tensor(keypoints)
+    size, side = _frame(image_size, keypoints.dtype)
+    return (2 * keypoints - size[..., None, :]) / side[..., None, :]
+
+
+def denormalize_keypoints(keypoints: Any, image_size: Any) -> Any:
+    """The inverse of `normalize_keypoints`."""
+    keypoints = ops.convert_to_tensor(keypoints)
+    size, side = _frame(image_size, keypoints.dtype)
+    return (keypoints * side[..., None, :] + size[..., None, :]) / 2
+
+
+def normalize_intrinsics(intrinsics: Any, image_size: Any) -> Any:
+    """Intrinsics `[..., 9]` in pixels to those that project to normalised keypoints.
+
+    `image_size` is `[..., 2]`, (height, width), pixels.
+    """
+    intrinsics = ops.convert_to_tensor(intrinsics)
+    size, side = _frame(image_size, intrinsics.dtype)
+    return ops.concatenate(
+        [
+            2 * intrinsics[..., :2] / side,
+            (2 * intrinsics[..., 2:4] - size) / side,
+            intrinsics[..., 4:],
+        ],
+        axis=-1,
+    )
+
+
+def similarity_transform(source: Any, target: Any) -> tuple[Any, Any, Any]:
+    """Scale, rotation and shift that bring one body nearest to another.
+
+    Least squares over the joints, without reflections (Umeyama, PAMI 1991). Not for
+    gradients: those of a singular value decomposition are infinite where two singular
+    values meet.
+
+    Args:
+        source: `[..., J, 3]`.
+        target: `[..., J, 3]`.
+
+    Returns:
+        scale `[...]`, rotation R `[..., 3, 3]` and shift `[..., 3]`, so that
+        scale R x + shift is near the target. Of a source without extent the scale
+        is 0.
+    """
+    source_middle = ops.mean(source, axis=-2, keepdims=True)
+    target_middle = ops.mean(target, axis=-2, keepdims=True)
+    x, y = source - source_middle, target - target_middle
+    extent = ops.sum(ops.square(x), axis=(-2, -1))
+    # Sums of products in place of a matrix product, which a GPU would round.
+    covariance = ops.sum(y[..., :, :, None] * x[..., :, None, :], axis=-3)
+    left, values, right = ops.svd(covariance, full_matrices=False)
+    sign = ops.sign(_determinants(left) * _determinants(right))
+    signs = ops.stack([ops.ones_like(sign), ops.ones_like(sign), sign], axis=-1)
+    rotation = _product(left * signs[..., None, :], right)
+    known = extent > 0
+    scale = ops.sum(values * signs, axis=-1) / ops.where(known, extent, 1)
+    scale = ops.where(known, scale, ops.zeros_like(scale))
+    turned = ops.sum(rotation * source_middle, axis=-1)
+    return scale, rotation, target_middle[..., 0, :] - scale[..., None] * turned
+
+
+def align(predicted: Any, target: Any) -> Any:
+    """The predicted body, scaled, turned and shifted to be nearest to the target.
+
+    Args:
+        predicted: `[..., J, 3]`.
+        target: `[..., J, 3]`.
+
+    Returns:
+        `[..., J, 3]`.
+    """
+    scale, rotation, shift = similarity_transform(predicted, target)
+    turned = _product(predicted, ops.swapaxes(rotation, -1, -2))
+    return scale[..., None, None] * turned + shift[..., None, :]
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Matrix product `[..., n, 3] x [..., 3, 3]` in full precision."""
+    return ops.sum(a[..., :, :, None] * b[..., None, :, :], axis=-2)
+
+
+def _determinants(matrices: Any) -> Any:
+    """Of `[..., 3, 3]`."""
+    a, b, c = ops.unstack(matrices, axis=-2)
+    return ops.sum(a * ops.cross(b, c), axis=-1)
