@@ -62,6 +62,19 @@ def _read_mannequins(folder: str, split: str, skeleton: Skeleton | None) -> Foun
     return _read_coco_format(folder, split, skeleton)
 
 
+# Readers of MATLAB files are imported when they are called: they need SciPy.
+def _read_lsp(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    from data_pipelines.lsp import read_lsp
+
+    return read_lsp(folder, split, skeleton)
+
+
+def _read_lspet(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    from data_pipelines.lsp import read_lspet
+
+    return read_lspet(folder, split, skeleton)
+
+
 DATASETS = {
     "coco": Source(
         "annotations/person_keypoints_{split}2017.json and {split}2017/",
@@ -79,6 +92,8 @@ DATASETS = {
         _read_mannequins,
         drawn=True,
     ),
+    "lsp": Source("joints.mat and images/im0001.jpg, ...", _read_lsp),
+    "lspet": Source("joints.mat and images/im00001.jpg, ...", _read_lspet),
 }
 
 
