@@ -22,7 +22,7 @@ from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
-__all__ = ["MIN_BOX_SIDE", "load_json", "read_coco"]
+__all__ = ["MIN_BOX_SIDE", "clip_boxes", "load_json", "read_coco"]
 
 # A box with less of a side than this inside its image shows no person, px.
 MIN_BOX_SIDE = 1.0
@@ -205,7 +205,7 @@ def _read_people(
     keypoints = _keypoints(annotations, num_joints, reasons, report)
     boxes = _boxes(annotations, keypoints, reasons, report)
     sizes = np.array(images.sizes or [(1, 1)], np.float64)[rows]
-    boxes = _clip(boxes, sizes, reasons, report)
+    boxes = clip_boxes(boxes, sizes, reasons, report)
     used = np.array([i for i, reason in enumerate(reasons) if reason is None], int)
     for annotation, reason in zip(annotations, reasons, strict=True):
         if reason is not None:
@@ -349,13 +349,21 @@ def _boxes(
     return boxes
 
 
-def _clip(
+def clip_boxes(
     boxes: np.ndarray,
     sizes: np.ndarray,
     reasons: list[str | None],
     report: SkipReport,
 ) -> np.ndarray:
-    """Boxes cut to their images; the ones without enough left get a reason."""
+    """Boxes cut to their images; the ones without enough left get a reason.
+
+    Args:
+        boxes: float64 `[P, 4]`, [x, y, w, h] px in edge coordinates.
+        sizes: `[P, 2]`, (height, width) px of each one's image.
+        reasons: P of them, None where the person is used so far; "what | detail" is
+            put in where the box shows no person.
+        report: counts the boxes that were clipped.
+    """
     limits = sizes[:, ::-1]
     low = np.clip(boxes[:, :2], 0, limits)
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, limits)
