@@ -1,0 +1,1 @@
+"""Motion capture: clips of joint angles to 3D poses before sampled cameras."""
