@@ -7,6 +7,12 @@ from typing import NamedTuple
 from absl import logging
 
 from data_pipelines.coco_format import read_coco
+from data_pipelines.crowded import (
+    read_crowdpose,
+    read_crowdpose_test,
+    read_ochuman,
+    read_ochuman_test,
+)
 from data_pipelines.layout import NotThere, expect_path
 from data_pipelines.people import PoseDataset
 from data_pipelines.skip_report import SkipReport
@@ -75,6 +81,12 @@ def _read_lspet(folder: str, split: str, skeleton: Skeleton | None) -> Found:
     return read_lspet(folder, split, skeleton)
 
 
+def _read_penn_action(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    from data_pipelines.penn_action import read_penn_action
+
+    return read_penn_action(folder, split, skeleton)
+
+
 DATASETS = {
     "coco": Source(
         "annotations/person_keypoints_{split}2017.json and {split}2017/",
@@ -94,6 +106,26 @@ DATASETS = {
     ),
     "lsp": Source("joints.mat and images/im0001.jpg, ...", _read_lsp),
     "lspet": Source("joints.mat and images/im00001.jpg, ...", _read_lspet),
+    "penn_action": Source(
+        "labels/0001.mat, ... and frames/0001/000001.jpg, ...", _read_penn_action
+    ),
+    "crowdpose": Source(
+        "annotations/mmpose_crowdpose_{split}.json (or json/crowdpose_{split}.json) "
+        "and images/",
+        read_crowdpose,
+    ),
+    "crowdpose_test": Source(
+        "as crowdpose, its trainval (to train on) and test (to validate on)",
+        read_crowdpose_test,
+    ),
+    "ochuman": Source(
+        "annotations/ochuman_coco_format_val_range_0.00_1.00.json, images/; no train set",
+        read_ochuman,
+    ),
+    "ochuman_test": Source(
+        "annotations/ochuman_coco_format_test_range_0.00_1.00.json and images/",
+        read_ochuman_test,
+    ),
 }
 
 
