@@ -160,18 +160,18 @@ class TopDownTask:
 
 
 def _build_net(config: TopDownConfig, skeleton: Skeleton) -> HeatmapNet:
+    info = {
+        "task": "top_down",
+        "skeleton": skeleton.to_dict(),
+        "sigma": config.sigma,
+        "decoder": config.decoder,
+        "geometry": config.geometry,
+        "flip_shift": config.flip_shift,
+    }
+    if config.blur_kernel:
+        info["blur_kernel"] = config.blur_kernel
     return build_heatmap_net(
-        config.net,
-        config.input_size,
-        skeleton.num_joints,
-        info={
-            "task": "top_down",
-            "skeleton": skeleton.to_dict(),
-            "sigma": config.sigma,
-            "decoder": config.decoder,
-            "geometry": config.geometry,
-            "flip_shift": config.flip_shift,
-        },
+        config.net, config.input_size, skeleton.num_joints, info=info
     )
 
 

@@ -44,6 +44,12 @@ class TopDownConfig(RunConfig):
     rounded_targets: bool = option(
         False, "Gaussians about the nearest cell, up to 3 sigma, as HRNet's."
     )
+    blur_kernel: int = option(
+        0,
+        "Cells of the decoder's smoothing, odd; 0 for what suits sigma.",
+        at_least=0,
+        at_most=31,
+    )
     flip_shift: int = option(
         0,
         "Cells that a mirrored heatmap is shifted by; 1 for the official geometry.",
@@ -96,6 +102,7 @@ class TopDownConfig(RunConfig):
             sigma=self.sigma,
             geometry=self.geometry,
             rounded=self.rounded_targets,
+            blur_kernel=self.blur_kernel or None,
         )
 
     @property
@@ -138,29 +145,42 @@ _MMPOSE = TopDownConfig(
     draws="truncated",
     eval_every=10,
 )
-# What the authors' own settings have in common, by the beginning of a net's name:
-# epochs and drops; scale, rotation and half bodies on COCO.
+# What the authors' own settings have in common, by the beginning of a net's name;
+# epochs and drops, and on COCO scale, rotation and half bodies.
 _AUTHORS = {
     "hrnet": ((210, (170, 200)), (0.35, 45.0, 0.3)),
     "resnet": ((140, (90, 120)), (0.3, 40.0, 0.0)),
+    "tokenpose": ((300, (200, 260)), (0.35, 45.0, 0.3)),
 }
+_ON_MPII = (0.25, 30.0, 0.0)
 # People per step on all GPUs, where it is not 128: what fitted into their memory.
-_BATCH_SIZES = {"hrnet_w48_coco_384x288": 96}
+_BATCH_SIZES = {
+    "hrnet_w48_coco_384x288": 96,
+    "tokenpose_s_v2_coco_256x192": 48,
+    "tokenpose_l_d6_coco_256x192": 64,
+    "tokenpose_l_d6_mpii_256x256": 64,
+    "tokenpose_l_d24_coco_256x192": 64,
+    "tokenpose_l_d24_coco_384x288": 256,
+}
 
 
 def _published(name: str, preset: Preset) -> TopDownConfig:
     """The training of a published net, by its authors' settings."""
     family = re.split(r"[0-9_]", preset.net)[0]
-    (epochs, drops), (scale, rotation, half_body) = _AUTHORS[family]
+    (epochs, drops), changes = _AUTHORS[family]
+    mpii = preset.skeleton == "mpii16"
+    scale, rotation, half_body = _ON_MPII if mpii else changes
     return TopDownConfig(
-        dataset="coco",
+        dataset="mpii" if mpii else "coco",
         net=preset.net,
         input_height=preset.input_size[0],
         input_width=preset.input_size[1],
         sigma=preset.sigma,
         decoder=preset.decoder,
         geometry=preset.geometry,
-        rounded_targets=True,
+        # TokenPose's code is DarkPose's, which does not round.
+        rounded_targets=family != "tokenpose",
+        blur_kernel=preset.blur_kernel or 0,
         flip_shift=preset.flip_shift,
         epochs=epochs,
         lr_drop_epochs=drops,
@@ -191,5 +211,5 @@ PRESETS = {
 """`paper`: HRNet-W32 at 256 x 192 on COCO, with exact geometry. `small`: a small net
 and input for a few thousand photos on 2 CPU cores. `demo`: the same on drawn
 mannequins. `mmpose`, `mmpose_dark`, `mmpose_udp`: MMPose's settings for HRNet-W32. And
-one for each published net on COCO, by its name in `tfpose.weights.presets`, as its
-authors trained it."""
+one for each published net, by its name in `tfpose.weights.presets`, as its authors
+trained it."""

@@ -62,6 +62,11 @@ def test_published_nets_are_trained_as_their_authors_did():
     assert (net.epochs, net.lr_drop_epochs, net.batch_size) == (140, (90, 120), 128)
     assert (net.scale, net.rotation, net.half_body) == (0.3, 40.0, 0.0)
     assert (net.sigma, net.learning_rate, net.epsilon) == (2.0, 1e-3, 1e-8)
+    net = POSE_PRESETS["tokenpose_l_d24_coco_384x288"]
+    assert (net.epochs, net.lr_drop_epochs, net.batch_size) == (300, (200, 260), 256)
+    assert (net.geometry, net.decoder, net.flip_shift) == ("tokenpose", "dark", 0)
+    assert (net.sigma, net.blur_kernel, net.rounded_targets) == (3.0, 11, False)
+    assert POSE_PRESETS["tokenpose_s_v2_coco_256x192"].batch_size == 48
     modern = POSE_PRESETS["mmpose"]
     assert (modern.learning_rate, modern.batch_size) == (5e-4, 512)
     assert (modern.warmup_steps, modern.draws, modern.shift) == (500, "truncated", 0.16)

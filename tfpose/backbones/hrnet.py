@@ -28,7 +28,9 @@ class HRNet(keras.Model):
         width: int. Channels of the stride-4 branch. Defaults to `32`.
         stem_filters: int. Channels of the stem, and the bottlenecks' inner channels
             in stage 1, which ends with `4 * stem_filters`. Defaults to `64`.
-        stage_modules: three ints. Exchange modules in stages 2, 3 and 4.
+        stage_modules: up to three ints. Exchange modules in stages 2, 3 and 4; with
+            fewer the net ends earlier, with none behind stage 1, at
+            `4 * stem_filters` channels.
         blocks_per_branch: int. Basic blocks of a branch in a module.
         stage1_blocks: int. Bottlenecks of stage 1.
         kernel_initializer: Keras initialiser of every convolution. Defaults to the
@@ -67,10 +69,12 @@ class HRNet(keras.Model):
         x = blocks.conv_norm(x, stem_filters, 3, 2, name="stem", index=2)
         for i in range(stage1_blocks):
             x = blocks.bottleneck(x, stem_filters, name=f"stage1_block{i}")
-        branches = [
-            blocks.conv_norm(x, width, 3, name="transition1_branch0"),
-            blocks.conv_norm(x, 2 * width, 3, 2, name="transition1_branch1"),
-        ]
+        branches = [x]
+        if stage_modules:
+            branches = [
+                blocks.conv_norm(x, width, 3, name="transition1_branch0"),
+                blocks.conv_norm(x, 2 * width, 3, 2, name="transition1_branch1"),
+            ]
         for stage, modules in enumerate(stage_modules, start=2):
             if stage > 2:
                 branches.append(
@@ -105,13 +109,14 @@ class HRNet(keras.Model):
         """The layers that can be frozen, by group, from the input on.
 
         A stage's group has the transition after it (`stage1` has `transition1`). The
-        last exchange of stage 4 is in no group: it always trains, as the head does.
+        last exchange of the last stage is in no group: it always trains, as the head
+        does.
         """
         prefixes: dict[str, tuple[str, ...]] = {"stem": ("stem_",)}
         for stage in range(1, len(self.stage_modules) + 2):
             prefixes[f"stage{stage}"] = (f"stage{stage}_", f"transition{stage}_")
-        last_stage = len(self.stage_modules) + 1
-        last_fuse = f"stage{last_stage}_module{self.stage_modules[-1] - 1}_fuse"
+        modules = (1, *self.stage_modules)
+        last_fuse = f"stage{len(modules)}_module{modules[-1] - 1}_fuse"
         return {
             group: [
                 layer

@@ -1,5 +1,6 @@
 """Heatmap nets: pixels of one person's box in, one heatmap per joint out."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Sequence
@@ -9,8 +10,10 @@ import keras
 
 from tfpose.backbones.blocks import Blocks, official_initializer
 from tfpose.backbones.hrnet import HRNet
+from tfpose.backbones.pixels import Pixels
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
+from tfpose.top_down.tokens import TokenHead
 
 __all__ = [
     "IMAGE_MEAN",
@@ -25,7 +28,18 @@ __all__ = [
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
-# Named nets: the backbone's class and arguments, and the net's own.
+# HRNet's beginnings, as TokenPose uses them.
+_STEM: dict[str, Any] = {
+    "backbone": HRNet,
+    "arguments": {"width": 32, "stage_modules": ()},
+}
+_TO_STAGE3: dict[int, dict[str, Any]] = {
+    width: {"backbone": HRNet, "arguments": {"width": width, "stage_modules": (1, 4)}}
+    for width in (32, 48)
+}
+
+# Named nets: the backbone's class and arguments, and of a TokenPose those of
+# `TokenHead.for_input`.
 NETS: dict[str, dict[str, Any]] = {
     **{
         f"hrnet_w{width}": {"backbone": HRNet, "arguments": {"width": width}}
@@ -34,6 +48,37 @@ NETS: dict[str, dict[str, Any]] = {
     **{
         f"resnet{depth}": {"backbone": ResNet, "arguments": {"depth": depth}}
         for depth in DEPTHS
+    },
+    "tokenpose_t": {
+        "backbone": Pixels,
+        "arguments": {},
+        "tokens": {"patches": 16, "depth": 12, "heads": 16},
+    },
+    "tokenpose_s_v1": {
+        **_STEM,
+        "tokens": {"patches": 16, "depth": 12, "heads": 8, "scale_by_head": False},
+    },
+    "tokenpose_s_v2": {
+        **_STEM,
+        "tokens": {
+            "patches": 32,
+            "square": True,
+            "depth": 12,
+            "heads": 8,
+            "scale_by_head": False,
+        },
+    },
+    "tokenpose_b": {
+        **_TO_STAGE3[32],
+        "tokens": {"patches": 16, "depth": 12, "heads": 8},
+    },
+    "tokenpose_l_d6": {
+        **_TO_STAGE3[48],
+        "tokens": {"patches": 16, "depth": 2, "heads": 8, "groups": 3},
+    },
+    "tokenpose_l_d24": {
+        **_TO_STAGE3[48],
+        "tokens": {"patches": 16, "depth": 8, "heads": 12, "groups": 3},
     },
     # For two CPU cores: 1.3 M parameters, 86 M multiply-adds at 96x96.
     "hrnet_small": {
@@ -70,8 +115,9 @@ class HeatmapNet(keras.Model):
 
     Behind a backbone of stride 4 the head is one 1x1 convolution (HRNet's pose net);
     behind one of stride 32 it has transposed convolutions first, each of which
-    doubles the size (SimpleBaseline). The layers' names are `normalization`, the
-    backbone's own, `deconv0_*`, ..., and `head`.
+    doubles the size (SimpleBaseline). With `tokens` it is TokenPose's, behind a
+    backbone of any stride. The layers' names are `normalization`, the backbone's own,
+    `deconv0_*`, ..., or those of `TokenHead.draw`, and `head`.
 
     Args:
         backbone: `HRNet`, `ResNet` or any Keras model from a normalised image
@@ -88,11 +134,13 @@ class HeatmapNet(keras.Model):
         image_mean: three floats. What is taken from R, G and B, of 0..1. Defaults to
             ImageNet's. (SimpleBaseline's own weights saw blue less red's mean.)
         image_std: three floats. What each is then divided by.
+        tokens: `TokenHead`, or what `dataclasses.asdict` makes of it. Replaces
+            transposed convolutions and 1x1 convolution.
 
     Raises:
-        InputError: backbone and `deconv_filters` do not end at stride 4, the
-            backbone's input has other than 3 or 6 channels, `num_outputs` is not
-            positive, or `info` is not JSON.
+        InputError: backbone and `deconv_filters` do not end at stride 4, patches of
+            `tokens` do not fill the backbone's map, the backbone's input has other
+            than 3 or 6 channels, `num_outputs` is not positive, or `info` is not JSON.
 
     References: Xiao et al., "Simple Baselines for Human Pose Estimation and
     Tracking", ECCV 2018 (arXiv:1804.06208); Sun et al., CVPR 2019
@@ -111,15 +159,19 @@ class HeatmapNet(keras.Model):
         dtype: Any = None,
         image_mean: Sequence[float] = IMAGE_MEAN,
         image_std: Sequence[float] = IMAGE_STD,
+        tokens: TokenHead | dict[str, Any] | None = None,
         name: str = "heatmap_net",
         **kwargs: Any,
     ) -> None:
+        if isinstance(tokens, dict):
+            tokens = TokenHead.from_config(tokens)
         if deconv_filters is None:
-            deconv_filters = (256, 256, 256) if backbone.stride == 32 else ()
+            plain = tokens is None and backbone.stride == 32
+            deconv_filters = (256, 256, 256) if plain else ()
         deconv_filters = tuple(int(filters) for filters in deconv_filters)
         info = {} if info is None else info
         channels = backbone.input_shape[-1]
-        _check_arguments(backbone, channels, num_outputs, deconv_filters, info)
+        _check_arguments(backbone, num_outputs, deconv_filters, tokens, info)
         initializer = keras.initializers.get(
             official_initializer() if kernel_initializer is None else kernel_initializer
         )
@@ -137,20 +189,25 @@ class HeatmapNet(keras.Model):
             dtype="float32",
         )(inputs)
         x = backbone(x)
-        for i, filters in enumerate(deconv_filters):
-            x = blocks.deconv_norm(x, filters, name=f"deconv{i}")
-        outputs = keras.layers.Conv2D(
-            num_outputs,
-            1,
-            kernel_initializer=official_initializer(),
-            name="head",
-            dtype="float32",
-        )(x)
+        if tokens is not None:
+            size = tuple(-(-side // self.stride) for side in inputs.shape[1:3])
+            outputs = tokens.draw(x, size, num_outputs, policy)
+        else:
+            for i, filters in enumerate(deconv_filters):
+                x = blocks.deconv_norm(x, filters, name=f"deconv{i}")
+            outputs = keras.layers.Conv2D(
+                num_outputs,
+                1,
+                kernel_initializer=official_initializer(),
+                name="head",
+                dtype="float32",
+            )(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
 
         # === Config ===
         self.backbone = backbone
         self.deconv_filters = deconv_filters
+        self.token_head = tokens
         # As text, because Keras would wrap the dict and the lists in it.
         self._info_json = _json_text(info)
         self.kernel_initializer = initializer
@@ -166,6 +223,11 @@ class HeatmapNet(keras.Model):
     @info.setter
     def info(self, info: dict[str, Any]) -> None:
         self._info_json = _json_text(info)
+
+    @property
+    def layers_of_outputs(self) -> tuple[str, ...]:
+        """Names of the layers that are of these outputs alone, not for other ones."""
+        return ("head",) if self.token_head is None else ("keypoint_tokens", "head")
 
     @property
     def num_outputs(self) -> int:
@@ -195,6 +257,7 @@ class HeatmapNet(keras.Model):
             "dtype": self.policy.name,
             "image_mean": list(self.image_mean),
             "image_std": list(self.image_std),
+            "tokens": self.token_head and dataclasses.asdict(self.token_head),
             "name": self.name,
             "trainable": self.trainable,
         }
@@ -264,9 +327,13 @@ def build_heatmap_net(
         name="backbone",
         **arguments,
     )
+    tokens = None
+    if "tokens" in config:
+        tokens = TokenHead.for_input(input_size, backbone.stride, **config["tokens"])
     return HeatmapNet(
         backbone,
         num_outputs,
+        tokens=tokens,
         info=info,
         kernel_initializer=arguments.get("kernel_initializer"),
         dtype=dtype,
@@ -275,13 +342,18 @@ def build_heatmap_net(
 
 def _check_arguments(
     backbone: keras.Model,
-    channels: int,
     num_outputs: int,
     deconv_filters: tuple[int, ...],
+    tokens: TokenHead | None,
     info: dict[str, Any],
 ) -> None:
+    channels = backbone.input_shape[-1]
     stride = backbone.stride / 2 ** len(deconv_filters)
-    if stride != HeatmapNet.stride:
+    if tokens is not None:
+        if deconv_filters:
+            raise InputError("deconv_filters and tokens are both given; expected one")
+        tokens.grid(backbone.output_shape[1:3])
+    elif stride != HeatmapNet.stride:
         raise InputError(
             f"{len(deconv_filters)} deconv_filters behind a backbone of stride "
             f"{backbone.stride} give heatmaps of stride {stride:g}; expected 4"

@@ -41,8 +41,10 @@ class TransferReport:
 def transfer_weights(source: keras.Model, target: HeatmapNet) -> TransferReport:
     """Copies weights by layer name from `source` into `target`, in place.
 
-    A source heatmap net gives everything but its head; a bare backbone gives the
-    target's backbone. Input sizes may differ, since every layer is convolutional.
+    A source heatmap net gives everything but what belongs to its outputs (the head,
+    and TokenPose's keypoint tokens); a bare backbone gives the target's backbone.
+    Input sizes may differ, since every layer is convolutional (TokenPose's perceptron
+    is not, and asks for the same size).
     A source whose first convolution sees six channels, a mosaic and the unshuffled
     image, gives a target with three the half that saw the unshuffled image, which is
     what the target will see (arXiv:2012.07101 says nothing on this).
@@ -54,8 +56,9 @@ def transfer_weights(source: keras.Model, target: HeatmapNet) -> TransferReport:
     source_layers = weighted_layers(source)
     target_layers = weighted_layers(target)
     if isinstance(source, HeatmapNet):
-        wanted = [name for name in target_layers if name != "head"]
-        surplus = source_layers.keys() - target_layers.keys() - {"head"}
+        own = {*source.layers_of_outputs, *target.layers_of_outputs}
+        wanted = [name for name in target_layers if name not in own]
+        surplus = source_layers.keys() - target_layers.keys() - own
     else:
         wanted = list(weighted_layers(target.backbone))
         surplus = source_layers.keys() - set(wanted)
@@ -70,7 +73,7 @@ def transfer_weights(source: keras.Model, target: HeatmapNet) -> TransferReport:
         found = [weight.shape for weight in weights]
         expected = [tuple(weight.shape) for weight in target_layers[name].weights]
         if found != expected and _is_first_convolution_of_six(found, expected):
-            weights = [weights[0][:, :, 3:]]
+            weights = [weights[0][:, :, 3:], *weights[1:]]
             cut = True
         elif found != expected:
             problems.append(f"{name} has shapes {found}, expected {expected}")
@@ -98,13 +101,20 @@ def layer_groups(net: HeatmapNet) -> dict[str, list[keras.layers.Layer]]:
 
     HRNet: `stem`, `stage1` to `stage4`, each stage with the transition after it and
     `stage4` without its last exchange. These are layers 0 to 4 of the freezing
-    ablation in arXiv:2012.07101. ResNet: `stem`, `stage1` to `stage4`, `deconv`. What
-    is in no group, the head above all, always trains.
+    ablation in arXiv:2012.07101. ResNet: `stem`, `stage1` to `stage4`, `deconv`.
+    TokenPose: its backbone's, and `tokens`, from the patches' embedding to the last
+    norm before the head. What is in no group, the head above all, always trains.
     """
     groups = dict(net.backbone.layer_groups())
     if net.deconv_filters:
         groups["deconv"] = [
             layer for layer in net.layers if layer.name.startswith("deconv")
+        ]
+    if net.token_head is not None:
+        groups["tokens"] = [
+            layer
+            for layer in net.layers
+            if layer.name.startswith(("patch_embedding", "tokens_"))
         ]
     return groups
 
@@ -144,7 +154,7 @@ def weighted_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
 
 
 def _is_first_convolution_of_six(found: list[tuple], expected: list[tuple]) -> bool:
-    if len(found) != 1 or len(expected) != 1 or len(found[0]) != 4:
+    if found[1:] != expected[1:] or len(found[0]) != 4 or len(expected[0]) != 4:
         return False
     (*size, inputs, outputs), (*target_size, target_inputs, target_outputs) = (
         found[0],

@@ -14,7 +14,7 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.top_down.net import HeatmapNet
 from tfpose.weights.torch_file import Checkpoint, TorchTensor, read_checkpoint
-from tfpose.weights.torch_names import Slot, torch_slots
+from tfpose.weights.torch_names import Slot, torch_constants, torch_slots
 
 __all__ = ["CHANNEL_ORDERS", "PROTOCOLS", "Imported", "import_weights"]
 
@@ -37,7 +37,12 @@ _MAX_LISTED = 5
 
 _COUNTER = "num_batches_tracked"
 
-_HEAD = re.compile(r"final_layer\.(weight|bias)|deconv_layers\..*")
+_HEAD = re.compile(
+    r"final_layer\.(weight|bias)|deconv_layers\..*|(features|transformer)\.mlp_head\..*"
+)
+
+# Between ours and the tensor of what is computed, not learned.
+_ROUNDING = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +70,10 @@ def import_weights(
 ) -> Imported:
     """A pose net with the weights of a PyTorch checkpoint.
 
-    Reads what the official code of HRNet and SimpleBaseline saves, MMPose's HRNet and
-    ResNet heatmap nets, and ImageNet classifiers of the same backbones, of which only
-    the backbone is kept. The file may hold the tensors alone or a whole training
-    state. Nothing in it is run.
+    Reads what the official code of HRNet, SimpleBaseline and TokenPose saves, MMPose's
+    HRNet and ResNet heatmap nets, and ImageNet classifiers of the same backbones, of
+    which only the backbone is kept. The file may hold the tensors alone or a whole
+    training state. Nothing in it is run.
 
     Args:
         path: file that `torch.save` wrote.
@@ -98,7 +103,7 @@ def import_weights(
     names, from_mmpose = _official_names(checkpoint)
     backbone_only = not any(_HEAD.fullmatch(name) for name in names)
     target = net.backbone if backbone_only else net
-    slots = torch_slots(target)
+    slots, constants = torch_slots(target), torch_constants(target)
     ignored = [
         name
         for name in names
@@ -106,7 +111,10 @@ def import_weights(
         and (name.endswith(_COUNTER) or (backbone_only and _is_beyond(name, slots)))
     ]
     label = str(net.info.get("preset", net.name))
-    _check_tensors(path, label, slots, names, checkpoint.others, ignored)
+    shapes = {name: slot.shape for name, slot in slots.items()}
+    shapes |= {name: constant.shape for name, constant in constants.items()}
+    _check_tensors(path, label, shapes, names, checkpoint.others, ignored)
+    _check_constants(path, constants, names)
     _fill(path, slots, names)
 
     where = f"under {checkpoint.place!r} " if checkpoint.place else ""
@@ -161,19 +169,19 @@ def _is_beyond(name: str, slots: dict[str, Slot]) -> bool:
 def _check_tensors(
     path: str,
     net: str,
-    slots: dict[str, Slot],
+    shapes: dict[str, tuple[int, ...]],
     tensors: dict[str, TorchTensor],
     others: dict[str, str],
     ignored: Iterable[str],
 ) -> None:
-    known = {*slots, *ignored}
-    missing = [name for name in slots if name not in tensors]
+    known = {*shapes, *ignored}
+    missing = [name for name in shapes if name not in tensors]
     unexpected = [name for name in tensors if name not in known]
     unexpected += [f"{name} ({kind})" for name, kind in others.items()]
     misshapen = [
-        f"{name} {_list(tensors[name].shape)} instead of {_list(slot.shape)}"
-        for name, slot in slots.items()
-        if name in tensors and tensors[name].shape != slot.shape
+        f"{name} {_list(tensors[name].shape)} instead of {_list(shape)}"
+        for name, shape in shapes.items()
+        if name in tensors and tensors[name].shape != shape
     ]
     faults = [
         _count("missing", missing),
@@ -182,9 +190,21 @@ def _check_tensors(
     ]
     if any(faults):
         raise InputError(
-            f"{path}: does not fit {net}, of {len(slots)} tensors: "
+            f"{path}: does not fit {net}, of {len(shapes)} tensors: "
             + "; ".join(filter(None, faults))
         )
+
+
+def _check_constants(
+    path: str, constants: dict[str, np.ndarray], tensors: dict[str, TorchTensor]
+) -> None:
+    for name, constant in constants.items():
+        difference = np.abs(tensors[name].numbers().astype(np.float64) - constant).max()
+        if not difference < _ROUNDING:
+            raise InputError(
+                f"{path}: {name} is up to {difference:.3g} away from the sine code of "
+                "places that is expected there"
+            )
 
 
 def _fill(path: str, slots: dict[str, Slot], tensors: dict[str, TorchTensor]) -> None:

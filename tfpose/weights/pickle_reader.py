@@ -43,6 +43,7 @@ def read_pickle(
     file: BinaryIO | mmap.mmap,
     functions: Mapping[str, Callable[..., Any]],
     persistent: Callable[[Any], Any],
+    set_state: Callable[[Any, Any], None] = lambda thing, state: None,
 ) -> Any:
     """What the pickle at a file's position stands for; the file is behind it then.
 
@@ -52,16 +53,17 @@ def read_pickle(
             from the pickle, so it must check them.
         persistent: gets the pickle's name of a thing that is stored outside of it
             (a tuple, as a rule) and returns the thing.
+        set_state: gets a thing and what the pickle sets as its state, unchecked both,
+            and may change the thing. By default states are dropped.
 
     Returns:
         Python's plain types, `Inert`, and what `functions` and `persistent` return.
-        Attributes that the pickle sets are dropped.
 
     Raises:
-        BrokenPickle: see there; also where `functions` or `persistent` raise one of
-            Python's errors about values.
+        BrokenPickle: see there; also where `functions`, `persistent` or `set_state`
+            raise one of Python's errors about values.
     """
-    machine = _Machine(functions, persistent)
+    machine = _Machine(functions, persistent, set_state)
     try:
         for opcode, argument, _ in pickletools.genops(cast(BinaryIO, file)):
             if opcode.name == "STOP":
@@ -79,9 +81,11 @@ class _Machine:
         self,
         functions: Mapping[str, Callable[..., Any]],
         persistent: Callable[[Any], Any],
+        set_state: Callable[[Any, Any], None],
     ) -> None:
         self.functions = functions
         self.persistent = persistent
+        self.set_state = set_state
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
@@ -163,6 +167,10 @@ class _Machine:
         name = self.pop()
         self.stack.append(Inert(f"{self.pop()}.{name}"))
 
+    def build(self) -> None:
+        state = self.pop()
+        self.set_state(self.stack[-1], state)
+
     def persist(self, name: Any) -> None:
         self.stack.append(self.persistent(name))
 
@@ -239,8 +247,8 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "INST": lambda m, name: m.call(
         Inert(name.replace(" ", ".")), tuple(m.pop_to_mark())
     ),
-    # Would set attributes, or call the object's own __setstate__.
-    "BUILD": lambda m, _: m.pop(),
+    # Python's own reader sets attributes, or calls the object's __setstate__.
+    "BUILD": lambda m, _: m.build(),
     "PERSID": lambda m, name: m.persist(name),
     "BINPERSID": lambda m, _: m.persist(m.pop()),
 }

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from tests.tfpose.weights.torch_writer import Tensor, legacy_bytes, zip_bytes
+from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
+from tfpose.top_down.tokens import TokenHead
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
 from tfpose.weights.official import import_weights
-from tfpose.weights.torch_names import torch_slots
+from tfpose.weights.torch_names import torch_constants, torch_slots
 
 INFO = {
     "sigma": 2.0,
@@ -96,6 +98,38 @@ def resnet_names(depth=18) -> set[str]:
     return names | {"final_layer.weight", "final_layer.bias"}
 
 
+def tiny_tokens(groups=1, stem=True):
+    """TokenPose on a small HRNet's stem, or on its beginning to stage 3."""
+    backbone = HRNet((32, 32, 3), 4, 4, () if stem else (1, 1), 1, 1, name="backbone")
+    head = TokenHead((4, 2), 2, 2, groups, hidden=0 if groups > 1 else 5, width=8)
+    return HeatmapNet(backbone, 3, tokens=head, info=INFO)
+
+
+def token_names(groups) -> set[str]:
+    """What TokenPose's code calls the tensors of its tokens, of two layers a group."""
+    names = {"keypoint_token"}
+    names |= {f"patch_to_embedding.{part}" for part in ("weight", "bias")}
+    for group in ("",) if groups == 1 else ("1", "2", "3"):
+        for layer in (0, 1):
+            where = f"transformer{group}.layers.{layer}"
+            names.add(f"{where}.0.fn.fn.to_qkv.weight")
+            names |= {
+                f"{where}.{module}.{part}"
+                for module in (
+                    "0.fn.norm",
+                    "0.fn.fn.to_out.0",
+                    "1.fn.norm",
+                    "1.fn.fn.net.0",
+                    "1.fn.fn.net.3",
+                )
+                for part in ("weight", "bias")
+            }
+    layers = (0, 1, 2, 3) if groups == 1 else (0, 1)
+    return names | {
+        f"mlp_head.{i}.{part}" for i in layers for part in ("weight", "bias")
+    }
+
+
 def random_tensors(net, seed=0) -> dict[str, np.ndarray]:
     """A tensor for every variable of a net, with a batch's counter for each norm."""
     rng = np.random.default_rng(seed)
@@ -105,7 +139,7 @@ def random_tensors(net, seed=0) -> dict[str, np.ndarray]:
         if name.endswith("running_var"):
             counter = name.replace("running_var", "num_batches_tracked")
             tensors[counter] = np.array(7)
-    return tensors
+    return tensors | torch_constants(net)
 
 
 def checkpoint(tensors, prefix="") -> dict[str, Tensor]:
@@ -132,6 +166,58 @@ def kernel(net, layer: str) -> np.ndarray:
 )
 def test_names_are_the_official_ones(net, names):
     assert torch_slots(net()).keys() == names
+
+
+def test_names_of_tokens_are_the_official_ones():
+    stem = {
+        name.removeprefix("features.")
+        for name in torch_slots(tiny_tokens())
+        if "layer1" in name or ".conv" in name or ".bn" in name
+    }
+    assert stem == {
+        name for name in hrnet_names() if name.startswith(("conv", "bn", "layer1"))
+    }
+    assert torch_slots(tiny_tokens()).keys() == {
+        f"features.{name}" for name in stem | token_names(1)
+    }
+    names = torch_slots(tiny_tokens(3, stem=False)).keys()
+    assert {f"transformer.{name}" for name in token_names(3)} <= names
+    rest = {name for name in names if not name.startswith("transformer.")}
+    backbone = {
+        name
+        for name in hrnet_names((1, 1))
+        if not name.startswith(("final", "transition3"))
+        and not name.startswith(("stage3.0.fuse_layers.1", "stage3.0.fuse_layers.2"))
+    }
+    assert rest == {f"pre_feature.{name}" for name in backbone}
+
+
+def test_tokens_go_to_their_place(tmp_path):
+    tensors = random_tensors(tiny_tokens())
+    net = import_weights(save(tmp_path, checkpoint(tensors)), tiny_tokens()).model
+    tokens = net.get_layer("keypoint_tokens").get_weights()[0]
+    assert np.array_equal(tokens, tensors["features.keypoint_token"][0])
+    # Rows, columns and channels of a patch in one row.
+    embedding = tensors["features.patch_to_embedding.weight"].reshape(8, 4, 2, 16)
+    assert np.array_equal(
+        kernel(net, "patch_embedding"), np.einsum("ohwi->hwio", embedding)
+    )
+    qkv = tensors["features.transformer.layers.1.0.fn.fn.to_qkv.weight"]
+    assert np.array_equal(kernel(net, "tokens_group0_layer1_qkv"), qkv.T)
+    drawn = tensors["features.mlp_head.3.weight"]
+    assert np.array_equal(kernel(net, "head"), drawn.T)
+
+
+def test_another_code_of_places_is_refused(tmp_path):
+    tensors = random_tensors(tiny_tokens())
+    tensors["features.pos_embedding"] = tensors["features.pos_embedding"] + 0.1
+    path = save(tmp_path, checkpoint(tensors))
+    with pytest.raises(InputError, match="features.pos_embedding is up to 0.1 away"):
+        import_weights(path, tiny_tokens())
+    del tensors["features.pos_embedding"]
+    path = save(tmp_path, checkpoint(tensors))
+    with pytest.raises(InputError, match=r"1 missing \(features.pos_embedding\)"):
+        import_weights(path, tiny_tokens())
 
 
 @pytest.mark.parametrize("to_bytes", [zip_bytes, legacy_bytes])

@@ -59,9 +59,12 @@ def compare(label: str, expected: np.ndarray, found: np.ndarray) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_heatmaps_are_the_originals(name, tmp_path):
-    preset = PRESETS[name]
+    preset, ours = PRESETS[name], build_preset(name)
     original = build_original(
-        preset.net, get_skeleton(preset.skeleton).num_joints, preset.input_size
+        preset.net,
+        get_skeleton(preset.skeleton).num_joints,
+        preset.input_size,
+        ours.token_head and ours.token_head.patch_size,
     )
     images = pixels(preset.input_size)
     perturb(original, images)
@@ -69,7 +72,7 @@ def test_heatmaps_are_the_originals(name, tmp_path):
     path = save(original.state_dict(), tmp_path, new=preset.skeleton == "coco17")
     expected = draw(original, images, bgr=name.startswith("resnet"))
     del original
-    found = import_weights(path, build_preset(name)).model(images, training=False)
+    found = import_weights(path, ours).model(images, training=False)
     compare(name, expected, np.asarray(found))
 
 

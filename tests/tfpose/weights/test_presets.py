@@ -9,6 +9,7 @@ from tfpose.cli.presets import presets
 from tfpose.codecs.heatmap import DECODE_METHODS
 from tfpose.errors import InputError
 from tfpose.top_down.estimator import PoseEstimator
+from tfpose.top_down.tokens import ScaledDotProduct
 from tfpose.weights.presets import PRESETS, build_preset, get_preset
 
 # Of the published tables (COCO's and MPII's joints) and the official code.
@@ -18,6 +19,16 @@ _PARAMETERS = {
     "resnet50": (33_999_697, 33_999_440),
     "resnet101": (52_991_825, 52_991_568),
     "resnet152": (68_635_473, 68_635_216),
+}
+# TokenPose's, of a preset; multiply-adds in billions with the attention's.
+_TOKENS = {
+    "tokenpose_t": (5_816_448, None),
+    "tokenpose_s_v1": (6_620_736, 2.73),
+    "tokenpose_s_v2": (6_227_520, 7.49),
+    "tokenpose_b": (13_465_216, 6.28),
+    "tokenpose_l_d6": (20_815_776, 9.87),
+    "tokenpose_l_d24": (27_482_400, 12.19),
+    "tokenpose_l_d6_mpii_256x256": (21_443_296, None),
 }
 _BILLIONS = {
     "hrnet_w32": (7.645, 10.19, 17.20),
@@ -40,6 +51,11 @@ def _multiply_adds(model):
         elif isinstance(layer, keras.layers.Conv2D):
             cells = math.prod(layer.output.shape[1:3])
             total += math.prod(layer.kernel.shape) * cells
+        elif isinstance(layer, keras.layers.Dense):
+            total += math.prod(layer.kernel.shape) * layer.input.shape[1]
+        elif isinstance(layer, ScaledDotProduct):
+            _, tokens, width = layer.output.shape
+            total += 2 * tokens**2 * width
     return total
 
 
@@ -52,8 +68,26 @@ def test_costs_are_the_published_ones(net):
             assert preset.multiply_adds == pytest.approx(billions * 1e9, rel=1e-3)
 
 
+@pytest.mark.parametrize("name", _TOKENS)
+def test_costs_of_tokenpose_are_the_published_ones(name):
+    parameters, billions = _TOKENS[name]
+    preset = get_preset(name)
+    assert preset.parameters == parameters
+    if billions is not None:
+        assert preset.multiply_adds == pytest.approx(billions * 1e9, rel=2e-3)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["hrnet_w32_mpii_384x288", "resnet50"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hrnet_w32_mpii_384x288",
+        "resnet50",
+        "tokenpose_s_v2_mpii_384x288",
+        "tokenpose_b_coco_256x256",
+        "tokenpose_l_d6_coco_384x288",
+    ],
+)
 def test_costs_are_those_of_the_net(name):
     net, preset = build_preset(name), get_preset(name)
     assert net.input_size == preset.input_size
@@ -72,6 +106,8 @@ def test_names_say_what_they_are():
         assert name == f"{preset.net}_{data}_{height}x{width}"
         assert preset.decoder in DECODE_METHODS
         assert preset.sigma == (3 if height == 384 else 2)
+        if preset.net.startswith("tokenpose"):
+            assert preset.info["blur_kernel"] == 11
 
 
 def test_a_nets_name_is_its_usual_preset():
