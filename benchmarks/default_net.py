@@ -17,7 +17,7 @@ from benchmarks.runs import Run, drops, run_all
 from data_pipelines.datasets import load_dataset
 from data_pipelines.images import decode_image
 from data_pipelines.top_down import labelled_people
-from tfpose.cli.evaluate import evaluate
+from tfpose.cli.evaluate import Protocol, evaluate
 from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
 from tfpose.top_down.estimator import PoseEstimator
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
     run_all([run], jobs=1, threads=2)
     save_half(load_keras(str(run.workdir / "model.keras")), net)
     print(f"{net}: {net.stat().st_size / 1e6:.1f} MB")
-    evaluate(str(net), "coco_format", _DATA_DIR.value, "val", flip_test=True)
+    evaluate("coco_format", _DATA_DIR.value, "val", Protocol(), model=str(net))
     _draw(str(net), root / "default_net.jpg")
 
 

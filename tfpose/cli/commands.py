@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         "predict", help="find people's keypoints in photos and videos"
     )
     command.add_argument("paths", nargs="+", help="photos, videos, or folders of them")
-    command.add_argument("--model", required=True, help="a .keras pose net")
+    command.add_argument(
+        "--model", default="", help="a .keras pose net; default: a small one inside"
+    )
     command.add_argument("--out", default="poses", help="folder for pictures and JSON")
     command.add_argument("--boxes", default="", help="JSON file of people's boxes")
     command.add_argument(

@@ -1,25 +1,31 @@
 """Models that commands are given."""
 
+import pathlib
 from typing import Any
 
+import tfpose
 from tfpose.errors import InputError
 from tfpose.top_down.estimator import PoseEstimator
 from tfpose.weights.keras_file import load_keras
 
-__all__ = ["load_estimator"]
+__all__ = ["DEFAULT_NET", "load_estimator"]
+
+# What it was trained on and how well it does: default.md beside it.
+DEFAULT_NET = pathlib.Path(tfpose.__file__).parent / "weights" / "default.keras"
 
 
 def load_estimator(path: str, flip_test: bool = True, **choices: Any) -> PoseEstimator:
     """The pose net in a `.keras` file, ready to use.
 
     Args:
-      path: the file.
+      path: the file; empty for the net that ships with the package.
       flip_test: average over image and mirrored image.
       **choices: `PoseEstimator`'s further ones.
 
     Raises:
       InputError: no such file, no model, or no pose net; names the file.
     """
+    path = path or str(DEFAULT_NET)
     net = load_keras(path)
     try:
         return PoseEstimator(net, flip_test, **choices)

@@ -47,7 +47,7 @@ def predict(
 
     Args:
       paths: photos, videos, or folders of them.
-      model: a `.keras` pose net.
+      model: a `.keras` pose net; empty for the one that ships with the package.
       out: folder, made if need be.
       box: `x,y,w,h` of the person in pixels, for all pictures.
       boxes: JSON file of people's boxes, see `data_pipelines.box_file`. With neither,
