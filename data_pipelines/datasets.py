@@ -87,6 +87,12 @@ def _read_penn_action(folder: str, split: str, skeleton: Skeleton | None) -> Fou
     return read_penn_action(folder, split, skeleton)
 
 
+def _read_mpii(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    from data_pipelines.mpii import read_mpii
+
+    return read_mpii(folder, split, skeleton)
+
+
 DATASETS = {
     "coco": Source(
         "annotations/person_keypoints_{split}2017.json and {split}2017/",
@@ -106,6 +112,11 @@ DATASETS = {
     ),
     "lsp": Source("joints.mat and images/im0001.jpg, ...", _read_lsp),
     "lspet": Source("joints.mat and images/im00001.jpg, ...", _read_lspet),
+    "mpii": Source(
+        "images/ and annot/train.json, valid.json, gt_valid.mat (HRNet's files), or "
+        "mpii_human_pose_v1_u12_1.mat",
+        _read_mpii,
+    ),
     "penn_action": Source(
         "labels/0001.mat, ... and frames/0001/000001.jpg, ...", _read_penn_action
     ),
@@ -119,7 +130,7 @@ DATASETS = {
         read_crowdpose_test,
     ),
     "ochuman": Source(
-        "annotations/ochuman_coco_format_val_range_0.00_1.00.json, images/; no train set",
+        "annotations/ochuman_coco_format_val_range_0.00_1.00.json and images/",
         read_ochuman,
     ),
     "ochuman_test": Source(
