@@ -46,8 +46,8 @@ def read_bvh(
 ) -> Clip:
     """Joint positions of a BVH file, by forward kinematics.
 
-    An added rest pose at the beginning is left out, and bones that CMU's conversion lost
-    are put back (see `_restore_bones`); `Clip.notes` says so.
+    An added rest pose at the beginning is left out, and bones that CMU's conversion
+    lost are put back (see `_restore_bones`); `Clip.notes` says so.
 
     Args:
         path: the file.
