@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def read_coco(
     json_path: str | os.PathLike,
     image_dir: str | os.PathLike | None,
     skeleton: Skeleton | None = None,
+    correct: Callable[[dict[str, list], SkipReport], None] | None = None,
 ) -> tuple[PoseDataset, SkipReport]:
     """Reads people and image names; no pixels are decoded.
 
@@ -85,6 +87,9 @@ def read_coco(
             missing, boxes are not clipped.
         skeleton: the file's joints in their order, for files that do not name them.
             By default it is found from the category's keypoint names.
+        correct: changes the three lists of the file before they are read, for data
+            sets of which a fault is known or only a part is wanted; their items are
+            unchecked. It reports what it leaves out.
 
     Returns:
         The dataset, in the file's order, and what was not used.
@@ -95,6 +100,8 @@ def read_coco(
     path = os.fspath(json_path)
     content = _checked(load_json(path), path)
     report = SkipReport(path)
+    if correct is not None:
+        correct(content, report)
     category = _people_category(content["categories"], path, skeleton)
     annotations = _of_category(content["annotations"], category, content, report)
     if skeleton is None:

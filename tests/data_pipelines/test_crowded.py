@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from data_pipelines import crowded
+from data_pipelines.datasets import load_dataset
 from data_pipelines.images import decode_image
 from tfpose.errors import InputError
 
@@ -41,6 +42,17 @@ def ochuman(shared_data, tmp_path):
     """Makes the folder with the annotation files of these names."""
     source = shared_data / "formats" / "ochuman"
     return lambda *names: lay_out(source, tmp_path / "ochuman", *names)
+
+
+def test_by_name(crowdpose, ochuman):
+    folder = crowdpose("json/crowdpose_train.json", "json/crowdpose_test.json")
+    assert len(load_dataset("crowdpose", folder, "train")) == 5
+    assert len(load_dataset("crowdpose_test", folder, "val")) == 5
+    with pytest.raises(InputError, match="not there; found .* expects .*json/crowdpo"):
+        load_dataset("crowdpose", folder, "val")
+    folder = ochuman(OCHUMAN_FILE.format("val"), OCHUMAN_FILE.format("test"))
+    for name in ("ochuman", "ochuman_test"):
+        assert len(load_dataset(name, folder, "val")) == 5
 
 
 def check(people, report, skeleton, count):

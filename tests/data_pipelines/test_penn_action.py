@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from data_pipelines.datasets import load_dataset
 from data_pipelines.images import decode_image
 from data_pipelines.penn_action import read_penn_action
 from tfpose.errors import InputError
@@ -104,6 +105,7 @@ def test_all_label_files_at_hand_fit(shared_data, tmp_path):
 
 def test_coordinates_count_from_one(one_clip):
     folder = one_clip()
+    assert len(load_dataset("penn_action", folder, "train")) == 4
     people, report = read_penn_action(folder, "train")
     assert not report.skipped and not report.notes
     assert people.image_ids.tolist() == [700_001, 700_002, 700_003, 700_004]
