@@ -13,6 +13,7 @@ from data_pipelines.crowded import (
     read_ochuman,
     read_ochuman_test,
 )
+from data_pipelines.h36m_2d import read_h36m
 from data_pipelines.layout import NotThere, expect_path
 from data_pipelines.people import PoseDataset
 from data_pipelines.skip_report import SkipReport
@@ -119,6 +120,11 @@ DATASETS = {
     ),
     "penn_action": Source(
         "labels/0001.mat, ... and frames/0001/000001.jpg, ...", _read_penn_action
+    ),
+    "h36m": Source(
+        "annotation_body3d/fps50/h36m_train.npz and h36m_test.npz, or h36m_coco.json; "
+        "images/S1/... or S1/...",
+        read_h36m,
     ),
     "crowdpose": Source(
         "annotations/mmpose_crowdpose_{split}.json (or json/crowdpose_{split}.json) "
