@@ -25,6 +25,7 @@ if not _is_program():
 
     import_keras()
     from tfpose.backbones import hrnet, resnet  # noqa: F401
+    from tfpose.lifters import build  # noqa: F401
     from tfpose.top_down import net  # noqa: F401
 
 __version__ = "0.1.0"

@@ -1,0 +1,48 @@
+"""Lifters by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tfpose.errors import InputError
+from tfpose.lifters.martinez import Martinez
+from tfpose.lifters.net import LiftingNet
+from tfpose.lifters.semgcn import SemGCN
+from tfpose.lifters.stgcn import STGCN
+from tfpose.lifters.vpose import VPose
+from tfpose.skeletons import Skeleton
+
+__all__ = ["LIFTERS", "build_lifter"]
+
+LIFTERS: dict[str, Callable[..., LiftingNet]] = {
+    "martinez": Martinez,
+    "vpose": VPose,
+    "semgcn": SemGCN,
+    "stgcn": STGCN,
+}
+
+
+def build_lifter(
+    name: str,
+    skeleton: Skeleton,
+    *,
+    info: dict[str, Any] | None = None,
+    dtype: Any = None,
+    dropout: float | None = None,
+) -> LiftingNet:
+    """A freshly initialised lifter.
+
+    Args:
+        name: str. A key of `LIFTERS`.
+        skeleton: of the keypoints and positions.
+        info: dict. See `LiftingNet`.
+        dtype: Keras dtype policy. Defaults to the global one.
+        dropout: of every layer. Defaults to the lifter's own.
+
+    Raises:
+        InputError: the name is unknown, `dropout` is not in [0, 1), or the lifter
+            cannot be made for the skeleton.
+    """
+    if name not in LIFTERS:
+        names = ", ".join(LIFTERS)
+        raise InputError(f"unknown lifter {name!r}; expected one of {names}")
+    return LIFTERS[name](skeleton, dropout=dropout, info=info, dtype=dtype)

@@ -1,0 +1,341 @@
+"""Layers that lifters are made of, initialised as PyTorch does.
+
+Bodies are `[B, J, C]`: one row per joint, or per part of a body.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfpose.errors import InputError
+
+__all__ = [
+    "Blocks",
+    "MaxJoints",
+    "MeanJoints",
+    "PartitionedGraphConv",
+    "PlaceRoot",
+    "SelfAttention",
+    "SemanticGraphConv",
+    "SubtractRoot",
+    "he_normal",
+    "uniform",
+]
+
+_serializable = keras.saving.register_keras_serializable(package="tfpose")
+
+
+def he_normal() -> keras.initializers.Initializer:
+    """PyTorch's `kaiming_normal_`: not cut off, as Keras's HeNormal is."""
+    return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
+
+
+def uniform(limit: float) -> keras.initializers.Initializer:
+    """Between minus and plus `limit`."""
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """Makes the layers of one lifter, with its dtype policy unless another is given.
+
+    What sees keypoints or makes positions is to be in float32: bfloat16 would move
+    them by pixels.
+    """
+
+    dtype: keras.DTypePolicy
+
+    def dense(
+        self,
+        x: Any,
+        units: int,
+        name: str,
+        use_bias: bool = True,
+        kernel_initializer: Any = None,
+        dtype: Any = None,
+    ):
+        """PyTorch's Linear, or a convolution of width 1.
+
+        Kernel and bias are uniform within 1 / sqrt(fan in) if nothing else is said.
+        """
+        limit = 1 / math.sqrt(x.shape[-1])
+        return keras.layers.Dense(
+            units,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer or uniform(limit),
+            bias_initializer=uniform(limit),
+            name=name,
+            dtype=dtype or self.dtype,
+        )(x)
+
+    def norm(
+        self,
+        x: Any,
+        name: str,
+        epsilon: float = 1e-5,
+        gamma: str = "ones",
+        dtype: Any = None,
+    ):
+        """Batch normalisation per channel; PyTorch's momentum 0.1 is 0.9 in Keras."""
+        return keras.layers.BatchNormalization(
+            momentum=0.9,
+            epsilon=epsilon,
+            gamma_initializer=gamma,
+            name=name,
+            dtype=dtype or self.dtype,
+        )(x)
+
+    def relu(self, x: Any, name: str):
+        return keras.layers.ReLU(name=name, dtype=self.dtype)(x)
+
+    def drop(self, x: Any, rate: float, name: str):
+        """Dropout, if there is any; InputError for a rate outside of [0, 1)."""
+        if not 0 <= rate < 1:
+            raise InputError(f"dropout is {rate}; expected a number in [0, 1)")
+        if not rate:
+            return x
+        return keras.layers.Dropout(rate, name=name, dtype=self.dtype)(x)
+
+    def add(self, tensors: Sequence[Any], name: str):
+        return keras.layers.Add(name=name, dtype=self.dtype)(tensors)
+
+    def residual_perceptron(
+        self,
+        x: Any,
+        units: int,
+        num_blocks: int,
+        dropout: float,
+        use_bias: bool,
+        kernel_initializer: Any,
+    ):
+        """`[B, F]` to `[B, units]`: a layer, and residual blocks of two layers.
+
+        A layer is dense, batch normalisation, ReLU and dropout. Names: `expand_dense`,
+        `expand_norm`, `block0_dense1`, `block0_norm1`, `block0_dense2`, ...
+        """
+
+        def layer(x: Any, name: str, index: str = "", dtype: Any = None):
+            initializer = kernel_initializer and kernel_initializer.clone()
+            dense = f"{name}_dense{index}"
+            x = self.dense(x, units, dense, use_bias, initializer, dtype)
+            x = self.norm(x, f"{name}_norm{index}")
+            x = self.relu(x, f"{name}_relu{index}")
+            return self.drop(x, dropout, f"{name}_dropout{index}")
+
+        x = layer(x, "expand", dtype="float32")
+        for i in range(num_blocks):
+            y = layer(layer(x, f"block{i}", "1"), f"block{i}", "2")
+            x = self.add([x, y], f"block{i}_add")
+        return x
+
+    def reshape(self, x: Any, shape: tuple[int, ...], name: str):
+        """In float32, as what is reshaped are keypoints or positions."""
+        return keras.layers.Reshape(shape, name=name, dtype="float32")(x)
+
+
+class _JointLayer(keras.layers.Layer):
+    """A layer without weights that changes the number of rows of `[B, J, C]`."""
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.num_rows(input_shape[1]), input_shape[2])
+
+    def num_rows(self, joints: int) -> int:
+        return joints
+
+
+@_serializable
+class PlaceRoot(_JointLayer):
+    """Puts a row of zeros in: `[B, J - 1, C]` to `[B, J, C]`.
+
+    Args:
+        root: int. The row's index.
+    """
+
+    def __init__(self, root: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+
+    def call(self, x):
+        zeros = ops.zeros_like(x[:, :1])
+        return ops.concatenate([x[:, : self.root], zeros, x[:, self.root :]], axis=1)
+
+    def num_rows(self, joints: int) -> int:
+        return joints + 1
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "root": self.root}
+
+
+@_serializable
+class SubtractRoot(_JointLayer):
+    """Makes positions `[B, J, C]` relative to one of them.
+
+    Args:
+        root: int. Its index.
+    """
+
+    def __init__(self, root: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+
+    def call(self, x):
+        return x - x[:, self.root : self.root + 1]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "root": self.root}
+
+
+@_serializable
+class MeanJoints(_JointLayer):
+    """Each row of the result is the mean of some rows of `[B, J, C]`.
+
+    Args:
+        rows: for each row of the result, the indices of those it is the mean of.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[int]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rows = tuple(tuple(row) for row in rows)
+
+    def call(self, x):
+        # Slices, not a gather, whose gradient would be a slow scatter.
+        joints = ops.unstack(x, axis=1)
+        chosen = [[joints[j] for j in row] for row in self.rows]
+        return ops.stack(
+            [row[0] if len(row) == 1 else sum(row) / len(row) for row in chosen], axis=1
+        )
+
+    def num_rows(self, joints: int) -> int:
+        return len(self.rows)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rows": self.rows}
+
+
+@_serializable
+class MaxJoints(MeanJoints):
+    """Each row of the result is the largest, per channel, of some rows.
+
+    Args:
+        rows: for each row of the result, the indices of those it is of.
+    """
+
+    def call(self, x):
+        joints = ops.unstack(x, axis=1)
+        parts = [ops.stack([joints[j] for j in row], axis=1) for row in self.rows]
+        return ops.stack([ops.max(part, axis=1) for part in parts], axis=1)
+
+
+@_serializable
+class SemanticGraphConv(keras.layers.Layer):
+    """Zhao et al.'s semantic graph convolution, `[B, J, C]` to `[B, J, units]`.
+
+        (A o I) x W0 + (A o (1 - I)) x W1 + b,  A = softmax over neighbours of e
+
+    with one learned e per pair of neighbours (each joint is its own), `edges`, in the
+    order of the rows of the matrix of neighbours; o is the product by element.
+
+    Args:
+        units: int.
+        neighbours: J x J, true where two joints are neighbours; true on the diagonal.
+
+    Reference: Zhao et al., "Semantic Graph Convolutional Networks for 3D Human Pose
+    Regression", CVPR 2019 (arXiv:1904.03345), section 3.
+    """
+
+    def __init__(self, units: int, neighbours: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.neighbours = np.asarray(neighbours, bool)
+        # Where in `edges` each element of A is; the one after the last for none.
+        count = int(self.neighbours.sum())
+        places = np.full(self.neighbours.shape, count)
+        places[self.neighbours] = np.arange(count)
+        self._places = places
+        self._num_edges = count
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        # PyTorch's Xavier takes the third axis for a kernel's extent.
+        limit = 1.414 * math.sqrt(6 / (self.units * (channels + 2)))
+        self.kernel = self.add_weight(
+            (2, channels, self.units), uniform(limit), name="kernel"
+        )
+        self.edges = self.add_weight((self._num_edges,), "ones", name="edges")
+        self.bias = self.add_weight(
+            (self.units,), uniform(1 / math.sqrt(self.units)), name="bias"
+        )
+
+    def call(self, x):
+        none = ops.full((1,), -1e4, dtype=self.compute_dtype)
+        edges = ops.concatenate([ops.cast(self.edges, self.compute_dtype), none])
+        weights = ops.softmax(ops.take(edges, self._places), axis=-1)
+        unit = ops.eye(len(self.neighbours), dtype=weights.dtype)
+        own = ops.sum(weights * unit, axis=-1)[:, None] * x
+        others = ops.matmul(weights * (1 - unit), x)
+        # Both sums first, so that one product does for W0 and W1.
+        kernel = ops.reshape(self.kernel, (-1, self.units))
+        both = ops.concatenate([own, others], axis=-1)
+        return ops.matmul(both, ops.cast(kernel, both.dtype)) + ops.cast(
+            self.bias, both.dtype
+        )
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        neighbours = self.neighbours.astype(int).tolist()
+        return {**super().get_config(), "units": self.units, "neighbours": neighbours}
+
+
+@_serializable
+class PartitionedGraphConv(keras.layers.Layer):
+    """Sums K times as many channels over neighbours of K kinds.
+
+    `[B, J, K * C]` to `[B, J, C]`: row w of the result is the sum over kinds k and rows
+    v of A[k, v, w] x[v, k]. Behind a dense layer this is the graph convolution of
+    ST-GCN.
+
+    Args:
+        adjacency: K x J x J.
+
+    Reference: Yan et al., "Spatial Temporal Graph Convolutional Networks for
+    Skeleton-Based Action Recognition", AAAI 2018 (arXiv:1801.07455), section 3.
+    """
+
+    def __init__(self, adjacency: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.adjacency = np.asarray(adjacency, np.float32)
+
+    def call(self, x):
+        kinds, joints, _ = self.adjacency.shape
+        matrix = self.adjacency.transpose(2, 1, 0).reshape(joints, joints * kinds)
+        split = ops.reshape(x, (-1, joints * kinds, x.shape[-1] // kinds))
+        return ops.matmul(ops.convert_to_tensor(matrix, split.dtype), split)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // len(self.adjacency))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "adjacency": self.adjacency.tolist()}
+
+
+@_serializable
+class SelfAttention(keras.layers.Layer):
+    """softmax(queries keys^T) values, each `[B, J, C]`, without a scale.
+
+    Reference: Wang et al., "Non-local Neural Networks", CVPR 2018 (arXiv:1711.07971),
+    embedded Gaussian.
+    """
+
+    def call(self, queries, keys, values):
+        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        return ops.matmul(ops.softmax(scores, axis=-1), values)
+
+    def compute_output_shape(self, queries_shape, keys_shape, values_shape):
+        return values_shape

@@ -1,0 +1,83 @@
+"""What all lifters have in common."""
+
+import json
+from typing import Any
+
+import keras
+
+from tfpose.errors import InputError
+from tfpose.skeletons import Skeleton
+
+__all__ = ["LiftingNet"]
+
+
+class LiftingNet(keras.Model):
+    """A lifter: takes `[B, J, 2]`, returns `[B, J, 3]`, both float32.
+
+    Keypoints are normalised by `tfpose.geometry.normalize_keypoints` and not taken
+    relative to anything. Positions are metres in the camera's frame, relative to the
+    skeleton's root, whose row is zero.
+
+    Made by its subclasses, which give their graph.
+
+    Attributes:
+        skeleton: `tfpose.skeletons.Skeleton` of the J joints.
+        dropout: what was asked for; None for the paper's own.
+
+    Raises:
+        InputError: `info` is not JSON.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        outputs: Any,
+        skeleton: Skeleton,
+        dropout: float | None,
+        info: dict[str, Any] | None,
+        dtype: Any,
+        name: str,
+        **kwargs: Any,
+    ) -> None:
+        text = _json_text(info)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.skeleton = skeleton
+        self.dropout = dropout
+        self.policy = dtype
+        # As text, because Keras would wrap the dict and the lists in it.
+        self._info_json = text
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """A copy of what was given as `info` (or set since), with task and skeleton."""
+        return {
+            "task": "lifting",
+            **json.loads(self._info_json),
+            "skeleton": self.skeleton.to_dict(),
+        }
+
+    @info.setter
+    def info(self, info: dict[str, Any]) -> None:
+        self._info_json = _json_text(info)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "skeleton": self.skeleton.to_dict(),
+            "dropout": self.dropout,
+            "info": json.loads(self._info_json),
+            "dtype": self.policy.name,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "LiftingNet":
+        skeleton = Skeleton.from_dict(config["skeleton"])
+        return cls(**{**config, "skeleton": skeleton})
+
+
+def _json_text(info: dict[str, Any] | None) -> str:
+    try:
+        return json.dumps({} if info is None else info)
+    except TypeError as error:
+        raise InputError(f"info cannot be written as JSON: {error}") from error

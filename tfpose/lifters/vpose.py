@@ -1,0 +1,70 @@
+"""VideoPose3D for a single frame."""
+
+from typing import Any
+
+import keras
+
+from tfpose.lifters.layers import Blocks, PlaceRoot
+from tfpose.lifters.net import LiftingNet
+from tfpose.skeletons import Skeleton
+
+__all__ = ["VPose"]
+
+
+@keras.saving.register_keras_serializable(package="tfpose")
+class VPose(LiftingNet):
+    """VideoPose3D with convolutions over one frame, which are dense layers.
+
+    Four residual blocks of 1024 units, no bias before batch normalisation, the root not
+    among the outputs. 8.49 M parameters for `h36m16`.
+
+    Args:
+        skeleton: of the keypoints and positions.
+        dropout: of every layer. Defaults to 0.25.
+        info: dict. Anything JSON can hold that should travel in the `.keras` file.
+        dtype: Keras dtype policy. Defaults to the global one; the last layer computes
+            in float32 in any case.
+        units: int. Of every layer but the last.
+        num_blocks: int. Residual blocks.
+
+    Raises:
+        InputError: `dropout` is not in [0, 1) or `info` is not JSON.
+
+    Reference: Pavllo et al., "3D human pose estimation in video with temporal
+    convolutions and semi-supervised training", CVPR 2019 (arXiv:1811.11742).
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        dropout: float | None = None,
+        info: dict[str, Any] | None = None,
+        dtype: Any = None,
+        units: int = 1024,
+        num_blocks: int = 4,
+        name: str = "vpose",
+        **kwargs: Any,
+    ) -> None:
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        blocks = Blocks(policy)
+        joints = skeleton.num_joints
+        rate = 0.25 if dropout is None else dropout
+
+        # === Functional model ===
+        inputs = keras.Input((joints, 2), name="keypoints", dtype="float32")
+        x = blocks.reshape(inputs, (2 * joints,), "flatten")
+        x = blocks.residual_perceptron(x, units, num_blocks, rate, False, None)
+        x = blocks.dense(x, 3 * (joints - 1), "head", dtype="float32")
+        x = blocks.reshape(x, (joints - 1, 3), "positions")
+        outputs = PlaceRoot(skeleton.root, name="root", dtype="float32")(x)
+        super().__init__(
+            inputs, outputs, skeleton, dropout, info, policy, name, **kwargs
+        )
+
+        # === Config ===
+        self.units = units
+        self.num_blocks = num_blocks
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"units": self.units, "num_blocks": self.num_blocks}
+        return {**super().get_config(), **own}
