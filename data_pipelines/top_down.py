@@ -97,6 +97,7 @@ def pose_truth(people: PoseDataset) -> PoseTruth:
         areas=people.areas,
         boxes=people.boxes,
         crowd=people.crowd,
+        head_sizes=people.head_sizes,
     )
 
 

@@ -49,6 +49,7 @@ class PoseTruth:
         areas: `[P]` segment areas, square pixels; NaN where unknown.
         boxes: `[P, 4]` (x, y, w, h), pixels.
         crowd: bool `[P]`, regions of many people, ignored likewise; None for none.
+        head_sizes: `[P]` pixels, not used by AP; see `tfpose.metrics.pck.head_size`.
     """
 
     image_ids: np.ndarray
@@ -56,6 +57,7 @@ class PoseTruth:
     areas: np.ndarray
     boxes: np.ndarray
     crowd: np.ndarray | None = None
+    head_sizes: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)

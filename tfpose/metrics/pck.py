@@ -6,7 +6,7 @@ times the person's reference length. Published numbers differ in the reference:
     LSP          PCK@0.2 of the torso diagonal    torso_size(kind="diagonal")
     Penn Action  PCK@0.2 of mid-shoulder to mid-hip   torso_size(kind="midline")
     JHMDB        PCK@0.2 of the box               box_size
-    MPII         PCKh@0.5 of the head size        0.6 times the head box's diagonal
+    MPII         PCKh@0.5 of the head size        head_size, and `pckh`
 """
 
 import dataclasses
@@ -16,7 +16,15 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
-__all__ = ["PCK", "box_size", "pck", "torso_size"]
+__all__ = ["PCK", "PCKH_PARTS", "box_size", "head_size", "pck", "pckh", "torso_size"]
+
+HEAD_SHARE = 0.6
+"""Of a head box's diagonal, that is MPII's head size."""
+
+PCKH_PARTS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+"""Names in MPII's tables: the head's is its top, the others' means of both sides."""
+
+_NOT_IN_PCKH = ("pelvis", "thorax")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +85,60 @@ def torso_size(
 def box_size(boxes: np.ndarray) -> np.ndarray:
     """The longer side of each box `[P, 4]` (x, y, w, h): float64 `[P]`, pixels."""
     return np.asarray(boxes, np.float64)[:, 2:4].max(axis=-1)
+
+
+def head_size(corners: np.ndarray) -> np.ndarray:
+    """MPII's head size.
+
+    Args:
+        corners: `[P, 2, 2]`, (x, y) of two opposite corners of the head's box.
+
+    Returns:
+        float64 `[P]`, 0.6 of the box's diagonal; NaN where it is 0 or not known.
+    """
+    corners = np.asarray(corners, np.float64)
+    size = HEAD_SHARE * np.linalg.norm(corners[:, 1] - corners[:, 0], axis=-1)
+    return np.where(size > 0, size, np.nan)
+
+
+def pckh(
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    head_sizes: np.ndarray,
+    skeleton: Skeleton,
+    threshold: float = 0.5,
+) -> tuple[PCK, dict[str, float]]:
+    """PCKh as MPII's single-person tables have it (as HRNet's code computes it).
+
+    Pelvis and thorax are left out of `overall`, the tables' "Mean": the share of all
+    other keypoints, so that a joint labelled more often weighs more.
+
+    Args:
+        predicted: as for `pck`.
+        truth: as for `pck`.
+        head_sizes: `[P]` pixels, see `head_size`; NaN leaves the person out.
+        skeleton: joints of both.
+        threshold: fraction of the head size, above 0. HRNet's "Mean@0.1" is
+            measured at 0.11.
+
+    Returns:
+        The result, and the shares of those of `PCKH_PARTS` that the skeleton has, the
+        mean of left and right.
+
+    Raises:
+        InputError: as `pck`.
+    """
+    truth = _checked_truth(truth).copy()
+    left_out = [row for row, name in enumerate(skeleton.joints) if name in _NOT_IN_PCKH]
+    truth[:, left_out, 2] = 0
+    found = pck(predicted, truth, head_sizes, threshold)
+    parts = {}
+    for part in PCKH_PARTS:
+        names = ("head_top",) if part == "head" else (f"left_{part}", f"right_{part}")
+        if all(name in skeleton.joints for name in names):
+            rows = [skeleton.index(name) for name in names]
+            parts[part] = float(found.per_joint[rows].mean())
+    return found, parts
 
 
 def pck(

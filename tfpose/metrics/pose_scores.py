@@ -9,7 +9,7 @@ from tfpose.metrics.oks import (
     oks_average_precision,
     rescore,
 )
-from tfpose.metrics.pck import box_size, pck, torso_size
+from tfpose.metrics.pck import box_size, pck, pckh, torso_size
 from tfpose.skeletons import Skeleton
 
 __all__ = ["pck_scores", "pose_scores"]
@@ -30,10 +30,11 @@ def pose_scores(
       joint_scores: `[P, J]`, heights of the heatmaps' peaks.
 
     Returns:
-      The figures, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints) and,
-      where the skeleton has sigmas and all areas are known, `ap`, `ap50`, `ap75`; and
-      notes that say which reference length, sigmas and boxes they rest on, and what
-      is missing and why.
+      The figures, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints);
+      where head sizes are known `pckh` and `pckh01` (PCKh@0.5 and @0.1); where the
+      skeleton has sigmas and all areas are known `ap`, `ap50`, `ap75`. And notes that
+      say which reference length, sigmas and boxes they rest on, and what is missing
+      and why.
     """
     figures, notes = pck_scores(truth, skeleton, keypoints)
     notes.insert(0, "boxes: ground truth")
@@ -56,18 +57,59 @@ def pose_scores(
 def pck_scores(
     truth: PoseTruth, skeleton: Skeleton, keypoints: np.ndarray
 ) -> tuple[dict[str, float], list[str]]:
-    """`pck` and `pck_mean` of `pose_scores`, and the notes on them."""
-    notes = []
-    try:
-        reference = torso_size(truth.keypoints, skeleton)
-        length = "torso's diagonal"
-        notes.append(f"pck: within 0.2 of the {length} (shoulder to opposite hip)")
-    except InputError:
-        reference = box_size(truth.boxes)
-        length = "box's longer side"
-        notes.append(f"pck: within 0.2 of the {length}, there being no torso")
+    """The PCK part of `pose_scores`, and the notes on it."""
+    reference, length, notes = _reference(truth, skeleton)
     found = pck(keypoints, truth.keypoints, reference)
     if found.excluded:
         notes.append(f"pck: {found.excluded} people without a {length} left out")
     figures = {"pck": found.overall, "pck_mean": found.mean}
+    if truth.head_sizes is not None:
+        more, more_notes = _pckh_scores(
+            truth.keypoints, truth.head_sizes, skeleton, keypoints
+        )
+        figures |= more
+        notes += more_notes
+    return figures, notes
+
+
+def _reference(
+    truth: PoseTruth, skeleton: Skeleton
+) -> tuple[np.ndarray, str, list[str]]:
+    """The length to measure each person by, `[P]`, its name, and a note on it."""
+    # As published for Penn Action, which is the only one with these joints.
+    kind = "midline" if skeleton.name == "penn_action13" else "diagonal"
+    try:
+        reference = torso_size(truth.keypoints, skeleton, kind)
+    except InputError:
+        length = "box's longer side"
+        note = f"pck: within 0.2 of the {length}, there being no torso"
+        return box_size(truth.boxes), length, [note]
+    length = f"torso's {kind}"
+    ends = {
+        "diagonal": "shoulder to opposite hip",
+        "midline": "between the shoulders to between the hips",
+    }
+    return reference, length, [f"pck: within 0.2 of the {length} ({ends[kind]})"]
+
+
+def _pckh_scores(
+    truth: np.ndarray, head_sizes: np.ndarray, skeleton: Skeleton, keypoints: np.ndarray
+) -> tuple[dict[str, float], list[str]]:
+    def at(threshold: float):
+        return pckh(keypoints, truth, head_sizes, skeleton, threshold)
+
+    found, parts = at(0.5)
+    if not found.people:
+        return {}, ["no pckh: nobody's head size is known"]
+    figures = {"pckh": found.overall, "pckh01": at(0.1)[0].overall}
+    shares = ", ".join(f"{part} {share:.4f}" for part, share in parts.items())
+    notes = [
+        "pckh, pckh01: within 0.5 and 0.1 of the head size (0.6 of the head box's "
+        "diagonal), without pelvis and thorax",
+        f"pckh by part: {shares}",
+        "what HRNet's tables call Mean@0.1 is measured at 0.11: "
+        f"{at(0.11)[0].overall:.4f}",
+    ]
+    if found.excluded:
+        notes.append(f"pckh: {found.excluded} people without a head size left out")
     return figures, notes

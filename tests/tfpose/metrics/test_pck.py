@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from tfpose.errors import InputError
-from tfpose.metrics.pck import box_size, pck, torso_size
+from tfpose.metrics.pck import (
+    PCKH_PARTS,
+    box_size,
+    head_size,
+    pck,
+    pckh,
+    torso_size,
+)
 from tfpose.skeletons import get_skeleton
 
 LSP = get_skeleton("lsp14")
@@ -104,3 +111,40 @@ def test_real_people_shifted_by_known_fractions_of_the_torso(shared_data) -> Non
         result = pck(truth[..., :2] + shift, truth, torso)
         assert result.overall == share
         assert result.excluded == (~usable).sum()
+
+
+MPII = get_skeleton("mpii16")
+
+
+def test_head_size_is_that_of_the_box() -> None:
+    corners = np.array([[[10, 20], [40, 60]], [[5, 5], [5, 5]], [[1, np.nan], [2, 3]]])
+    np.testing.assert_allclose(head_size(corners), [30, np.nan, np.nan])
+
+
+def test_pckh_counts_keypoints_as_mpii_does() -> None:
+    """Against a count by hand: no pelvis, no thorax, no joint weighed by itself."""
+    rng = np.random.default_rng(3)
+    truth = rng.uniform(0, 200, (40, 16, 3))
+    truth[..., 2] = 2 * (rng.random((40, 16)) < 0.8)
+    predicted = truth[..., :2] + rng.normal(0, 8, (40, 16, 2))
+    heads = rng.uniform(10, 40, 40)
+    heads[7] = np.nan
+    hits, counted = np.zeros(16), np.zeros(16)
+    for person in set(range(40)) - {7}:
+        for joint in range(16):
+            if truth[person, joint, 2]:
+                apart = predicted[person, joint] - truth[person, joint, :2]
+                counted[joint] += 1
+                hits[joint] += np.hypot(*apart) <= 0.5 * heads[person]
+    result, parts = pckh(predicted, truth, heads, MPII)
+    kept = [*range(6), *range(8, 16)]
+    assert [MPII.joints[joint] for joint in (6, 7)] == ["pelvis", "thorax"]
+    assert result.overall == pytest.approx(hits[kept].sum() / counted[kept].sum())
+    assert 0.3 < result.overall < 0.97 and result.excluded == 1
+    assert list(parts) == list(PCKH_PARTS)
+    share = hits / np.maximum(counted, 1)
+    assert parts["head"] == pytest.approx(share[9])
+    assert parts["wrist"] == pytest.approx((share[10] + share[15]) / 2)
+    assert parts["ankle"] == pytest.approx((share[0] + share[5]) / 2)
+    stricter, _ = pckh(predicted, truth, heads, MPII, 0.1)
+    assert stricter.overall < result.overall

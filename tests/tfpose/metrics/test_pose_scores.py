@@ -112,3 +112,44 @@ def test_ap_is_that_of_oks_average_precision(truth):
     expected = oks_average_precision(dataclasses.replace(truth), predictions, LSP)
     assert 0 < figures["ap"] < 1
     assert figures["ap"] == expected["AP"] and figures["ap75"] == expected["AP75"]
+
+
+def test_head_sizes_add_pckh(truth):
+    """Within half a head and a tenth of one; without head sizes there is none."""
+    heads = np.full(6, 20.0)
+    for error, expected in ((1.9, (1, 1)), (2.1, (1, 0)), (10.1, (0, 0))):
+        measured = dataclasses.replace(truth, head_sizes=heads)
+        figures, notes = _scores(measured, error=np.array([error, 0]))
+        assert (figures["pckh"], figures["pckh01"]) == expected
+        share = float(error < 10)
+        assert f"pckh by part: head {share:.4f}, shoulder {share:.4f}" in "; ".join(
+            notes
+        )
+        assert any(
+            note.startswith("what HRNet's tables call Mean@0.1") for note in notes
+        )
+    heads[:2] = np.nan
+    _, notes = _scores(dataclasses.replace(truth, head_sizes=heads))
+    assert "pckh: 2 people without a head size left out" in notes
+    heads[:] = np.nan
+    figures, notes = _scores(dataclasses.replace(truth, head_sizes=heads))
+    assert "pckh" not in figures
+    assert "no pckh: nobody's head size is known" in notes
+    assert "pckh" not in _scores(truth)[0]
+
+
+def test_penn_action_is_measured_by_its_midline(truth):
+    penn = get_skeleton("penn_action13")
+    truth = dataclasses.replace(truth, keypoints=truth.keypoints[:, :13])
+    middles = [
+        truth.keypoints[:, [penn.index(f"{side}_{part}") for side in ("left", "right")]]
+        for part in ("shoulder", "hip")
+    ]
+    torso = np.linalg.norm(
+        middles[0][..., :2].mean(axis=1) - middles[1][..., :2].mean(axis=1), axis=-1
+    )
+    for factor, expected in ((0.199, 1), (0.201, 0)):
+        error = np.stack([factor * torso, 0 * torso], -1)[:, None]
+        figures, notes = _scores(truth, penn, error=error)
+        assert figures["pck"] == expected
+        assert any("torso's midline (between the shoulders" in note for note in notes)
