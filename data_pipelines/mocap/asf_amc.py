@@ -54,13 +54,17 @@ class AsfSkeleton:
     degrees: bool
 
 
-@dataclasses.dataclass
+def _unset() -> np.ndarray:
+    return np.zeros(0)
+
+
+@dataclasses.dataclass(eq=False)
 class _Bone:
     row: int
     name: str = ""
-    direction: np.ndarray | None = None
-    length: float | None = None
-    axis: np.ndarray | None = None
+    direction: np.ndarray = dataclasses.field(default_factory=_unset)
+    length: float = math.nan
+    axis: np.ndarray = dataclasses.field(default_factory=_unset)
     order: str = "xyz"
     channels: tuple[str, ...] = ()
 
@@ -210,9 +214,13 @@ def _read_bones(section: list[tuple[int, list[str]]], file: str) -> list[_Bone]:
         elif open_bone is None:
             raise _fail(file, row, f"found {words[0][:40]!r}, expected begin")
         elif key == "end":
-            for field in ("name", "direction", "length", "axis"):
-                value = getattr(open_bone, field)
-                if value is None or isinstance(value, str) and not value:
+            for field, found in (
+                ("name", open_bone.name),
+                ("direction", len(open_bone.direction)),
+                ("length", not math.isnan(open_bone.length)),
+                ("axis", len(open_bone.axis)),
+            ):
+                if not found:
                     raise _fail(file, row, f"bone {open_bone.name!r} has no {field}")
             if open_bone.name in {"root", *(bone.name for bone in bones)}:
                 raise _fail(file, row, f"bone {open_bone.name!r} is there twice")

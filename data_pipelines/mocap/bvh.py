@@ -29,11 +29,11 @@ _JUMP_SPEED = 10.0
 _JUMP_RATIO = 4.0
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class _Node:
     name: str
     parent: int
-    offset: np.ndarray | None = None
+    offset: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
     channels: tuple[str, ...] | None = None
     column: int = 0
 
@@ -138,8 +138,8 @@ def _read_hierarchy(lines: list[str], file: str) -> tuple[list[_Node], int]:
             if not path:
                 raise _fail(file, row, "a } too many")
             node = nodes[path.pop()]
-            if node.offset is None or node.channels is None:
-                what = "OFFSET" if node.offset is None else "CHANNELS"
+            if not len(node.offset) or node.channels is None:
+                what = "CHANNELS" if len(node.offset) else "OFFSET"
                 raise _fail(file, row, f"joint {node.name!r} ends without {what}")
         elif key == "OFFSET" and path:
             offset = _numbers(words[1:], file, row)
