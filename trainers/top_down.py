@@ -121,8 +121,8 @@ class TopDownTask:
         return {"keypoints": keypoints, "scores": scores}
 
     def score(self, metrics: dict[str, float]) -> list[float]:
-        """AP where there is one, then PCK."""
-        return [metrics.get("ap", 0.0), metrics["pck"]]
+        """AP where there is one, then PCKh or, without head sizes, PCK."""
+        return [metrics.get("ap", 0.0), metrics.get("pckh", metrics["pck"])]
 
     def describe(self, metrics: dict[str, float]) -> str:
         """The loss."""

@@ -179,3 +179,5 @@ def test_score_is_ap_then_pck(config):
     task = make_task(config)
     assert task.score({"ap": 0.1, "pck": 0.0}) > task.score({"ap": 0.0, "pck": 0.9})
     assert task.score({"pck": 0.9}) > task.score({"pck": 0.8})
+    both = [{"pck": 0.8, "pckh": 0.7}, {"pck": 0.9, "pckh": 0.6}]
+    assert task.score(both[0]) > task.score(both[1])

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+import scipy.io
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -263,3 +264,48 @@ def test_joints_without_sigmas_have_no_average_precision(folder, tmp_path, capsy
     poses.write_text("[]")
     line = _refusal(capsys, "--results", poses, "--data_dir", folder)
     assert "has no OKS sigmas" in line
+
+
+def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
+    """People of MPII, found 20 px off: half of their heads are larger than that."""
+    source, folder = shared_data / "formats" / "mpii", tmp_path / "mpii"
+    (folder / "annot").mkdir(parents=True)
+    (folder / "images").symlink_to(source)
+    shutil.copy(source / "test_mpii.json", folder / "annot" / "valid.json")
+    people = json.loads((folder / "annot" / "valid.json").read_text())
+    corners = np.zeros((2, 2, 5))
+    corners[1, 0] = np.array([30, 39, 41, 99, 500]) / 0.6
+    points = np.array([person["joints"] for person in people])
+    missing = 1 - np.array([person["joints_vis"] for person in people])
+    content = {
+        "pos_gt_src": points.transpose(1, 2, 0),
+        "jnt_missing": missing.T,
+        "headboxes_src": corners,
+    }
+    scipy.io.savemat(folder / "annot" / "gt_valid.mat", content)
+    info = {
+        "skeleton": get_skeleton("mpii16").to_dict(),
+        "sigma": 2.0,
+        "decoder": "quarter",
+        "geometry": "official",
+        "flip_shift": 1,
+    }
+    net = build_heatmap_net("hrnet_tiny", (64, 64), 16, info=info)
+    net.save(tmp_path / "pose.keras")
+
+    def locate(estimator, sampler):
+        labels = sampler.people.keypoints[..., :2] + np.array([20, 0])
+        scores = np.ones(labels.shape[:2], np.float32)
+        return transform_points(sampler.matrices, labels), scores
+
+    monkeypatch.setattr(module, "_locate", locate)
+    arguments = ("--model", tmp_path / "pose.keras", "--dataset", "mpii")
+    report = _run(tmp_path, *arguments, "--data_dir", folder)
+    counted = 1 - np.delete(missing, [6, 7], axis=1)
+    expected = counted[2:].sum() / counted.sum()
+    assert report["figures"]["pckh"] == pytest.approx(expected)
+    assert report["figures"]["pckh01"] == pytest.approx(
+        counted[4:].sum() / counted.sum()
+    )
+    notes = "; ".join(report["notes"])
+    assert "pckh by part: head " in notes and "no ap: " in notes
