@@ -1,0 +1,112 @@
+"""Judges of whether a 3D pose, part by part, and its projection are real."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfpose.geometry import kinematic_chain_space, limb_vectors
+from tfpose.poseaug.body import Body
+from tfpose.poseaug.layers import dense, leaky
+from tfpose.skeletons import Skeleton
+
+__all__ = ["KeypointDiscriminator", "PartDiscriminator"]
+
+
+class _Judge(keras.layers.Layer):
+    """`[B, F]` to a score `[B, 1]`: four dense layers with a short cut, and a fifth."""
+
+    def __init__(self, units: int, last_units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        self.first = dense(units, "first", policy)
+        self.second = dense(units, "second", policy)
+        self.third = dense(units, "third", policy)
+        self.fourth = dense(last_units, "fourth", policy)
+        self.last = dense(1, "last", "float32")
+
+    def call(self, x):
+        first = leaky(self.first(x))
+        x = self.third(leaky(self.second(first))) + first
+        return self.last(leaky(self.fourth(x)))
+
+
+class PartDiscriminator(keras.Model):
+    """Scores of arms, legs and torso, `[B, 5]`; 1 means real, 0 made up.
+
+    What is judged are the cosines between a part's limbs (kinematic chain space of
+    unit vectors), so neither size nor place nor view. Each part has a judge of its
+    own.
+
+    Args:
+        skeleton: of the poses.
+        units: of the hidden layers.
+        dtype: Keras dtype policy of the hidden layers. Defaults to the global one.
+
+    Raises:
+        InputError: the skeleton lacks shoulders or hips.
+
+    References: section 3.3 and the supplement; Wandt and Rosenhahn, "RepNet", CVPR
+    2019 (arXiv:1902.09868).
+    """
+
+    def __init__(
+        self, skeleton: Skeleton, units: int = 256, dtype: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        body = Body(skeleton)
+        count = len(body.limbs)
+        self._parents = skeleton.parents
+        self._masks = []
+        for part in body.parts:
+            mask = np.zeros((count, 1), np.float32)
+            mask[list(part)] = 1
+            self._masks.append(mask)
+        policy = self.dtype_policy
+        self.judges = [
+            _Judge(units, 100, name=f"part{i}", dtype=policy)
+            for i in range(len(self._masks))
+        ]
+        self._size = count**2
+
+    def call(self, positions):
+        """
+        Args:
+            positions: float32 `[B, J, 3]`, metres, relative to anything.
+        """
+        cosines = kinematic_chain_space(limb_vectors(positions, self._parents))
+        scores = []
+        for mask, judge in zip(self._masks, self.judges, strict=True):
+            # Zero outside of the part, as if its limbs had no length.
+            part = cosines * (mask * mask.T)
+            scores.append(judge(ops.reshape(part, (-1, self._size))))
+        return ops.concatenate(scores, axis=-1)
+
+
+class KeypointDiscriminator(keras.Model):
+    """Score `[B, 1]` of normalised keypoints; 1 means real, 0 made up.
+
+    Args:
+        units: of the hidden layers.
+        dtype: Keras dtype policy of the hidden layers. Defaults to the global one.
+
+    References: section 3.3 and the supplement; the released code.
+    """
+
+    def __init__(self, units: int = 100, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        policy = self.dtype_policy
+        self.hidden = [dense(units, f"dense{i}", policy) for i in range(5)]
+        self.last = dense(1, "last", "float32")
+
+    def call(self, keypoints):
+        """
+        Args:
+            keypoints: float32 `[B, J, 2]`, by `tfpose.geometry.normalize_keypoints`.
+        """
+        x = ops.reshape(keypoints, (-1, keypoints.shape[1] * 2))
+        first, second, third, fourth, fifth = self.hidden
+        short_cut = leaky(first(x))
+        x = leaky(third(leaky(second(short_cut))) + short_cut)
+        return self.last(leaky(fifth(fourth(x))))
