@@ -202,11 +202,7 @@ PRESETS = {
     "mmpose_udp": dataclasses.replace(
         _MMPOSE, rounded_targets=False, decoder="udp", geometry="udp", flip_shift=0
     ),
-    **{
-        name: _published(name, preset)
-        for name, preset in PUBLISHED.items()
-        if preset.skeleton == "coco17"
-    },
+    **{name: _published(name, preset) for name, preset in PUBLISHED.items()},
 }
 """`paper`: HRNet-W32 at 256 x 192 on COCO, with exact geometry. `small`: a small net
 and input for a few thousand photos on 2 CPU cores. `demo`: the same on drawn

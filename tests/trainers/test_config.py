@@ -67,6 +67,11 @@ def test_published_nets_are_trained_as_their_authors_did():
     assert (net.geometry, net.decoder, net.flip_shift) == ("tokenpose", "dark", 0)
     assert (net.sigma, net.blur_kernel, net.rounded_targets) == (3.0, 11, False)
     assert POSE_PRESETS["tokenpose_s_v2_coco_256x192"].batch_size == 48
+    net = POSE_PRESETS["tokenpose_l_d6_mpii_256x256"]
+    assert (net.dataset, net.batch_size, net.epochs) == ("mpii", 64, 300)
+    assert (net.scale, net.rotation, net.half_body) == (0.25, 30.0, 0.0)
+    net = POSE_PRESETS["hrnet_w32_mpii_256x256"]
+    assert (net.scale, net.rotation, net.half_body) == (0.25, 30.0, 0.0)
     modern = POSE_PRESETS["mmpose"]
     assert (modern.learning_rate, modern.batch_size) == (5e-4, 512)
     assert (modern.warmup_steps, modern.draws, modern.shift) == (500, "truncated", 0.16)
