@@ -135,7 +135,10 @@ def _items(value: Any) -> list[dict]:
 
 def _number(struct: Any, name: str) -> float:
     """A number, also one written as text; NaN if there is none."""
+    value = _field(struct, name)
+    if isinstance(value, float | int):
+        return float(value)
     try:
-        return float(np.asarray(_field(struct, name), np.float64).reshape(()))
+        return float(np.asarray(value, np.float64).reshape(()))
     except (TypeError, ValueError):
         return float("nan")
