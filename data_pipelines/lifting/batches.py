@@ -1,0 +1,109 @@
+"""Pose pairs for lifters, whole batches at a time."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines.batches import EpochPlans, epoch_rng, steps_per_epoch
+from data_pipelines.lifting.poses import LiftingDataset
+from tfpose.geometry import normalize_intrinsics, normalize_keypoints
+
+__all__ = ["LiftingEvaluation", "LiftingTraining"]
+
+
+def _columns(dataset: LiftingDataset) -> dict[str, np.ndarray]:
+    """What lifters take and give, one row per pose.
+
+    `keypoints` `[N, J, 2]` and `intrinsics` `[N, 9]` normalised, `positions`
+    `[N, J, 3]` metres in the camera's frame; all float32.
+    """
+    sizes = dataset.image_sizes.astype(np.float32)
+    cameras = np.asarray(normalize_intrinsics(dataset.intrinsics, sizes))
+    keypoints = normalize_keypoints(dataset.keypoints, sizes[dataset.camera_index])
+    return {
+        "keypoints": np.asarray(keypoints),
+        "positions": dataset.positions,
+        "intrinsics": cameras[dataset.camera_index],
+    }
+
+
+def _signature(columns: dict[str, np.ndarray]) -> dict[str, tf.TensorSpec]:
+    return {
+        name: tf.TensorSpec(column.shape[1:], tf.float32)
+        for name, column in columns.items()
+    }
+
+
+class LiftingTraining:
+    """An endless stream of training pairs, in another order in every epoch.
+
+    With `judged`, each pair comes with the position and the camera of another one,
+    `judged_positions` and `judged_intrinsics`, in an order of its own: what
+    discriminators are shown as real.
+    """
+
+    def __init__(
+        self,
+        dataset: LiftingDataset,
+        batch_size: int,
+        seed: int,
+        judged: bool = False,
+    ):
+        """
+        Args:
+          dataset: the pairs.
+          batch_size: global batch size.
+          seed: decides the orders.
+          judged: see above.
+
+        Raises:
+          InputError: there are fewer pairs than a batch has.
+        """
+        self._columns = _columns(dataset)
+        self.steps_per_epoch = steps_per_epoch(len(dataset), batch_size)
+        self._per_epoch = self.steps_per_epoch * batch_size
+        streams = ["order", "judged"] if judged else ["order"]
+        self._orders = EpochPlans(
+            lambda epoch: [
+                epoch_rng(seed, stream, epoch).permutation(len(dataset))
+                for stream in streams
+            ]
+        )
+        self._judged = judged
+        columns = dict(self._columns)
+        if judged:
+            columns |= {
+                f"judged_{name}": columns[name] for name in ("positions", "intrinsics")
+            }
+        self.signature = _signature(columns)
+
+    def many(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """The pairs at these places of the stream."""
+        epochs, places = np.divmod(positions, self._per_epoch)
+        rows = np.empty((1 + self._judged, len(positions)), np.int64)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            for stream, order in enumerate(self._orders[int(epoch)]):
+                rows[stream, here] = order[places[here]]
+        batch = {name: column[rows[0]] for name, column in self._columns.items()}
+        if self._judged:
+            for name in ("positions", "intrinsics"):
+                batch[f"judged_{name}"] = self._columns[name][rows[1]]
+        return batch
+
+
+class LiftingEvaluation:
+    """Pairs in their order."""
+
+    def __init__(self, dataset: LiftingDataset):
+        self._columns: dict[str, Any] = _columns(dataset)
+        self._count = len(dataset)
+        self.signature = _signature(self._columns)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def many(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """The pairs in these rows."""
+        return {name: column[positions] for name, column in self._columns.items()}
