@@ -4,6 +4,12 @@ import pathlib
 
 from tfpose.errors import InputError
 from tfpose.files import write_whole
+from tfpose.weights.filling import Imported
+from tfpose.weights.lifters import (
+    LIFTER_PRESETS,
+    build_lifter_preset,
+    import_lifter,
+)
 from tfpose.weights.official import import_weights as import_checkpoint
 from tfpose.weights.presets import build_preset, get_preset
 
@@ -17,28 +23,41 @@ def import_weights(
     channel_order: str = "auto",
     protocol: str = "auto",
 ) -> None:
-    """Writes a `.keras` pose net, or a bare backbone, and prints what the checkpoint
-    was and what was made of it.
+    """Writes a `.keras` pose net, bare backbone or lifter, and prints what the
+    checkpoint was and what was made of it.
 
     Args:
       checkpoint: file of PyTorch; nothing in it is run.
-      preset: the net, see `tfpose.weights.presets`.
+      preset: the net, see `tfpose.weights.presets` and `tfpose.weights.lifters`.
       out: the `.keras` file; the preset's name with `.keras` if empty.
-      channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`.
-      protocol: one of `tfpose.weights.official.PROTOCOLS`.
+      channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`; not of lifters.
+      protocol: one of `tfpose.weights.official.PROTOCOLS`; not of lifters.
 
     Raises:
       InputError: no checkpoint, one that does not fit the preset, an unknown preset,
         or the file cannot be written. Nothing is written then.
     """
-    preset = get_preset(preset).name
+    if preset not in LIFTER_PRESETS:
+        preset = get_preset(preset).name
     target = pathlib.Path(out or f"{preset}.keras")
     if target.suffix != ".keras":
         raise InputError(f"{target}: expected a file name that ends in .keras")
-    net = build_preset(preset)
-    done = import_checkpoint(checkpoint, net, channel_order, protocol)
+    done = _fill(checkpoint, preset, channel_order, protocol)
     write_whole(target, lambda aside: done.model.save(aside))
     print(f"{checkpoint}: {done.num_parameters:,} numbers in", flush=True)
     for note in done.notes:
         print(f"  {note}")
     print(f"{preset} written to {target}")
+
+
+def _fill(checkpoint: str, preset: str, channel_order: str, protocol: str) -> Imported:
+    if preset not in LIFTER_PRESETS:
+        net = build_preset(preset)
+        return import_checkpoint(checkpoint, net, channel_order, protocol)
+    choices = {"channel_order": channel_order, "protocol": protocol}
+    for name, value in choices.items():
+        if value != "auto":
+            raise InputError(
+                f"--{name}={value} is of nets that see pixels; {preset} is a lifter"
+            )
+    return import_lifter(checkpoint, build_lifter_preset(preset))

@@ -77,7 +77,9 @@ class LiftingNet(keras.Model):
 
 
 def _json_text(info: dict[str, Any] | None) -> str:
+    # The skeleton is the net's own.
+    info = {key: value for key, value in (info or {}).items() if key != "skeleton"}
     try:
-        return json.dumps({} if info is None else info)
+        return json.dumps(info)
     except TypeError as error:
         raise InputError(f"info cannot be written as JSON: {error}") from error

@@ -1,11 +1,8 @@
 """Published PyTorch weights in our nets."""
 
 import collections
-import dataclasses
-import hashlib
 import os
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -13,6 +10,13 @@ import numpy as np
 
 from tfpose.errors import InputError
 from tfpose.top_down.net import HeatmapNet
+from tfpose.weights.filling import (
+    COUNTER,
+    Imported,
+    check_tensors,
+    file_source,
+    fill_slots,
+)
 from tfpose.weights.torch_file import Checkpoint, TorchTensor, read_checkpoint
 from tfpose.weights.torch_names import Slot, torch_constants, torch_slots
 
@@ -32,34 +36,12 @@ _MMPOSE = {
 # `auto`: the preset's own, for weights of MMPose the one its file speaks of.
 PROTOCOLS = ("auto", "preset", *_MMPOSE)
 
-# Tensors of one kind of fault that a message names.
-_MAX_LISTED = 5
-
-_COUNTER = "num_batches_tracked"
-
 _HEAD = re.compile(
     r"final_layer\.(weight|bias)|deconv_layers\..*|(features|transformer)\.mlp_head\..*"
 )
 
 # Between ours and the tensor of what is computed, not learned.
 _ROUNDING = 1e-5
-
-
-@dataclasses.dataclass(frozen=True)
-class Imported:
-    """A net with imported weights.
-
-    Attributes:
-        model: heatmap net; a bare backbone where the file had no more.
-        num_tensors: tensors used.
-        num_parameters: numbers in them.
-        notes: lines that say what the file is and what was made of it.
-    """
-
-    model: keras.Model
-    num_tensors: int
-    num_parameters: int
-    notes: tuple[str, ...]
 
 
 def import_weights(
@@ -108,14 +90,14 @@ def import_weights(
         name
         for name in names
         if name not in slots
-        and (name.endswith(_COUNTER) or (backbone_only and _is_beyond(name, slots)))
+        and (name.endswith(COUNTER) or (backbone_only and _is_beyond(name, slots)))
     ]
     label = str(net.info.get("preset", net.name))
     shapes = {name: slot.shape for name, slot in slots.items()}
     shapes |= {name: constant.shape for name, constant in constants.items()}
-    _check_tensors(path, label, shapes, names, checkpoint.others, ignored)
+    check_tensors(path, label, shapes, names, checkpoint.others, ignored)
     _check_constants(path, constants, names)
-    _fill(path, slots, names)
+    fill_slots(path, slots, names)
 
     where = f"under {checkpoint.place!r} " if checkpoint.place else ""
     kind = "MMPose's" if from_mmpose else "the official"
@@ -166,35 +148,6 @@ def _is_beyond(name: str, slots: dict[str, Slot]) -> bool:
     return not any(slot.startswith(part) for slot in slots)
 
 
-def _check_tensors(
-    path: str,
-    net: str,
-    shapes: dict[str, tuple[int, ...]],
-    tensors: dict[str, TorchTensor],
-    others: dict[str, str],
-    ignored: Iterable[str],
-) -> None:
-    known = {*shapes, *ignored}
-    missing = [name for name in shapes if name not in tensors]
-    unexpected = [name for name in tensors if name not in known]
-    unexpected += [f"{name} ({kind})" for name, kind in others.items()]
-    misshapen = [
-        f"{name} {_list(tensors[name].shape)} instead of {_list(shape)}"
-        for name, shape in shapes.items()
-        if name in tensors and tensors[name].shape != shape
-    ]
-    faults = [
-        _count("missing", missing),
-        _count("unexpected", unexpected),
-        _count("of another shape", misshapen),
-    ]
-    if any(faults):
-        raise InputError(
-            f"{path}: does not fit {net}, of {len(shapes)} tensors: "
-            + "; ".join(filter(None, faults))
-        )
-
-
 def _check_constants(
     path: str, constants: dict[str, np.ndarray], tensors: dict[str, TorchTensor]
 ) -> None:
@@ -207,36 +160,9 @@ def _check_constants(
             )
 
 
-def _fill(path: str, slots: dict[str, Slot], tensors: dict[str, TorchTensor]) -> None:
-    """Copies one tensor after the other from the file into the net."""
-    strange = []
-    for name, slot in slots.items():
-        numbers = tensors[name].numbers()
-        if numbers.dtype.kind != "f":
-            strange.append(f"{name} of type {numbers.dtype}")
-        elif not np.isfinite(numbers).all():
-            strange.append(f"{name} with numbers that are not finite")
-        else:
-            with np.errstate(over="ignore"):
-                slot.fill(numbers.astype(np.float32))
-    if strange:
-        raise InputError(f"{path}: {_count('not usable', strange)}")
-
-
-def _count(fault: str, names: list[str]) -> str:
-    if not names:
-        return ""
-    more = ", ..." if len(names) > _MAX_LISTED else ""
-    return f"{len(names)} {fault} ({', '.join(names[:_MAX_LISTED])}{more})"
-
-
-def _list(shape: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, shape))}]"
-
-
 def _ignored_notes(ignored: list[str]) -> list[str]:
     groups = collections.Counter(
-        name.partition(".")[0] for name in ignored if not name.endswith(_COUNTER)
+        name.partition(".")[0] for name in ignored if not name.endswith(COUNTER)
     )
     if not groups:
         return []
@@ -304,15 +230,8 @@ def _info(
     """The preset's `info` with the protocol and the source."""
     if protocol != "preset":
         info = info | _MMPOSE[protocol] | _blur_kernel(protocol, settings)
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    source = {
-        "file": os.path.basename(path),
-        "sha256": digest,
-        "channel_order": order,
-        "protocol": protocol,
-    }
-    return info | {"source": source}
+    how = {"channel_order": order, "protocol": protocol}
+    return info | {"source": file_source(path) | how}
 
 
 def _blur_kernel(protocol: str, settings: str) -> dict[str, int]:

@@ -39,7 +39,15 @@ _DTYPES = {
 }
 
 # Where training programs put the net's tensors, the first that has any.
-_PLACES = ("state_dict", "model_state_dict", "model", "best_state_dict", "net", "ema")
+_PLACES = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "model_pos",
+    "best_state_dict",
+    "net",
+    "ema",
+)
 
 
 class _Storage:
