@@ -14,9 +14,8 @@ __all__ = ["check_body", "check_upright"]
 # Metres, of any limb between two joints of a skeleton; sides by their ratio.
 _LIMB = (0.03, 0.75)
 _SIDES_RATIO = 1.4
-# A knee is bent that is so far from the line from hip to ankle (metres): enough to
-# tell forward from backward.
-_BENT = 0.08
+# The sine of an angle between thigh and shank that tells forward from backward.
+_BENT = 0.35
 # How far a mean trunk (a unit vector) points along an axis that it is upright along.
 _UPRIGHT = 0.8
 
@@ -47,10 +46,7 @@ def check_body(positions: np.ndarray, skeleton: Skeleton, file: str) -> None:
                 f"{file}: {names[a]} to {names[b]} is {length:.3f} m, and "
                 f"{other:.3f} m on the other side"
             )
-    sides = [
-        [f"{side}_{j}" for j in ("hip", "knee", "ankle")] for side in ("left", "right")
-    ]
-    wanted = {*sides[0], *sides[1], "left_shoulder", "right_shoulder"}
+    wanted = {f"left_{joint}" for joint in ("hip", "knee", "ankle")}
     if wanted <= set(names):
         _check_knees(positions.astype(np.float64), skeleton, file)
 
@@ -61,18 +57,16 @@ def _sides(positions: np.ndarray, skeleton: Skeleton, joint: str) -> np.ndarray:
 
 
 def _check_knees(positions: np.ndarray, skeleton: Skeleton, file: str) -> None:
-    hips, knees, ankles, shoulders = (
-        _sides(positions, skeleton, joint)
-        for joint in ("hip", "knee", "ankle", "shoulder")
+    hips, knees, ankles = (
+        _sides(positions, skeleton, joint) for joint in ("hip", "knee", "ankle")
     )
-    leg = ankles - hips
-    share = np.sum((knees - hips) * leg, axis=2) / np.sum(leg**2, axis=2).clip(1e-6)
-    bend = knees - hips - share[..., None] * leg
-    left = hips[:, :1] - hips[:, 1:]
-    up = (shoulders.mean(axis=1) - hips.mean(axis=1))[:, None]
-    # left x up is forward.
-    forward = np.sum(bend * np.cross(left, up), axis=2) > 0
-    bent = np.linalg.norm(bend, axis=2) > _BENT
+    thighs, shanks = knees - hips, ankles - knees
+    # The axis that a knee turns about: to the left where it bends as knees do,
+    # whatever the trunk does.
+    axes = np.cross(thighs, shanks)
+    whole = np.linalg.norm(thighs, axis=2) * np.linalg.norm(shanks, axis=2)
+    bent = np.linalg.norm(axes, axis=2) > _BENT * whole
+    forward = np.sum(axes * (hips[:, :1] - hips[:, 1:]), axis=2) > 0
     if bent.sum() >= 10 and np.mean(forward[bent]) < 0.25:
         raise InputError(
             f"{file}: knees bend backward; left and right are swapped, or all is "

@@ -171,11 +171,12 @@ def sample_view(
             break
         elevation = float(floor)
     local[:, 2] += away
-    local[:, :2] += _shift_within(local, room, shift)[:2]
-    offset = (local[0] - (points[0] - middle) @ rotation.T) @ rotation
+    offset = np.array([*_shift_within(local, room, shift), away])
+    if (middle - offset @ rotation)[1] < low[1] + _ABOVE_FLOOR:
+        offset[:2] = 0.0
     return View(
         rotation=rotation,
-        centre=middle - offset,
+        centre=middle - offset @ rotation,
         intrinsics=pinhole(pixels, pixels, (width - 1) / 2, (height - 1) / 2),
         image_size=(height, width),
     )
