@@ -103,7 +103,7 @@ def fit_root(
 
 
 def fit_intrinsics(
-    positions: np.ndarray, keypoints: np.ndarray, limit: int = 20000
+    positions: np.ndarray, keypoints: np.ndarray, limit: int = 4000
 ) -> np.ndarray:
     """The camera that sees 3D points at given pixels.
 
@@ -138,6 +138,10 @@ def fit_intrinsics(
 
     scale = np.array([*np.abs(start[:2]), 100.0, 100.0, 0.1, 0.1, 0.01, 0.01])
     fit = scipy.optimize.least_squares(
-        residuals, start, loss="soft_l1", x_scale=np.maximum(scale, 1.0e-3)
+        residuals,
+        start,
+        loss="soft_l1",
+        x_scale=np.maximum(scale, 1e-3),
+        max_nfev=40,
     )
     return camera(fit.x)
