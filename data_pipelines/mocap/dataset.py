@@ -15,7 +15,7 @@ import os
 import pathlib
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -33,9 +33,16 @@ from data_pipelines.mocap.clip import Clip, sample_frames
 from data_pipelines.mocap.mapping import map_joints
 from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
-from tfpose.skeletons import Skeleton
+from tfpose.skeletons import Skeleton, get_skeleton
 
-__all__ = ["Take", "name_take", "read_mocap", "read_takes", "subject_part"]
+__all__ = [
+    "Take",
+    "name_take",
+    "read_mocap",
+    "read_mocap_split",
+    "read_takes",
+    "subject_part",
+]
 
 _HDM05 = re.compile(r"HDM_(?P<subject>[a-z]+)_(?P<action>\w+?)_\d+_(?P<rate>\d+)")
 _CMU = re.compile(r"(?P<subject>\d+)_\d+")
@@ -79,13 +86,17 @@ def name_take(path: pathlib.Path) -> tuple[str, str, float]:
     return path.parent.name, action, _AMC_RATE
 
 
-def subject_part(subject: str, val_share: float = 0.25) -> str:
-    """The part of a split, "train" or "val", that a subject belongs to.
+def subject_part(subject: str, held_out: float = 0.25) -> str:
+    """The part of a split, "train" or "test", that a subject belongs to.
 
     A pure function of the name: adding clips or people moves nobody.
+
+    Args:
+        subject: name.
+        held_out: share of all names that are in "test".
     """
     place = zlib.crc32(f"subject {subject}".encode()) / 2**32
-    return "val" if place < val_share else "train"
+    return "test" if place < held_out else "train"
 
 
 def read_takes(
@@ -112,20 +123,21 @@ def read_takes(
         InputError: there is no such folder, or nothing in it is of use.
     """
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such folder, expected one of .bvh or .amc files"
-        )
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".bvh", ".amc"))
-    wanted = None if subjects is None else set(subjects)
-    if wanted is not None:
-        paths = [path for path in paths if name_take(path)[0] in wanted]
+    paths = _clip_paths(folder)
+    if subjects is not None:
+        subjects = list(subjects)
+        known = dict.fromkeys(name_take(path)[0] for path in paths)
+        for subject in subjects:
+            if subject not in known:
+                raise InputError(
+                    f"{folder}: no subject {subject!r}, found {', '.join(known)}"
+                )
+        paths = [path for path in paths if name_take(path)[0] in subjects]
     if not paths:
-        who = "" if wanted is None else f" of subjects {', '.join(sorted(wanted))}"
-        raise InputError(f"{folder}: no .bvh or .amc files{who}")
+        raise InputError(f"{folder}: subjects is empty, expected one or more names")
     report = SkipReport(source=str(folder))
     people: dict[pathlib.Path, AsfSkeleton] = {}
-    takes = []
+    takes: list[Take] = []
     for path in paths:
         name = path.relative_to(folder).as_posix()
         try:
@@ -162,6 +174,18 @@ def read_takes(
         check_upright(np.concatenate(every), skeleton, f"{folder}: subject {person!r}")
     report.used = {"clips": len(takes), "poses": sum(len(t.frames) for t in takes)}
     return takes, report
+
+
+def _clip_paths(folder: str | os.PathLike) -> list[pathlib.Path]:
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder, expected one of .bvh or .amc files"
+        )
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".bvh", ".amc"))
+    if not paths:
+        raise InputError(f"{folder}: no .bvh or .amc files")
+    return paths
 
 
 def _read_clip(
@@ -257,6 +281,47 @@ def read_mocap(
     dataset = table.finish()
     report.used = used | {"cameras": len(dataset.intrinsics), "pairs": len(dataset)}
     return dataset, report
+
+
+def read_mocap_split(
+    folder: str | os.PathLike,
+    split: str,
+    keypoints: str,
+    subjects: Sequence[str] | None,
+    stride: int,
+) -> tuple[LiftingDataset, SkipReport]:
+    """10 poses a second with Human3.6M's 17 joints: a row of `LIFTING_DATASETS`.
+
+    Args:
+        folder: of `.bvh` files, and `.amc` files beside their `.asf`.
+        split: "train": people of that `subject_part` before `studio` cameras; "test":
+            the others before `wild` cameras.
+        keypoints: "projected", for there are no others.
+        subjects: people instead of the split's.
+        stride: every how many of those poses one is kept.
+
+    Raises:
+        InputError: nothing is of use, or the split has none of the people.
+    """
+    if keypoints != PROJECTED:
+        raise InputError(f"keypoints is {keypoints!r}, mocap has {PROJECTED!r} alone")
+    if stride < 1:
+        raise InputError(f"stride is {stride}, expected 1 or more")
+    if subjects is None:
+        people = dict.fromkeys(name_take(path)[0] for path in _clip_paths(folder))
+        subjects = [name for name in people if subject_part(name) == split]
+        if not subjects:
+            raise InputError(
+                f"{folder}: none of its people ({', '.join(people)}) is in {split!r}; "
+                "name those to take by subjects"
+            )
+    return read_mocap(
+        folder,
+        get_skeleton("h36m17"),
+        frames_per_second=10.0 / stride,
+        cameras="studio" if split == "train" else "wild",
+        subjects=subjects,
+    )
 
 
 def _generator(seed: int, file: str, part: int, view: int) -> np.random.Generator:
