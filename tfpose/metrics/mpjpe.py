@@ -71,7 +71,7 @@ class PositionScores:
     joints: tuple[str, ...]
     """Joints counted; the root, where it is among them, counts with its error 0."""
     root: str
-    """What both poses are relative to; a pair of joints `a+b` means their middle."""
+    """The joint that both poses are relative to."""
     protocol: str
     flip: bool
     """Whether the prediction is the mean with that of the mirrored input."""
@@ -186,8 +186,7 @@ def score_positions(
         predicted: `[N, J, 3]`, metres; absolute or relative, as the root is taken
             off both.
         truth: the same.
-        skeleton: names the J joints. The root is its pelvis, or else the middle of
-            its hips.
+        skeleton: names the J joints, and the root.
         protocol: one of `PROTOCOLS`.
         keypoint_source: what the prediction was made from, for the row.
         flip: whether the mirrored input was averaged in, for the row.
@@ -197,12 +196,11 @@ def score_positions(
 
     Raises:
         InputError: shapes do not fit, a value is not finite, there is no pose, no
-            root, no such joint or no such protocol.
+            such joint or no such protocol.
     """
     predicted, truth = _checked(predicted, truth, skeleton)
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol is {protocol!r}, expected one of {PROTOCOLS}")
-    root, root_rows = _root(skeleton)
     chosen = tuple(skeleton.joints if joints is None else joints)
     rows = [skeleton.index(joint) for joint in chosen]
     if not rows:
@@ -211,7 +209,7 @@ def score_positions(
     for start in range(0, len(truth), _CHUNK):
         part = slice(start, start + _CHUNK)
         ours, theirs = (
-            (poses - poses[:, root_rows].mean(axis=1, keepdims=True))[:, rows]
+            (poses - poses[:, [skeleton.root]])[:, rows]
             for poses in (
                 predicted[part].astype(np.float64),
                 truth[part].astype(np.float64),
@@ -223,7 +221,7 @@ def score_positions(
     return PositionScores(
         skeleton=skeleton.name,
         joints=chosen,
-        root=root,
+        root=skeleton.joints[skeleton.root],
         protocol=protocol,
         flip=flip,
         keypoint_source=keypoint_source,
@@ -280,16 +278,6 @@ def _per_action(
         )
     of_action = ((name, action_index == row) for row, name in enumerate(actions))
     return {name: _score(distances[mask]) for name, mask in of_action if mask.any()}
-
-
-def _root(skeleton: Skeleton) -> tuple[str, list[int]]:
-    hips = ("left_hip", "right_hip")
-    for joints in (("pelvis",), hips):
-        if set(joints) <= set(skeleton.joints):
-            return "+".join(joints), [skeleton.index(joint) for joint in joints]
-    raise InputError(
-        f"skeleton {skeleton.name!r} has neither pelvis nor both hips to be the root"
-    )
 
 
 def _checked(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.layout import NotThere
+from data_pipelines.lifting.checks import check_poses
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, load_lifting_dataset
 from tests.data_pipelines.lifting.test_mpi_inf_3dhp import write_spin
 from tfpose.errors import InputError
@@ -35,6 +36,22 @@ def test_opens_converts_and_reports(tmp_path, mpi_samples):
         load_lifting_dataset("mpi_inf_3dhp", tmp_path, "test", get_skeleton("coco17"))
 
 
+def test_motion_capture_is_a_row_too(shared_data, tmp_path):
+    clips = sorted((shared_data / "mocap" / "cmu_bvh").rglob("*.bvh"))
+    if not clips:
+        pytest.skip(f"real motion capture is not below {shared_data}")
+    clip = min(clips, key=lambda path: path.stat().st_size)
+    (tmp_path / clip.name).symlink_to(clip)
+    subject = clip.stem.split("_")[0]
+    poses = load_lifting_dataset(
+        "mocap", tmp_path, "train", get_skeleton("h36m16"), subjects=[subject]
+    )
+    assert poses.skeleton.name == "h36m16" and poses.keypoint_source == "projected"
+    check_poses(poses, clip.name, max_error=0.01)
+    with pytest.raises(InputError, match="keypoints is 'gt'"):
+        load_lifting_dataset("mocap", tmp_path, "train", keypoints="gt")
+
+
 def test_refusals_say_what_is_expected(tmp_path):
     with pytest.raises(InputError, match="'h37m', expected one of h36m, mpi_inf_3dhp"):
         load_lifting_dataset("h37m", tmp_path, "train")
@@ -42,6 +59,6 @@ def test_refusals_say_what_is_expected(tmp_path):
         load_lifting_dataset("h36m", tmp_path, "val")
     with pytest.raises(InputError, match="no such folder; 3dpw is sequenceFiles"):
         load_lifting_dataset("3dpw", tmp_path / "none", "train")
-    for name in LIFTING_DATASETS:
+    for name in set(LIFTING_DATASETS) - {"mocap"}:
         with pytest.raises(NotThere, match=rf"{name} is "):
             load_lifting_dataset(name, tmp_path, "test")
