@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from absl import logging
 
@@ -12,8 +12,8 @@ from data_pipelines.lifting.humaneva import read_humaneva
 from data_pipelines.lifting.mpi_inf_3dhp import read_mpi_inf_3dhp
 from data_pipelines.lifting.poses import LiftingDataset
 from data_pipelines.lifting.pw3d import read_pw3d
-from data_pipelines.mocap.dataset import read_mocap_split
 from data_pipelines.lifting.takes import PROJECTED
+from data_pipelines.mocap.dataset import read_mocap_split
 from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
@@ -37,12 +37,6 @@ class LiftingSource(NamedTuple):
     """The 2D that is taken where none is asked for."""
     read: Callable[..., tuple[LiftingDataset, SkipReport]]
     """(folder, split, keypoints, subjects, stride) -> poses, report."""
-
-
-def _read_mocap(folder: str, *options: Any) -> tuple[LiftingDataset, SkipReport]:
-    from data_pipelines.mocap.dataset import read_mocap_split
-
-    return read_mocap_split(folder, *options)
 
 
 LIFTING_DATASETS = {
@@ -69,11 +63,6 @@ LIFTING_DATASETS = {
     "mocap": LiftingSource(
         ".bvh files, and .amc files beside their .asf, in any folders",
         PROJECTED,
-        _read_mocap,
-    ),
-    "mocap": LiftingSource(
-        "any folders of .bvh files, or of .amc files beside their .asf",
-        "projected",
         read_mocap_split,
     ),
 }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.lifting.cameras import project_points
+from data_pipelines.lifting.datasets import load_lifting_dataset
 from data_pipelines.lifting.poses import concatenate
 from data_pipelines.mocap.dataset import (
     name_take,
@@ -178,7 +179,8 @@ def test_splits_are_by_person(folder):
     assert train.subjects == ("02", "bd") and test.subjects == ("39",)
     assert "studio" in train.name and "wild" in test.name
     np.testing.assert_allclose(np.diff(test.frame[:9]), 24)
-    assert len(train.convert(SKELETON)) == len(train)
+    opened = load_lifting_dataset("mocap", folder, "train", SKELETON)
+    assert opened.skeleton == SKELETON and len(opened) == len(train)
     chosen, _ = read_mocap_split(folder, "test", "projected", ["bd"], 1)
     assert chosen.subjects == ("bd",)
     with pytest.raises(InputError, match="mocap has 'projected' alone"):
