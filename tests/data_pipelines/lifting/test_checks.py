@@ -9,6 +9,7 @@ from data_pipelines.lifting.checks import check_poses
 from data_pipelines.lifting.h36m_cameras import CAMERAS
 from data_pipelines.lifting.poses import LiftingDataset
 from data_pipelines.lifting.takes import TakeTable
+from data_pipelines.mocap.dataset import read_mocap
 from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
@@ -98,3 +99,20 @@ def test_camera_and_pairing(poses):
 def test_no_poses(poses):
     with pytest.raises(InputError, match="real.npz: no poses"):
         check(poses.select([]))
+
+
+def test_real_motion_passes_clip_by_clip(shared_data):
+    """Lying, crouching, kicking and throwing people are no reason to refuse."""
+    folder = shared_data / "mocap" / "hdm05"
+    if not folder.is_dir():
+        pytest.skip(f"real motion capture is not at {folder}")
+    poses, _ = read_mocap(
+        folder, get_skeleton("h36m16"), frames_per_second=3.0, views=1
+    )
+    swapped = list(poses.skeleton.flip_permutation)
+    for camera in range(len(poses.intrinsics)):
+        check_poses(poses.select(poses.camera_index == camera), "hdm05", 0.01)
+    for subject in range(len(poses.subjects)):
+        part = poses.select(poses.subject_index == subject)
+        with pytest.raises(InputError, match="left and right are swapped"):
+            check_poses(replace(part, positions=part.positions[:, swapped]), "hdm05")

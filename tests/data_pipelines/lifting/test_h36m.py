@@ -10,6 +10,7 @@ from data_pipelines.lifting.cameras import (
 )
 from data_pipelines.lifting.h36m import read_h36m
 from data_pipelines.lifting.h36m_cameras import CAMERAS
+from tests.peers import import_alone, peer_folder
 from tfpose.errors import InputError
 
 OF_32 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
@@ -156,3 +157,36 @@ def test_refusals(tmp_path, trees):
     write(tmp_path, {"S9": {"A": "x"}, "S11": {}}, {"S9": {"A": []}})
     with pytest.raises(InputError, match="3D is str, expected floats"):
         read_h36m(tmp_path, "test")
+
+
+def test_pairs_are_those_of_the_original_code(tmp_path, trees):
+    folder = peer_folder("poseaug")
+    positions, keypoints = trees
+    of_split = {s: positions[s] for s in ("S1", "S5", "S6", "S7", "S8")}
+    sixteen = {
+        subject: {
+            action: [np.delete(view, 9, axis=1) for view in of_cameras]
+            for action, of_cameras in keypoints[subject].items()
+        }
+        for subject in of_split
+    }
+    write(tmp_path, of_split, sixteen)
+    poses, _ = read_h36m(str(tmp_path), "train")
+    names = ["common.h36m_dataset", "utils.data_utils"]
+    absent = {"tensorboardX": {"SummaryWriter": None}}
+    with import_alone(folder, names, absent) as (original, reading):
+        theirs = original.Human36mDataset(str(tmp_path / "data_3d_h36m.npz"))
+        theirs = reading.read_3d_data(theirs)
+        seen = reading.create_2d_data(str(tmp_path / "data_2d_h36m_gt.npz"), theirs)
+        points, pixels, actions, cameras = reading.fetch(list(of_split), theirs, seen)
+    np.testing.assert_allclose(poses.positions, np.concatenate(points), atol=5e-6)
+    assert [poses.actions[row] for row in poses.action_index] == sum(actions, [])
+    sizes = poses.image_sizes[poses.camera_index].astype(np.float64)
+    height, width = sizes[:, None, 0], sizes[:, None, 1]
+    normalised = 2 * poses.keypoints / width[..., None]
+    normalised -= np.stack([np.ones_like(height), height / width], axis=-1)
+    np.testing.assert_allclose(normalised, np.concatenate(pixels), atol=1e-5)
+    lenses = poses.intrinsics[poses.camera_index]
+    expected = np.concatenate(cameras)
+    np.testing.assert_allclose(lenses[:, :2] * 2 / sizes[:, 1:], expected[:, :2], 1e-5)
+    np.testing.assert_allclose(lenses[:, 4:], expected[:, 4:], atol=1e-6)
