@@ -41,6 +41,7 @@ class FrameTable:
         self._sizes: list[np.ndarray] = []
         self._boxes: list[np.ndarray] = []
         self._keypoints: list[np.ndarray] = []
+        self._torso_sizes: list[np.ndarray] = []
 
     def add(
         self,
@@ -50,6 +51,7 @@ class FrameTable:
         boxes: np.ndarray,
         keypoints: np.ndarray,
         labelled_size: tuple[int, int] | None = None,
+        torso_sizes: np.ndarray | None = None,
     ) -> None:
         """Adds the T frames of a folder.
 
@@ -62,6 +64,7 @@ class FrameTable:
             keypoints: float64 `[T, J, 3]`, (x, y, v) px.
             labelled_size: (height, width) px that the labels were made on. Frames of
                 another size are not theirs, and the folder is skipped.
+            torso_sizes: float64 `[T]` px, see `PoseDataset`.
         """
         found = _sizes_on_disk(folder)
         rows = []
@@ -95,6 +98,8 @@ class FrameTable:
         self._sizes.append(sizes[used])
         self._boxes.append(boxes[used])
         self._keypoints.append(keypoints[used])
+        if torso_sizes is not None:
+            self._torso_sizes.append(torso_sizes[rows][used].astype(np.float32))
 
     def people(self) -> PoseDataset:
         """The table. Raises InputError if nobody is in it."""
@@ -108,6 +113,7 @@ class FrameTable:
         bare = (keypoints[..., 2] == 0).all(axis=1)
         report.note("person without labelled keypoints", bare.sum())
         ids = np.concatenate(self._ids).astype(np.int64)
+        torsos = np.concatenate(self._torso_sizes) if self._torso_sizes else None
         return PoseDataset(
             name=self.name,
             skeleton=self.skeleton,
@@ -120,6 +126,7 @@ class FrameTable:
             keypoints=keypoints,
             areas=np.full(count, np.nan, np.float32),
             crowd=np.zeros(count, np.bool_),
+            torso_sizes=torsos,
         )
 
     def _frame_size(

@@ -8,7 +8,8 @@ Zhang, Zhu, Derpanis: From Actemes to Action, ICCV 2013. 2,326 clips of one pers
 
 Coordinates count from 1, so 1 is taken off them. A joint that is not visible is
 absent here: what the files say of it is a guess or, often, a placeholder in the top
-left corner, and the published PCK counts visible joints only.
+left corner, and the published PCK counts visible joints only. It measures by the torso
+of all that the files say, though, so that this is a column of its own.
 """
 
 import os
@@ -21,6 +22,7 @@ from data_pipelines.mat_file import mat_numbers, read_mat
 from data_pipelines.people import PoseDataset
 from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
+from tfpose.metrics.pck import torso_size
 from tfpose.skeletons import Skeleton, get_skeleton
 
 __all__ = ["read_penn_action"]
@@ -29,6 +31,8 @@ _FIELDS = ("x", "y", "visibility", "bbox", "dimensions", "train")
 _TRAIN_FLAG = {"train": 1, "val": -1}
 # Ids are clip * this + frame; the longest clip has 663 frames.
 _IDS_PER_CLIP = 100_000
+# Px; no label lies as far out.
+_FAR = 1e6
 
 
 def read_penn_action(
@@ -72,6 +76,7 @@ def read_penn_action(
             _edge_boxes(fields["bbox"], count, report),
             _keypoints(fields),
             (int(fields["dimensions"][0]), int(fields["dimensions"][1])),
+            _torso_sizes(fields, joints),
         )
     return table.people(), report
 
@@ -104,6 +109,15 @@ def _keypoints(fields: dict[str, np.ndarray]) -> np.ndarray:
     """float64 `[T, 13, 3]` in pixel-centre coordinates, v 2 or 0."""
     visible = fields["visibility"] > 0
     return np.stack([fields["x"] - 1, fields["y"] - 1, 2.0 * visible], axis=-1)
+
+
+def _torso_sizes(fields: dict[str, np.ndarray], joints: Skeleton) -> np.ndarray:
+    """float64 `[T]` px, whether the joints are visible or not; NaN without them."""
+    points = np.stack([fields["x"], fields["y"]], axis=-1)
+    there = (np.abs(points) < _FAR) & (points != 0)
+    labels = np.concatenate([points, there.all(axis=-1, keepdims=True)], axis=-1)
+    sizes = torso_size(labels, joints, "midline")
+    return np.where(sizes > 0, sizes, np.nan)
 
 
 def _edge_boxes(corners: np.ndarray, count: int, report: SkipReport) -> np.ndarray:

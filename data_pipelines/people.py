@@ -7,7 +7,14 @@ import numpy as np
 from data_pipelines.images import ImageStore
 from tfpose.skeletons import Skeleton
 
-__all__ = ["PoseDataset"]
+__all__ = ["OPTIONAL_COLUMNS", "PoseDataset"]
+
+OPTIONAL_COLUMNS: dict[str, tuple[int, ...]] = {
+    "head_sizes": (),
+    "torso_sizes": (),
+    "centres": (2,),
+}
+"""Columns of people that a dataset may have none of, float32: shape of a row."""
 
 _COLUMNS = {
     "image_ids": (np.int64, 1),
@@ -18,10 +25,9 @@ _COLUMNS = {
     "keypoints": (np.float32, 3),
     "areas": (np.float32, 1),
     "crowd": (np.bool_, 1),
-    "head_sizes": (np.float32, 1),
+    **{name: (np.float32, 1 + len(row)) for name, row in OPTIONAL_COLUMNS.items()},
 }
 _OF_IMAGES = ("image_ids", "image_sizes")
-_OPTIONAL = ("head_sizes",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,12 @@ class PoseDataset:
         crowd: bool `[P]`. A box around a group, not one person.
         head_sizes: float32 `[P]`, px, the length that PCKh measures by (0.6 times the
             head box's diagonal); NaN where unknown. None where the dataset has none.
+        torso_sizes: float32 `[P]`, px, the length that PCK measures by where a dataset
+            has its own, between the middles of shoulders and hips, of labels that
+            `keypoints` leaves out too; NaN where unknown. None where it has none.
+        centres: float32 `[P, 2]`, (x, y) px in pixel-centre coordinates, the middles
+            of the regions that nets are shown. None where those are the boxes'
+            middles, as a geometry has them.
     """
 
     name: str
@@ -60,11 +72,13 @@ class PoseDataset:
     areas: np.ndarray
     crowd: np.ndarray
     head_sizes: np.ndarray | None = None
+    torso_sizes: np.ndarray | None = None
+    centres: np.ndarray | None = None
 
     def __post_init__(self):
         for column, (dtype, rank) in _COLUMNS.items():
             array = getattr(self, column)
-            if array is None and column in _OPTIONAL:
+            if array is None and column in OPTIONAL_COLUMNS:
                 continue
             if array.dtype != dtype or array.ndim != rank:
                 raise ValueError(

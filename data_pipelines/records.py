@@ -16,7 +16,10 @@ The features of an Example, N people and J joints (`example_features` parses the
     person/keypoints  float[N, J, 3]  (x, y, v)
     person/area       float[N]        NaN where unknown
     person/crowd      int64[N]        0 or 1
-    person/head_size  float[N]        px, NaN where unknown; of MPII only
+
+and, where the dataset has them, its `OPTIONAL_COLUMNS`, such as
+
+    person/head_size  float[N]        px, NaN where unknown
 """
 
 import hashlib
@@ -29,7 +32,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.coco_format import load_json
-from data_pipelines.people import PoseDataset
+from data_pipelines.people import OPTIONAL_COLUMNS, PoseDataset
 from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
@@ -61,7 +64,7 @@ _TABLE = (
     "areas",
     "crowd",
 )
-_OPTIONAL = ("head_sizes",)
+_OPTIONAL = {name: f"person/{name.removesuffix('s')}" for name in OPTIONAL_COLUMNS}
 _PLACES = ("names", "shard", "offset", "length")
 # TFRecord framing: length and its checksum before the record, checksum after it.
 _BEFORE, _AFTER = 12, 4
@@ -87,7 +90,10 @@ def example_features(num_joints: int) -> dict[str, Any]:
         "person/keypoints": sequence([num_joints, 3], tf.float32),
         "person/area": sequence([], tf.float32),
         "person/crowd": sequence([], tf.int64),
-        "person/head_size": sequence([], tf.float32),
+        **{
+            _OPTIONAL[name]: sequence(row, tf.float32)
+            for name, row in OPTIONAL_COLUMNS.items()
+        },
     }
 
 
@@ -126,8 +132,9 @@ def encode_example(
         "person/area": values(dataset.areas[people]),
         "person/crowd": values(dataset.crowd[people]),
     }
-    if dataset.head_sizes is not None:
-        features["person/head_size"] = values(dataset.head_sizes[people])
+    columns = dataset.columns
+    for name in _OPTIONAL.keys() & columns.keys():
+        features[_OPTIONAL[name]] = values(columns[name][people])
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)
 

@@ -1,11 +1,12 @@
 """Smaller copies of large images, and the person table that fits them."""
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 
-from data_pipelines.people import PoseDataset
+from data_pipelines.people import OPTIONAL_COLUMNS, PoseDataset
 
 __all__ = ["JPEG_QUALITY", "shrink_image", "shrink_people"]
 
@@ -25,23 +26,33 @@ def shrink_people(people: PoseDataset, max_side: int) -> PoseDataset:
     rows = np.flatnonzero((factor != 1).any(axis=1))
     factor = factor[rows]
     boxes, keypoints = people.boxes.copy(), people.keypoints.copy()
-    areas, head_sizes = people.areas.copy(), people.head_sizes
+    areas = people.areas.copy()
     boxes[rows] = boxes[rows] * np.tile(factor, 2)
     labelled = keypoints[rows, :, 2:] > 0
-    moved = (keypoints[rows, :, :2] + 0.5) * factor[:, None] - 0.5
+    moved = _shrunk(keypoints[rows, :, :2], factor[:, None])
     keypoints[rows, :, :2] = np.where(labelled, moved, 0)
     areas[rows] = areas[rows] * factor.prod(axis=1)
-    if head_sizes is not None:
-        head_sizes = head_sizes.copy()
-        head_sizes[rows] = head_sizes[rows] * np.sqrt(factor.prod(axis=1))
+    optional: dict[str, Any] = {
+        name: people.columns[name].copy()
+        for name in OPTIONAL_COLUMNS.keys() & people.columns.keys()
+    }
+    for name, column in optional.items():
+        if OPTIONAL_COLUMNS[name] == (2,):
+            column[rows] = _shrunk(column[rows], factor)
+        else:
+            column[rows] = column[rows] * np.sqrt(factor.prod(axis=1))
     return replace(
         people,
         image_sizes=new,
         boxes=boxes,
         keypoints=keypoints,
         areas=areas,
-        head_sizes=head_sizes,
+        **optional,
     )
+
+
+def _shrunk(points: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    return (points + 0.5) * factor - 0.5
 
 
 def shrink_image(pixels: np.ndarray, size: tuple[int, int]) -> bytes:

@@ -98,6 +98,7 @@ def pose_truth(people: PoseDataset) -> PoseTruth:
         boxes=people.boxes,
         crowd=people.crowd,
         head_sizes=people.head_sizes,
+        torso_sizes=people.torso_sizes,
     )
 
 

@@ -10,8 +10,11 @@ import scipy.io
 from data_pipelines.datasets import load_dataset
 from data_pipelines.images import decode_image
 from data_pipelines.penn_action import read_penn_action
+from data_pipelines.prepare import prepare_split
+from data_pipelines.top_down import pose_truth
 from tfpose.errors import InputError
 from tfpose.metrics.pck import torso_size
+from tfpose.metrics.pose_scores import pck_scores
 
 HEIGHT, WIDTH = 60, 80
 
@@ -101,6 +104,53 @@ def test_all_label_files_at_hand_fit(shared_data, tmp_path):
     for split, clips in (("train", 29), ("val", 30)):
         with pytest.raises(InputError, match=f"{clips} x folder: frame folder is abse"):
             read_penn_action(tmp_path, split)
+
+
+def test_torsos_of_the_published_labels(shared_data, tmp_path):
+    """PCK@0.2 as TTP's code has it: torsos of hidden joints, hits of visible ones."""
+    source = shared_data / "formats" / "penn_action" / "labels"
+    (tmp_path / "labels").mkdir()
+    points, seen = [], []
+    for clip, size in (("2241", (360, 480)), ("2321", (360, 480))):
+        shutil.copy(source / f"{clip}.mat", tmp_path / "labels")
+        raw = scipy.io.loadmat(source / f"{clip}.mat")
+        draw_frames(tmp_path, clip, len(raw["x"]), *size)
+        points.append(np.stack([raw["x"], raw["y"]], axis=-1).astype(float))
+        seen.append(raw["visibility"] > 0)
+    points, seen = np.concatenate(points), np.concatenate(seen)
+    people, _ = read_penn_action(tmp_path, "val")
+    middles = (points[:, 1] + points[:, 2], points[:, 7] + points[:, 8])
+    torsos = np.linalg.norm((middles[0] - middles[1]) / 2, axis=-1)
+    np.testing.assert_allclose(people.torso_sizes, torsos, rtol=1e-6)
+    hidden = np.isnan(torso_size(people.keypoints, people.skeleton, "midline"))
+    assert hidden.any() and not hidden.all()
+    rng = np.random.default_rng(0)
+    error = rng.normal(0, 0.13, points.shape) * torsos[:, None, None]
+    within = np.linalg.norm(error, axis=-1) <= 0.2 * torsos[:, None]
+    predicted = points - 1 + error
+    figures, notes = pck_scores(pose_truth(people), people.skeleton, predicted)
+    assert figures["pck"] == pytest.approx(within[seen].mean(), abs=1e-12)
+    shares = (within & seen).sum(axis=0) / seen.sum(axis=0)
+    assert figures["pck_mean"] == pytest.approx(shares.mean(), abs=1e-12)
+    assert "of hidden joints too" in notes[0] and "left out" not in "".join(notes)
+    assert f"pck of the {(~hidden).sum()} people whose whole torso is" in notes[1]
+
+
+def test_torsos_of_joints_that_nothing_is_said_of(one_clip, tmp_path):
+    """Nor of any place; and records keep what is known."""
+    x = np.tile(np.arange(21.0, 34.0), (4, 1))
+    y, visibility = x - 10, np.ones((4, 13))
+    x[:, [7, 8]] += 30
+    visibility[:, 1] = 0
+    x[1, 1], x[2, 1], y[2, 1] = np.nan, 0, 0
+    x[3, [7, 8]] = x[3, [2, 1]]
+    y[3, [7, 8]] = y[3, [2, 1]]
+    people, _ = read_penn_action(one_clip(x=x, y=y, visibility=visibility), "train")
+    length = np.hypot(36, 6)
+    np.testing.assert_allclose(people.torso_sizes, [length, *[np.nan] * 3], rtol=1e-6)
+    prepare_split("penn_action", tmp_path, "train", tmp_path / "out", quiet=True)
+    found = load_dataset("records", tmp_path / "out", "train")
+    np.testing.assert_array_equal(found.torso_sizes, people.torso_sizes)
 
 
 def test_coordinates_count_from_one(one_clip):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.images import FileImages
-from data_pipelines.people import PoseDataset
+from data_pipelines.people import OPTIONAL_COLUMNS, PoseDataset
 from tfpose.skeletons import get_skeleton
 
 
@@ -42,16 +42,18 @@ def test_select_by_index_and_by_mask(people):
     assert len(people.select([])) == 0
 
 
-def test_head_sizes_are_there_or_not(people):
-    assert people.head_sizes is None and "head_sizes" not in people.columns
-    assert people.select([1]).head_sizes is None
-    sizes = np.array([20, np.nan, 30], np.float32)
-    measured = replace(people, head_sizes=sizes)
-    assert list(measured.columns) == [*people.columns, "head_sizes"]
-    np.testing.assert_array_equal(measured.select([2, 1]).head_sizes, [30, np.nan])
-    for wrong, message in ((sizes.astype(float), "float32"), (sizes[:2], "2 rows")):
-        with pytest.raises(ValueError, match=f"head_sizes .*{message}"):
-            replace(people, head_sizes=wrong)
+@pytest.mark.parametrize("name", OPTIONAL_COLUMNS)
+def test_optional_columns_are_there_or_not(people, name):
+    assert getattr(people, name) is None and name not in people.columns
+    assert getattr(people.select([1]), name) is None
+    values = np.array([20, np.nan, 30], np.float32)
+    values = np.broadcast_to(values, OPTIONAL_COLUMNS[name][::-1] + (3,)).T
+    more = replace(people, **{name: values})
+    assert list(more.columns) == [*people.columns, name]
+    np.testing.assert_array_equal(more.select([2, 1]).columns[name], values[[2, 1]])
+    for wrong, message in ((values.astype(float), "float32"), (values[:2], "2 rows")):
+        with pytest.raises(ValueError, match=f"{name} .*{message}"):
+            replace(people, **{name: wrong})
 
 
 @pytest.mark.parametrize(

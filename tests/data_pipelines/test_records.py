@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from data_pipelines import prepare
 from data_pipelines.coco_format import read_coco
+from data_pipelines.people import OPTIONAL_COLUMNS
 from data_pipelines.prepare import prepare_split
 from data_pipelines.records import example_features, read_records, verify_records
 from tfpose.errors import InputError
@@ -95,23 +96,37 @@ def test_readable_by_tensorflow_alone(records):
     assert rows == len(people.images)
 
 
-def test_head_sizes_are_kept(small_set, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", OPTIONAL_COLUMNS)
+def test_optional_columns_are_kept(small_set, tmp_path, monkeypatch, name):
     """As is with and without them, and a source with others is another source."""
     source, report = read_coco(small_set / "train.json", small_set / "images")
-    sizes = np.linspace(10, 30, len(source), dtype=np.float32)
-    sizes[3] = np.nan
-    measured = replace(source, head_sizes=sizes)
+    values = np.random.default_rng(0).uniform(
+        10, 30, (len(source), *OPTIONAL_COLUMNS[name])
+    )
+    values = values.astype(np.float32)
+    values[3] = np.nan
+    measured = replace(source, **{name: values})
     monkeypatch.setattr(prepare, "read_source", lambda *_: (measured, report))
     folder = prepare_split("x", small_set, "train", tmp_path / "out", quiet=True)
     found, _ = read_records(folder, verify=True)
     _assert_same(found, source)
-    assert found.head_sizes.tobytes() == sizes.tobytes()
+    assert found.columns[name].tobytes() == values.tobytes()
     features = example_features(source.skeleton.num_joints)
     shown = [
-        tf.io.parse_single_example(example, features)["person/head_size"].numpy()
+        tf.io.parse_single_example(example, features)
         for example in tf.data.TFRecordDataset(found.images.paths)
     ]
-    np.testing.assert_array_equal(np.sort(np.concatenate(shown)), np.sort(sizes))
+    shown = {
+        int(person): value
+        for example in shown
+        for person, value in zip(
+            example["person/id"], example[f"person/{name[:-1]}"].numpy(), strict=True
+        )
+    }
+    expected = dict(zip(source.person_ids.tolist(), values, strict=True))
+    assert shown.keys() == expected.keys()
+    for person, value in expected.items():
+        np.testing.assert_array_equal(shown[person], value)
     monkeypatch.setattr(prepare, "read_source", lambda *_: (source, report))
     with pytest.raises(InputError, match="source_checksum is"):
         prepare_split("x", small_set, "train", tmp_path / "out", quiet=True)

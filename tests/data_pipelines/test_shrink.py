@@ -52,9 +52,17 @@ def test_small_images_keep_their_bits():
     keypoints = [[[0.1, 0.7, 1], [0, 0, 0]]] * 2
     people = _people([(50, 40), (90, 30)], keypoints)
     assert shrink_people(people, 60).head_sizes is None
-    people = replace(people, head_sizes=np.array([9, 9], np.float32))
+    people = replace(
+        people,
+        head_sizes=np.array([9, 9], np.float32),
+        torso_sizes=np.array([60, np.nan], np.float32),
+        centres=np.array([[9, 8], [9, 8.5]], np.float32),
+    )
     small = shrink_people(people, 60)
     np.testing.assert_allclose(small.head_sizes, [9, 6])
+    np.testing.assert_allclose(small.torso_sizes, [60, np.nan])
+    # The middle of pixel 9 is the edge after 9.5 of 30, so after 6.333 of 20.
+    np.testing.assert_allclose(small.centres, [[9, 8], [9.5 / 1.5 - 0.5, 5.5]])
     assert small.image_sizes.tolist() == [[50, 40], [60, 20]]
     for column in ("boxes", "keypoints", "areas"):
         before, after = getattr(people, column), getattr(small, column)

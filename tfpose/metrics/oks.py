@@ -50,6 +50,8 @@ class PoseTruth:
         boxes: `[P, 4]` (x, y, w, h), pixels.
         crowd: bool `[P]`, regions of many people, ignored likewise; None for none.
         head_sizes: `[P]` pixels, not used by AP; see `tfpose.metrics.pck.head_size`.
+        torso_sizes: `[P]` pixels, not used by AP: what PCK measures by, NaN where
+            unknown; None to take it from the keypoints.
     """
 
     image_ids: np.ndarray
@@ -58,6 +60,7 @@ class PoseTruth:
     boxes: np.ndarray
     crowd: np.ndarray | None = None
     head_sizes: np.ndarray | None = None
+    torso_sizes: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)

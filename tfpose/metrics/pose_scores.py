@@ -63,6 +63,13 @@ def pck_scores(
     if found.excluded:
         notes.append(f"pck: {found.excluded} people without a {length} left out")
     figures = {"pck": found.overall, "pck_mean": found.mean}
+    if truth.torso_sizes is not None:
+        visible = torso_size(truth.keypoints, skeleton, _torso_kind(skeleton))
+        strict = pck(keypoints, truth.keypoints, visible)
+        notes.append(
+            f"pck of the {strict.people} people whose whole torso is visible: "
+            f"{strict.overall:.4f}"
+        )
     if truth.head_sizes is not None:
         more, more_notes = _pckh_scores(
             truth.keypoints, truth.head_sizes, skeleton, keypoints
@@ -76,8 +83,11 @@ def _reference(
     truth: PoseTruth, skeleton: Skeleton
 ) -> tuple[np.ndarray, str, list[str]]:
     """The length to measure each person by, `[P]`, its name, and a note on it."""
-    # As published for Penn Action, which is the only one with these joints.
-    kind = "midline" if skeleton.name == "penn_action13" else "diagonal"
+    kind = _torso_kind(skeleton)
+    if truth.torso_sizes is not None:
+        length = "torso's length"
+        note = f"pck: within 0.2 of the {length} in the labels, of hidden joints too"
+        return truth.torso_sizes, length, [note]
     try:
         reference = torso_size(truth.keypoints, skeleton, kind)
     except InputError:
@@ -90,6 +100,11 @@ def _reference(
         "midline": "between the shoulders to between the hips",
     }
     return reference, length, [f"pck: within 0.2 of the {length} ({ends[kind]})"]
+
+
+def _torso_kind(skeleton: Skeleton) -> str:
+    # As published for Penn Action, which is the only one with these joints.
+    return "midline" if skeleton.name == "penn_action13" else "diagonal"
 
 
 def _pckh_scores(

@@ -138,6 +138,22 @@ def test_head_sizes_add_pckh(truth):
     assert "pckh" not in _scores(truth)[0]
 
 
+def test_torso_sizes_of_the_data_set_are_measured_by(truth):
+    """Also where the torso's joints are hidden; a note has the others' figure."""
+    truth.keypoints[:2, LSP.index("left_hip")] = 0
+    truth.keypoints[:2, LSP.index("right_hip")] = 0
+    sizes = np.array([50, 50, 1e4, 1e4, 1e4, np.nan])
+    measured = dataclasses.replace(truth, torso_sizes=sizes)
+    for error, expected in ((9.9, 1), (10.1, 3 * 14 / (2 * 12 + 3 * 14))):
+        figures, notes = _scores(measured, error=np.array([error, 0]))
+        assert figures["pck"] == pytest.approx(expected)
+        assert "pck: within 0.2 of the torso's length in the labels, of " in notes[1]
+        assert "pck: 1 people without a torso's length left out" in notes
+    visible, _ = _scores(truth, error=np.array([10.1, 0]))
+    line = f"pck of the 4 people whose whole torso is visible: {visible['pck']:.4f}"
+    assert line in notes
+
+
 def test_penn_action_is_measured_by_its_midline(truth):
     penn = get_skeleton("penn_action13")
     truth = dataclasses.replace(truth, keypoints=truth.keypoints[:, :13])
