@@ -7,9 +7,9 @@ are shown the region that Newell et al. (ECCV 2016) chose, and so are ours: the 
 of 250 times the scale, moved down by 15 times the scale.
 
 The square, without the 1.25 that `tfpose/top_down/crop.py` pads every box by, is the
-box of the person table. It is not clipped, else the region would be another one, and
-is placed so that geometry `official` gives HRNet's region exactly. In geometries that
-measure boxes at pixel edges its middle is half a pixel to the left and above.
+box of the person table. It is not clipped, else the region would be another one. Its
+middle is in the table too: geometries differ in where they see the middle of a box,
+but here HRNet, TokenPose and MMPose all take the label's.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
 
-__all__ = ["NUM_JOINTS", "MpiiLabels", "mpii_boxes", "people_of_labels"]
+__all__ = ["NUM_JOINTS", "MpiiLabels", "mpii_squares", "people_of_labels"]
 
 NUM_JOINTS = 16
 
@@ -60,12 +60,15 @@ class MpiiLabels:
     problems: list[str]
 
 
-def mpii_boxes(centres: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """float64 `[N, 4]` [x, y, w, h] px from 0, of `MpiiLabels` centres and scales."""
-    sides = _SIDE * scales
-    x = centres[:, 0] - 1 - sides / 2
-    y = centres[:, 1] - 1 + _DOWN * scales - sides / 2
-    return np.stack([x, y, sides, sides], axis=-1)
+def mpii_squares(
+    centres: np.ndarray, scales: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Middles and boxes as in `PoseDataset`, float64, of `MpiiLabels`' numbers."""
+    middles = centres - 1
+    middles[:, 1] += _DOWN * scales
+    sides = np.stack([_SIDE * scales] * 2, axis=-1)
+    # From pixel centres to edges.
+    return middles, np.concatenate([middles + 0.5 - sides / 2, sides], axis=-1)
 
 
 def people_of_labels(
@@ -80,7 +83,7 @@ def people_of_labels(
     numbers = dict(zip(names, _image_ids(names), strict=True))
     files = [(numbers[name], name) for name in names]
     images = read_images(image_records(files, image_dir), image_dir, report)
-    boxes = mpii_boxes(labels.centres, labels.scales)
+    middles, boxes = mpii_squares(labels.centres, labels.scales)
     used = []
     for row, problem in enumerate(_problems(labels, boxes, numbers, images)):
         if not problem:
@@ -110,6 +113,7 @@ def people_of_labels(
         areas=np.full(len(used), np.nan, np.float32),
         crowd=np.zeros(len(used), np.bool_),
         head_sizes=None if sizes is None else sizes[used].astype(np.float32),
+        centres=middles[used].astype(np.float32),
     )
 
 

@@ -133,6 +133,8 @@ class _Crops:
         self.centres, self.sizes = box_regions(
             people.boxes, self.input_size, geometry=geometry
         )
+        if people.centres is not None:
+            self.centres = people.centres.astype(np.float64)
         self._images = DecodedImages(people, budget_megabytes)
         joints = people.skeleton.num_joints
         self.signature = {

@@ -10,15 +10,21 @@ import scipy.io
 
 from data_pipelines.datasets import load_dataset
 from data_pipelines.mpii import read_mpii
-from data_pipelines.mpii_labels import mpii_boxes
+from data_pipelines.mpii_labels import mpii_squares
 from data_pipelines.prepare import prepare_split
-from data_pipelines.top_down import pose_truth
+from data_pipelines.top_down import (
+    PoseAugmentation,
+    TopDownEvaluation,
+    TopDownTraining,
+    pose_truth,
+)
 from tests.peers import import_alone, peer_folder
+from tfpose.codecs.geometry import GEOMETRIES, input_middle
 from tfpose.errors import InputError
 from tfpose.metrics.pck import pckh
 from tfpose.metrics.pose_scores import pck_scores
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.crop import box_regions, region_matrices
+from tfpose.top_down.crop import box_regions, transform_points
 
 JOINTS = (
     "rank rkne rhip lhip lkne lank pelv thor neck head "
@@ -104,10 +110,31 @@ def test_hrnets_files(json_set):
     np.testing.assert_allclose(people.head_sizes, 0.6 * diagonals, rtol=1e-6)
 
 
-def test_boxes_by_hand():
+def test_squares_by_hand():
     """200 scales a side, about a middle 15 scales further down, counted from 0."""
-    boxes = mpii_boxes(np.array([[594.0, 257.0]]), np.array([3.0]))
-    np.testing.assert_allclose(boxes, [[593 - 300, 256 + 45 - 300, 600, 600]])
+    middles, boxes = mpii_squares(np.array([[594.0, 257.0]]), np.array([3.0]))
+    np.testing.assert_allclose(middles, [[593, 256 + 45]])
+    np.testing.assert_allclose(boxes, [[593.5 - 300, 256.5 + 45 - 300, 600, 600]])
+    np.testing.assert_allclose(box_regions(boxes, (64, 64))[0], middles)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_regions_are_about_the_labels_middle(json_set, geometry):
+    """In every geometry, and so is where augmentation starts from."""
+    folder, splits = json_set
+    people = load_dataset("mpii", folder, "train")
+    wanted = [
+        np.add(record["center"], [-1, 15 * record["scale"] - 1])
+        for record in splits["train"]
+    ]
+    size = (64, 48)
+    sampler = TopDownEvaluation(people, size, geometry=geometry)
+    middle = transform_points(sampler.matrices, np.array(wanted)[:, None])[:, 0]
+    expected = np.broadcast_to(input_middle(geometry, size), middle.shape)
+    np.testing.assert_allclose(middle, expected, atol=1e-4)
+    change = PoseAugmentation(half_body_probability=0)
+    training = TopDownTraining(people, size, 1, 0, change, geometry=geometry)
+    np.testing.assert_array_equal(training.centres, sampler.centres)
 
 
 def test_boxes_are_not_clipped(json_set):
@@ -334,7 +361,7 @@ def test_the_published_file(mat_set):
         )
     np.testing.assert_array_equal(train.keypoints[:, 0], 0)
     np.testing.assert_allclose(train.head_sizes, 30)
-    np.testing.assert_allclose(train.boxes, [[19, -5, 80, 80]] * 3, atol=1e-5)
+    np.testing.assert_allclose(train.boxes, [[19.5, -4.5, 80, 80]] * 3, atol=1e-5)
     assert report.notes["image of the test set, without published joints"] == 1
 
 
@@ -382,14 +409,22 @@ def test_records_keep_boxes_and_head_sizes(mat_set, tmp_path):
     expected = load_dataset("mpii", mat_set[0], "train")
     prepare_split("mpii", mat_set[0], "train", tmp_path / "out", quiet=True)
     found = load_dataset("records", tmp_path / "out", "train")
-    for name in ("boxes", "keypoints", "head_sizes"):
+    for name in ("boxes", "keypoints", "head_sizes", "centres"):
         np.testing.assert_array_equal(found.columns[name], expected.columns[name])
 
 
-def test_regions_are_hrnets(json_set):
-    """The original's own reader and crop, of the same files; and its preset's size."""
+@pytest.mark.parametrize(
+    ("peer", "geometry"),
+    [
+        ("hrnet", "official"),
+        ("simple_baseline", "official"),
+        ("tokenpose", "tokenpose"),
+    ],
+)
+def test_regions_are_the_originals(json_set, peer, geometry):
+    """Their own reader and crop, of the same files; and their presets' sizes."""
     folder, _ = json_set
-    lib = peer_folder("hrnet") / "lib"
+    lib = peer_folder(peer) / "lib"
     absent = {"json_tricks": {"load": json.load}}
     absent["dataset.JointsDataset"] = {"JointsDataset": object}
     with import_alone(lib, ["dataset.mpii", "utils.transforms"], absent) as modules:
@@ -401,21 +436,33 @@ def test_regions_are_hrnets(json_set):
             records = mpii.MPIIDataset._get_db(original)
             people = load_dataset("mpii", folder, split)
             for size in ((256, 256), (384, 288)):
-                matrices = region_matrices(
-                    *box_regions(people.boxes, size, geometry="official"),
-                    size,
-                    geometry="official",
-                )
-                for record, matrix in zip(records, matrices, strict=True):
+                sampler = TopDownEvaluation(people, size, geometry=geometry)
+                for record, matrix in zip(records, sampler.matrices, strict=True):
                     expected = transforms.get_affine_transform(
                         record["center"], record["scale"], 0, size[::-1]
                     )
-                    np.testing.assert_allclose(matrix, expected, atol=1e-3)
+                    np.testing.assert_allclose(matrix, expected, atol=1e-4)
             joints = np.array([record["joints_3d"][:, :2] for record in records])
             seen = people.keypoints[..., 2] > 0
             np.testing.assert_allclose(
                 people.keypoints[..., :2][seen], joints[seen], atol=1e-5
             )
+
+
+def test_regions_are_mmposes_udp(json_set):
+    """Its map of a middle and a size, which its reader takes as HRNet's does."""
+    folder, splits = json_set
+    people = load_dataset("mpii", folder, "train")
+    sampler = TopDownEvaluation(people, (256, 256), geometry="udp")
+    name = "structures.bbox.transforms"
+    with import_alone(peer_folder("mmpose") / "mmpose", [name]) as (boxes,):
+        for record, matrix in zip(splits["train"], sampler.matrices, strict=True):
+            scale = np.float32([record["scale"]] * 2)
+            centre = np.float32(record["center"]) + [0, 15 * record["scale"]] - 1
+            expected = boxes.get_udp_warp_matrix(
+                centre, scale * 200 * 1.25, 0.0, (256, 256)
+            )
+            np.testing.assert_allclose(matrix, expected, atol=1e-4)
 
 
 def test_pckh_is_hrnets(json_set):

@@ -265,15 +265,17 @@ def _as_people(people: PoseDataset, found: Detections) -> PoseDataset:
     """Detected boxes as the people of a data set, with the same images."""
     count, joints = len(found), people.skeleton.num_joints
     rows = {image_id: row for row, image_id in enumerate(people.image_ids.tolist())}
-    # Whatever columns there are get as many rows as there are boxes.
     return dataclasses.replace(
-        people.select(np.zeros(count, np.int64)),
+        people,
         image_index=np.array([rows[int(i)] for i in found.image_ids], np.int32),
         person_ids=np.arange(count),
         boxes=found.boxes.astype(np.float32),
         keypoints=np.zeros((count, joints, 3), np.float32),
         areas=np.full(count, np.nan, np.float32),
         crowd=np.zeros(count, np.bool_),
+        head_sizes=None,
+        torso_sizes=None,
+        centres=None,
     )
 
 

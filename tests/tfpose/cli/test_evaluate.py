@@ -1,6 +1,7 @@
 """The evaluation protocol from end to end, on real labels and real detections."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import shutil
@@ -11,6 +12,10 @@ import scipy.io
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from data_pipelines.datasets import load_dataset
+from data_pipelines.detections import Detections
+from data_pipelines.people import OPTIONAL_COLUMNS
+from data_pipelines.top_down import TopDownEvaluation
 from tfpose.cli import evaluate as module
 from tfpose.cli.commands import main
 from tfpose.codecs.geometry import GEOMETRIES
@@ -264,6 +269,21 @@ def test_joints_without_sigmas_have_no_average_precision(folder, tmp_path, capsy
     poses.write_text("[]")
     line = _refusal(capsys, "--results", poses, "--data_dir", folder)
     assert "has no OKS sigmas" in line
+
+
+def test_found_boxes_have_no_middles_or_sizes_of_labels(folder):
+    people = load_dataset("coco_format", folder, "val")
+    columns = {
+        name: np.ones((len(people), *row), np.float32)
+        for name, row in OPTIONAL_COLUMNS.items()
+    }
+    labelled = dataclasses.replace(people, **columns)
+    boxes = np.array([[5.0, 6, 70, 80]] * 3)
+    found = Detections(people.image_ids[[1, 1, 0]], boxes, np.ones(3), "x")
+    shown = module._as_people(labelled, found)
+    assert not OPTIONAL_COLUMNS.keys() & shown.columns.keys()
+    sampler = TopDownEvaluation(shown, (64, 48), geometry="official")
+    np.testing.assert_allclose(sampler.centres, [[40, 46]] * 3)
 
 
 def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
