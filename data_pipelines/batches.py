@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfpose.errors import InputError
 
 __all__ = [
+    "BatchSampler",
     "EpochPlans",
     "Sampler",
     "epoch_rng",
@@ -40,6 +41,17 @@ class Sampler(Protocol):
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         """Sample number `position` of the stream."""
+        ...
+
+
+class BatchSampler(Protocol):
+    """A sampler whose samples are too cheap to be made one by one."""
+
+    signature: dict[str, tf.TensorSpec]
+    """As a `Sampler`'s: of one sample."""
+
+    def many(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """Samples number `positions`, int64 `[n]`, of the stream, as `[n, ...]`."""
         ...
 
 
@@ -109,23 +121,32 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return count // batch_size
 
 
-def _make(sampler: Sampler, positions: tf.data.Dataset) -> tf.data.Dataset:
+def _make(
+    sampler: Sampler | BatchSampler, positions: tf.data.Dataset, size: int
+) -> tf.data.Dataset:
+    """Batches of `size` samples, some made ahead."""
     names = list(sampler.signature)
     specs = [sampler.signature[name] for name in names]
+    whole = hasattr(sampler, "many")
 
     def make(position):
-        sample = sampler(int(position))
+        sample = sampler.many(position) if whole else sampler(int(position))
         return [sample[name] for name in names]
 
     def map_position(position):
         values = tf.numpy_function(make, [position], [spec.dtype for spec in specs])
         for value, spec in zip(values, specs, strict=True):
-            value.set_shape(spec.shape)
+            value.set_shape((size, *spec.shape) if whole else spec.shape)
         return dict(zip(names, values, strict=True))
 
-    return positions.map(
+    if whole:
+        positions = positions.batch(size, drop_remainder=True)
+    samples = positions.map(
         map_position, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+    if not whole:
+        samples = samples.batch(size, drop_remainder=True)
+    return samples.prefetch(tf.data.AUTOTUNE)
 
 
 def _share(batch_size: int, replica_batch: int | None, workers: int) -> tuple[int, int]:
@@ -150,7 +171,7 @@ def _positions(
 
 
 def training_batches(
-    sampler: Sampler,
+    sampler: Sampler | BatchSampler,
     batch_size: int,
     first_step: int = 0,
     replica_batch: int | None = None,
@@ -175,12 +196,11 @@ def training_batches(
     """
     share, size = _share(batch_size, replica_batch, workers)
     positions = _positions(first_step, _ENDLESS, batch_size, worker, share)
-    samples = _make(sampler, positions)
-    return samples.batch(size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return _make(sampler, positions, size)
 
 
 def evaluation_batches(
-    sampler: Sampler,
+    sampler: Sampler | BatchSampler,
     count: int,
     batch_size: int,
     replica_batch: int | None = None,
@@ -194,8 +214,7 @@ def evaluation_batches(
     share, size = _share(batch_size, replica_batch, workers)
     steps = -(-count // batch_size)
     positions = _positions(0, steps, batch_size, worker, share)
-    samples = _make(sampler, positions.map(lambda p: tf.minimum(p, count - 1)))
-    return samples.batch(size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return _make(sampler, positions.map(lambda p: tf.minimum(p, count - 1)), size)
 
 
 def input_error(error: tf.errors.OpError) -> Exception:

@@ -24,8 +24,9 @@ if not _is_program():
     from tfpose.quiet_keras import import_keras
 
     import_keras()
-    from tfpose.backbones import hrnet, resnet  # noqa: F401
+    from tfpose.backbones import hrnet, pixels, resnet  # noqa: F401
     from tfpose.lifters import build  # noqa: F401
+    from tfpose.poseaug import augmentor  # noqa: F401
     from tfpose.top_down import net  # noqa: F401
 
 __version__ = "0.1.0"

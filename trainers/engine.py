@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batches import (
+    BatchSampler,
     Sampler,
     evaluation_batches,
     input_error,
@@ -42,7 +43,7 @@ class Task(Protocol):
     size so that their sum over replicas is the batch's mean."""
     net: keras.Model
     """The part of it that is saved as `model.keras`."""
-    sampler: Sampler
+    sampler: Sampler | BatchSampler
     """Training samples."""
     steps_per_epoch: int
 
@@ -86,7 +87,7 @@ class Engine:
     def predict(
         self,
         function: Callable[[dict[str, Any]], dict[str, Any]],
-        sampler: Sampler,
+        sampler: Sampler | BatchSampler,
         count: int,
     ) -> dict[str, np.ndarray]:
         """`function` over samples 0..count-1 of a sampler, spread over the replicas.
@@ -128,7 +129,7 @@ class Engine:
         replicas = self.strategy.num_replicas_in_sync
         return -(-batch_size // replicas) * replicas
 
-    def batches(self, sampler: Sampler, first_step: int):
+    def batches(self, sampler: Sampler | BatchSampler, first_step: int):
         """Distributed iterator over the training stream from a step on."""
         size = self.config.batch_size
 

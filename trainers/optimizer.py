@@ -1,14 +1,14 @@
 """Adam, its step size over time, and the running mean of the weights it makes."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 from keras import ops
 
 from trainers.config import RunConfig
 
-__all__ = ["Warmup", "adam", "averaged_weights"]
+__all__ = ["LinearDecay", "Optimizers", "Warmup", "adam", "averaged_weights"]
 
 _FIRST_SHARE = 0.001
 
@@ -41,7 +41,72 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
         return {"schedule": self.schedule, "steps": self.steps}
 
 
-def adam(config: RunConfig, epoch_steps: int) -> keras.optimizers.Optimizer:
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Falls from epoch to epoch in a line that would reach 0 one epoch after the end.
+
+    As PoseAug's code has it: `rate * (1 - e / (epochs + 1))` in epoch e, from 0.
+    """
+
+    def __init__(self, rate: float, epoch_steps: int, epochs: int):
+        """
+        Args:
+          rate: step size of the first epoch.
+          epoch_steps: steps in an epoch.
+          epochs: of the whole run.
+        """
+        super().__init__()
+        self.rate, self.epoch_steps, self.epochs = rate, epoch_steps, epochs
+
+    def __call__(self, step):
+        epoch = ops.cast(step // self.epoch_steps, "float32")
+        return self.rate * (1 - epoch / (self.epochs + 1))
+
+    def get_config(self):
+        return {
+            "rate": self.rate,
+            "epoch_steps": self.epoch_steps,
+            "epochs": self.epochs,
+        }
+
+
+class Optimizers:
+    """One optimiser for each part of a model, where a method trains parts by turns.
+
+    To the engine and to checkpoints it is one optimiser.
+    """
+
+    use_ema = False
+
+    def __init__(
+        self,
+        parts: dict[str, tuple[keras.optimizers.Optimizer, Callable[[], list]]],
+    ):
+        """
+        Args:
+          parts: name to an optimiser and what gives the variables that it is of.
+        """
+        self._parts = parts
+
+    def build(self, variables: list) -> None:
+        """Makes the optimisers' variables; `variables` are the model's, not needed."""
+        for optimizer, of_part in self._parts.values():
+            optimizer.build(of_part())
+
+    @property
+    def variables(self) -> list:
+        """All optimisers' variables."""
+        return [v for optimizer, _ in self._parts.values() for v in optimizer.variables]
+
+    def __getitem__(self, part: str) -> keras.optimizers.Optimizer:
+        return self._parts[part][0]
+
+
+def adam(
+    config: RunConfig,
+    epoch_steps: int,
+    rate: keras.optimizers.schedules.LearningRateSchedule | float | None = None,
+    clip_norm: float = 0.0,
+) -> keras.optimizers.Optimizer:
     """Adam whose step size is a function of its own step count, so resume is exact.
 
     With `ema_momentum` it also keeps a running mean of the weights, among its own
@@ -50,17 +115,21 @@ def adam(config: RunConfig, epoch_steps: int) -> keras.optimizers.Optimizer:
     Args:
       config: step size, its drops and warmup, Adam's epsilon, the mean's momentum.
       epoch_steps: steps in an epoch.
+      rate: step size, in place of the config's.
+      clip_norm: limit of the norm of all gradients together; 0 for none.
     """
     drops = [epoch * epoch_steps for epoch in sorted(config.lr_drop_epochs)]
-    rate = config.learning_rate
-    if drops:
-        rates = [config.learning_rate / 10**i for i in range(len(drops) + 1)]
+    if rate is None:
+        rate = config.learning_rate
+    if drops and isinstance(rate, float):
+        rates = [rate / 10**i for i in range(len(drops) + 1)]
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
     if config.warmup_steps:
         rate = Warmup(rate, config.warmup_steps)
     return keras.optimizers.Adam(
         rate,
         epsilon=config.epsilon,
+        global_clipnorm=clip_norm or None,
         use_ema=config.ema_momentum > 0,
         ema_momentum=config.ema_momentum,
     )

@@ -54,8 +54,6 @@ def synchronize_batch_norm(model: keras.Model, synchronized: bool) -> None:
 
     With it, many replicas compute what one device would with the whole batch.
     """
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            synchronize_batch_norm(layer, synchronized)
-        elif isinstance(layer, keras.layers.BatchNormalization):
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = synchronized

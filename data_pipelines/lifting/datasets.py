@@ -9,6 +9,7 @@ from absl import logging
 from data_pipelines.layout import NotThere
 from data_pipelines.lifting.h36m import read_h36m
 from data_pipelines.lifting.humaneva import read_humaneva
+from data_pipelines.lifting.mannequin import read_mannequins
 from data_pipelines.lifting.mpi_inf_3dhp import read_mpi_inf_3dhp
 from data_pipelines.lifting.poses import LiftingDataset
 from data_pipelines.lifting.pw3d import read_pw3d
@@ -64,6 +65,12 @@ LIFTING_DATASETS = {
         ".bvh files, and .amc files beside their .asf, in any folders",
         PROJECTED,
         read_mocap_split,
+    ),
+    "mannequin": LiftingSource(
+        "train.json (to test, val.json), as `python -m data_pipelines.mannequin` draws "
+        "them",
+        PROJECTED,
+        read_mannequins,
     ),
 }
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from data_pipelines.datasets import DATASETS, SPLITS
+from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
 from tfpose.errors import InputError
 from tfpose.quiet_keras import import_keras
 
@@ -35,21 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tfpose")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    command = commands.add_parser(
-        "predict", help="find people's keypoints in photos and videos"
-    )
-    command.add_argument("paths", nargs="+", help="photos, videos, or folders of them")
-    command.add_argument(
-        "--model", default="", help="a .keras pose net; default: a small one inside"
-    )
-    command.add_argument("--out", default="poses", help="folder for pictures and JSON")
-    command.add_argument("--boxes", default="", help="JSON file of people's boxes")
-    command.add_argument(
-        "--box", help="x,y,w,h of the person in pixels; default: the whole picture"
-    )
-    command.set_defaults(run=_predict)
-
+    _add_predict(commands)
     _add_evaluate(commands)
+    _add_evaluate_3d(commands)
     _add_analyse(commands)
 
     command = commands.add_parser(
@@ -78,11 +67,45 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _predict(chosen: argparse.Namespace) -> None:
-    import_keras()
-    from tfpose.cli.predict import predict
+def _add_predict(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "predict", help="find people's keypoints in photos and videos, and in 3D"
+    )
+    add = command.add_argument
+    add(
+        "paths",
+        nargs="+",
+        help="photos, videos, or folders of them; to lift, also JSON of 2D poses",
+    )
+    add("--model", default="", help="a .keras pose net; default: a small one inside")
+    add("--out", default="poses", help="folder for pictures and JSON")
+    add("--boxes", default="", help="JSON file of people's boxes")
+    add("--box", help="x,y,w,h of the person in pixels; default: the whole picture")
+    add("--lift", default="", help="a .keras lifter: 3D poses, too")
+    add("--skeleton", default="", help="joints of the JSON file, if it names none")
+    add("--image_size", default="", help="height,width, if the JSON file has none")
+    command.set_defaults(run=_predict)
 
-    predict(chosen.paths, chosen.model, chosen.out, chosen.box, chosen.boxes)
+
+def _predict(chosen: argparse.Namespace) -> None:
+    documents = [path for path in chosen.paths if path.lower().endswith(".json")]
+    if documents and (not chosen.lift or len(chosen.paths) > 1):
+        raise InputError(
+            f"{documents[0]}: a file of 2D poses is to be lifted: expected it alone, "
+            "and --lift"
+        )
+    if not documents and (chosen.skeleton or chosen.image_size):
+        raise InputError("skeleton and image_size are of a JSON file of 2D poses")
+    import_keras()
+    if not documents:
+        from tfpose.cli.predict import predict
+
+        predict(chosen.paths, chosen.model, chosen.out, chosen.box, chosen.boxes)
+        documents = [os.path.join(chosen.out, "poses.json")]
+    if chosen.lift:
+        from tfpose.cli.lift import lift
+
+        lift(documents[0], chosen.lift, chosen.out, chosen.skeleton, chosen.image_size)
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -142,6 +165,38 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         results=chosen.results,
         out=chosen.out,
         write=chosen.write_results,
+    )
+
+
+def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("evaluate_3d", help="MPJPE, PCK and AUC of a lifter")
+    add = command.add_argument
+    add("--model", required=True, help="a .keras lifter")
+    add("--dataset", required=True, choices=list(LIFTING_DATASETS))
+    add("--data_dir", required=True)
+    add("--split", choices=LIFTING_SPLITS, default="test")
+    add("--keypoints", default="", help="source of the 2D; default: the data set's")
+    add("--subjects", default="", help="people, by commas; default: the split's")
+    add("--stride", type=int, default=1, help="every how many frames one is taken")
+    add("--flip_test", action="store_true", help="mean with the mirrored pose's")
+    add("--out", default="", help="JSON file for all figures")
+    command.set_defaults(run=_evaluate_3d)
+
+
+def _evaluate_3d(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.evaluate_3d import evaluate_3d
+
+    evaluate_3d(
+        chosen.model,
+        chosen.dataset,
+        chosen.data_dir,
+        chosen.split,
+        chosen.keypoints,
+        [name for name in chosen.subjects.split(",") if name],
+        chosen.stride,
+        chosen.flip_test,
+        chosen.out,
     )
 
 

@@ -8,6 +8,9 @@ import zipfile
 import keras
 import numpy as np
 
+# These two register models with Keras.
+import tfpose.lifters.build
+import tfpose.top_down.net  # noqa: F401
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 

@@ -1,0 +1,137 @@
+"""`python -m tfpose predict --lift`: 2D poses in a file to 3D ones, and pictures."""
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+import numpy as np
+
+from tfpose.cli.lifted_pictures import LiftedPictures
+from tfpose.cli.models import load_lifter
+from tfpose.cli.pose_file import PoseFile
+from tfpose.cli.progress import Progress
+from tfpose.errors import InputError
+from tfpose.files import write_whole
+from tfpose.lifters.estimator import PoseLifter
+from tfpose.skeletons import Skeleton, convert_keypoints
+
+__all__ = ["lift"]
+
+
+def lift(
+    document: str, model: str, out: str, skeleton: str = "", image_size: str = ""
+) -> None:
+    """Writes `<out>/poses_3d.json`, and for each photo `<out>/<photo>_3d.png`, for each
+    video `<out>/<video>_3d.mp4`: the 2D and the 3D pose from two sides.
+
+    The JSON file has the images, an annotation for each person with `positions` (x, y,
+    z in metres of each joint: right, down, away from the camera, relative to the root)
+    and the `id` and `score` of the 2D pose, and the category, which names joints and
+    root. People of whom a joint is missing are named, and left out.
+
+    Args:
+      document: COCO-format JSON of 2D poses, as `predict` writes it, or a list of COCO
+        results.
+      model: a `.keras` lifter.
+      out: folder, made if need be.
+      skeleton: name of the file's joints, where it does not say.
+      image_size: `height,width` of all images in pixels, where the file does not say.
+
+    Raises:
+      InputError: no such file or lifter, joints that the lifter's cannot be made of, or
+        nobody to lift.
+    """
+    lifter = load_lifter(model)
+    poses = PoseFile.read(document, skeleton, image_size)
+    folder = pathlib.Path(out)
+    progress = Progress(len(poses.images))
+    pictures = LiftedPictures(folder)
+    images, people, done = [], [], 0
+    try:
+        for image, found in poses.by_image():
+            images.append(image)
+            kept, keypoints = _complete(found, poses, lifter.skeleton, document)
+            size = (image["height"], image["width"])
+            positions = lifter.estimate(keypoints, size)
+            people += [
+                _record(annotation, body)
+                for annotation, body in zip(kept, positions, strict=True)
+            ]
+            pictures.add(image, keypoints, positions, lifter.skeleton)
+            done += 1
+            progress.report(done, str(image.get("file_name", image["id"])))
+    finally:
+        progress.clear()
+        pictures.close()
+        if people:
+            _write(folder / "poses_3d.json", images, people, lifter)
+    if not people:
+        raise InputError(f"{document}: has nobody with all joints, nothing was lifted")
+    print(f"{done} pictures, {len(people)} people; in {folder}", flush=True)
+
+
+def _complete(
+    annotations: list[dict[str, Any]], poses: PoseFile, target: Skeleton, path: str
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """The people who have all joints, and these `[P, J, 2]` in the lifter's order."""
+    kept, keypoints = [], []
+    for annotation in annotations:
+        points = annotation["keypoints"]
+        absent = ~np.isfinite(points).all(axis=1) | (points[:, 2] <= 0)
+        if absent.all():
+            continue
+        points = np.where(absent[:, None], np.nan, points)
+        converted, missing = convert_keypoints(
+            points, poses.skeleton, target, derive_midpoints=True
+        )
+        if missing:
+            raise InputError(
+                f"{path}: {', '.join(missing)} cannot be made of the joints of "
+                f"{poses.skeleton.name}; expected those of {target.name}"
+            )
+        unknown = np.isnan(converted[:, 2])
+        if unknown.any():
+            names = [target.joints[j] for j in np.flatnonzero(unknown)]
+            print(
+                f"not lifted: person {annotation.get('id', '')} of image "
+                f"{annotation['image_id']}: no {', '.join(names)}",
+                file=sys.stderr,
+            )
+            continue
+        kept.append(annotation)
+        keypoints.append(converted[:, :2])
+    shape = (len(kept), target.num_joints, 2)
+    return kept, np.array(keypoints, np.float32).reshape(shape)
+
+
+def _record(annotation: dict[str, Any], positions: np.ndarray) -> dict[str, Any]:
+    copied = {
+        key: annotation[key]
+        for key in ("id", "image_id", "bbox", "score")
+        if key in annotation
+    }
+    return {**copied, "positions": positions.round(5).tolist()}
+
+
+def _write(
+    path: pathlib.Path,
+    images: list[dict[str, Any]],
+    people: list[dict[str, Any]],
+    lifter: PoseLifter,
+) -> None:
+    skeleton = lifter.skeleton
+    content = {
+        "images": images,
+        "annotations": people,
+        "categories": [
+            {
+                "id": 1,
+                "name": "person",
+                "keypoints": list(skeleton.joints),
+                "skeleton": [[i + 1, j + 1] for i, j in skeleton.limbs],
+                "root": skeleton.joints[skeleton.root],
+            }
+        ],
+    }
+    write_whole(path, lambda aside: aside.write_text(json.dumps(content) + "\n"))

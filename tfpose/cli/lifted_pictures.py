@@ -1,0 +1,138 @@
+"""Pictures and videos of people in 2D and 3D."""
+
+import os
+import pathlib
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_pipelines.images import decode_image
+from data_pipelines.video import VideoWriter
+from tfpose.drawing import draw_skeleton, grid
+from tfpose.drawing_3d import draw_positions
+from tfpose.errors import InputError
+from tfpose.files import write_picture
+from tfpose.skeletons import Skeleton
+
+__all__ = ["LiftedPictures"]
+
+_TILE = 240
+_SHOWN = 4  # People of one picture.
+_ANGLES = (0.0, 70.0)
+_USUAL_FPS = 25.0
+
+
+class LiftedPictures:
+    """A picture of each photo, and one video of all frames of a video."""
+
+    def __init__(self, folder: pathlib.Path):
+        self._folder = folder
+        self._writer: VideoWriter | None = None
+        self._video: str = ""
+        self._waiting: tuple[np.ndarray, float] | None = None
+
+    def add(
+        self,
+        image: dict[str, Any],
+        keypoints: np.ndarray,
+        positions: np.ndarray,
+        skeleton: Skeleton,
+    ) -> None:
+        """Draws the people of an image.
+
+        Args:
+            image: its record: `file_name`, `height`, `width`, of a video's frame
+                `frame_index` and `seconds`.
+            keypoints: `[P, J, 2]`, pixels.
+            positions: `[P, J, 3]`, metres.
+            skeleton: of both.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        name = str(image.get("file_name", f"image_{image['id']}"))
+        is_frame = "frame_index" in image
+        if not len(keypoints) and not is_frame:
+            return
+        photo = None if is_frame else _photo(name)
+        drawn = _draw(image, photo, keypoints, positions, skeleton)
+        stem = pathlib.Path(name).stem
+        if is_frame:
+            self._add_frame(stem, drawn, float(image.get("seconds", 0.0)))
+        else:
+            write_picture(self._folder / f"{stem}_3d.png", drawn)
+
+    def _add_frame(self, stem: str, drawn: np.ndarray, seconds: float) -> None:
+        """Frames wait for the next, whose time tells how many there are a second."""
+        if self._video != stem:
+            self.close()
+            self._video = stem
+        if self._writer is None and self._waiting is None:
+            self._waiting = (drawn, seconds)
+            return
+        if self._writer is None:
+            assert self._waiting is not None
+            first, before = self._waiting
+            self._open(1 / (seconds - before) if seconds > before else _USUAL_FPS)
+            self._put(first)
+            self._waiting = None
+        self._put(drawn)
+
+    def _open(self, fps: float) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._writer = VideoWriter(self._folder / f"{self._video}_3d.mp4", fps)
+
+    def _put(self, picture: np.ndarray) -> None:
+        assert self._writer is not None
+        self._writer.write(picture)
+
+    def close(self) -> None:
+        """Ends the video that is being written."""
+        if self._waiting is not None and self._writer is None:
+            self._open(_USUAL_FPS)
+            self._put(self._waiting[0])
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._waiting = None, None
+
+
+def _photo(name: str) -> np.ndarray | None:
+    """The photo, if it still is where the file says."""
+    if not os.path.isfile(name):
+        return None
+    try:
+        return decode_image(pathlib.Path(name).read_bytes(), name=name)
+    except (InputError, OSError):
+        return None
+
+
+def _draw(
+    image: dict[str, Any],
+    photo: np.ndarray | None,
+    keypoints: np.ndarray,
+    positions: np.ndarray,
+    skeleton: Skeleton,
+) -> np.ndarray:
+    """A row for each of the first people: the 2D pose and the body from two sides."""
+    if photo is None:
+        photo = np.full((image["height"], image["width"], 3), 250, np.uint8)
+    tiles = []
+    # Of a video every frame must be of one size.
+    count = 1 if "frame_index" in image else min(_SHOWN, len(keypoints))
+    for person in range(count):
+        here = slice(person, person + 1)
+        scale = _TILE / max(photo.shape[:2])
+        small = cv2.resize(
+            photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+        )
+        tiles.append(
+            draw_skeleton(small, (keypoints[here] + 0.5) * scale - 0.5, skeleton)
+        )
+        for angle in _ANGLES:
+            if person < len(positions):
+                tiles.append(draw_positions(positions[person], skeleton, angle, _TILE))
+            else:
+                tiles.append(np.full((_TILE, _TILE, 3), 250, np.uint8))
+    titles = ["2D", "3D", "3D, from the side"] * count
+    return grid(tiles, columns=3, titles=titles)

@@ -1,0 +1,45 @@
+"""Pictures of 3D poses."""
+
+import cv2
+import numpy as np
+
+from tfpose.drawing import draw_skeleton
+from tfpose.skeletons import Skeleton
+
+__all__ = ["draw_positions"]
+
+_PAPER = 250
+_FLOOR = (205, 205, 210)
+_MARGIN = 0.08
+
+
+def draw_positions(
+    positions: np.ndarray,
+    skeleton: Skeleton,
+    azimuth: float = 0.0,
+    size: int = 160,
+    height: float = 2.2,
+) -> np.ndarray:
+    """A body as it looks from afar, without perspective, over a line for the floor.
+
+    Args:
+        positions: `[J, 3]`, metres, x right, y down, z forward; root-relative or not.
+        skeleton: joints and limbs.
+        azimuth: degrees by which the viewer has walked round the body, to their
+            right: 0 is the camera's own view, 90 is from the image's right side.
+        size: pixels a side.
+        height: metres that a side stands for; the body's middle is in its middle.
+
+    Returns:
+        uint8 `[size, size, 3]` RGB.
+    """
+    angle = np.deg2rad(azimuth)
+    centred = np.asarray(positions, np.float64)
+    centred = centred - (centred.min(axis=0) + centred.max(axis=0)) / 2
+    right = np.cos(angle) * centred[:, 0] + np.sin(angle) * centred[:, 2]
+    scale = size * (1 - 2 * _MARGIN) / height
+    points = np.column_stack([right, centred[:, 1]]) * scale + (size - 1) / 2
+    picture = np.full((size, size, 3), _PAPER, np.uint8)
+    floor = round(min(points[:, 1].max() + 3, size - 2))
+    cv2.line(picture, (0, floor), (size - 1, floor), _FLOOR, 1, cv2.LINE_AA)
+    return draw_skeleton(picture, points, skeleton)

@@ -1,0 +1,92 @@
+"""From keypoints in an image to a body in metres."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfpose.errors import InputError
+from tfpose.geometry import normalize_keypoints
+from tfpose.lifters.net import LiftingNet
+
+__all__ = ["PoseLifter"]
+
+_BATCH = 4096
+
+
+class PoseLifter:
+    """A lifter, ready to use.
+
+    Args:
+        net: of a `LiftingNet`.
+        flip_test: average over the pose and its mirror image.
+
+    Raises:
+        InputError: `net` is no lifter.
+    """
+
+    def __init__(self, net: keras.Model, flip_test: bool = False) -> None:
+        if not isinstance(net, LiftingNet):
+            raise InputError(
+                f"{net.name}: is a {type(net).__name__}, expected a lifter, from 2D "
+                "keypoints to 3D positions"
+            )
+        self.net = net
+        self.skeleton = net.skeleton
+        self.flip_test = flip_test
+
+    def lift(self, keypoints: Any) -> Any:
+        """Root-relative positions.
+
+        Args:
+            keypoints: tensor `[B, J, 2]`, by `normalize_keypoints`.
+
+        Returns:
+            `[B, J, 3]`, metres, in the camera's frame, the root's row 0.
+        """
+        positions = self.net(keypoints, training=False)
+        if not self.flip_test:
+            return positions
+        mirrored = self._mirror(keypoints, (-1.0, 1.0))
+        again = self._mirror(self.net(mirrored, training=False), (-1.0, 1.0, 1.0))
+        return (positions + again) / 2
+
+    def estimate(
+        self, keypoints: np.ndarray, image_size: tuple[int, int]
+    ) -> np.ndarray:
+        """Root-relative positions of the people of one image.
+
+        Args:
+            keypoints: float `[P, J, 2]`, pixels of the skeleton's joints.
+            image_size: (height, width), pixels.
+
+        Returns:
+            float32 `[P, J, 3]`, metres, in the camera's frame.
+
+        Raises:
+            InputError: another shape, or a number that is not finite.
+        """
+        keypoints = np.asarray(keypoints, np.float32)
+        joints = self.skeleton.num_joints
+        if keypoints.ndim != 3 or keypoints.shape[1:] != (joints, 2):
+            raise InputError(
+                f"keypoints have shape {keypoints.shape}, expected [people, {joints}, "
+                f"2] for skeleton {self.skeleton.name!r}"
+            )
+        if not np.isfinite(keypoints).all():
+            raise InputError("keypoints have numbers that are not finite")
+        size = np.asarray(image_size, np.float32)
+        found = [np.zeros((0, joints, 3), np.float32)]
+        for start in range(0, len(keypoints), _BATCH):
+            part = keypoints[start : start + _BATCH]
+            found.append(
+                ops.convert_to_numpy(self.lift(normalize_keypoints(part, size)))
+            )
+        return np.concatenate(found)
+
+    def _mirror(self, points: Any, signs: tuple[float, ...]) -> Any:
+        """Left and right for each other; `points` `[B, J, D]`."""
+        joints = ops.unstack(points, axis=1)
+        swapped = ops.stack([joints[j] for j in self.skeleton.flip_permutation], axis=1)
+        return swapped * ops.convert_to_tensor(signs, dtype=points.dtype)

@@ -1,0 +1,81 @@
+"""Trains a lifter, from 2D keypoints to 3D positions, on pairs of them.
+
+    python -m trainers.lifter --dataset=mocap --data_dir=... --workdir=...
+
+The recipe is that of PoseAug's baselines (arXiv:2105.02465).
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from data_pipelines.lifting.batches import LiftingTraining
+from trainers.lifter_config import PRESETS, LifterConfig
+from trainers.lifting_task import LiftingTask, lifter_optimizer
+from trainers.program import run_main
+from trainers.workdir import Workdir
+
+__all__ = ["PRESETS", "LifterConfig", "LifterModel", "LifterTask", "main"]
+
+
+class LifterModel(keras.Model):
+    """A lifter with the train step of regression, by the mean of squares."""
+
+    def __init__(self, net: keras.Model, global_batch_size: int):
+        """
+        Args:
+          net: `[B, J, 2]` to root-relative `[B, J, 3]`.
+          global_batch_size: poses of a step over all replicas.
+        """
+        super().__init__()
+        self.net = net
+        self.global_batch_size = global_batch_size
+
+    def call(self, keypoints, training=None):
+        return self.net(keypoints, training=training)
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One step of the optimiser."""
+        import tensorflow as tf
+
+        root = self.net.skeleton.root
+        positions = batch["positions"]
+        truth = positions - positions[:, root : root + 1]
+        with tf.GradientTape() as tape:
+            predicted = self(batch["keypoints"], training=True)
+            # Each pose's share, so that the sum over replicas is the mean.
+            squares = ops.mean(ops.square(predicted - truth), axis=(-2, -1))
+            loss = ops.sum(squares) / self.global_batch_size
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
+        distances = ops.sqrt(ops.sum(ops.square(predicted - truth), axis=-1))
+        errors = ops.sum(ops.mean(distances, axis=-1)) / self.global_batch_size
+        return {"loss": loss, "mpjpe": 1000 * errors}
+
+
+class LifterTask(LiftingTask):
+    """Plain training as the engine's task."""
+
+    def __init__(self, config: LifterConfig, workdir: Workdir):
+        """As `LiftingTask`."""
+        super().__init__(config, workdir)
+        self.sampler = LiftingTraining(self.train, config.batch_size, config.seed)
+        self.steps_per_epoch = self.sampler.steps_per_epoch
+        self.model = LifterModel(self.net, config.batch_size)
+        self.model.compile(optimizer=lifter_optimizer(config, self.steps_per_epoch))
+
+    def describe(self, metrics: dict[str, float]) -> str:
+        """The training error."""
+        return f"training MPJPE {metrics['mpjpe']:.1f} mm"
+
+
+def main() -> None:
+    """The command-line program."""
+    run_main(LifterConfig, PRESETS, LifterTask)
+
+
+if __name__ == "__main__":
+    main()

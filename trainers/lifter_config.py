@@ -1,0 +1,64 @@
+"""Options of training a lifter, and the papers' recipes as presets."""
+
+import dataclasses
+
+from data_pipelines.lifting.datasets import LIFTING_DATASETS
+from tfpose.lifters.build import LIFTERS
+from tfpose.skeletons import SKELETONS
+from trainers.config import RunConfig, option
+
+__all__ = ["PRESETS", "LifterConfig"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LifterConfig(RunConfig):
+    """Options of training a lifter; the defaults are PoseAug's for its baselines.
+
+    (Their step size falls by 4 % every 100,000 steps; at 1,524 steps an epoch that is
+    by 3 % in all, so it is constant here.)
+
+    Raises:
+      InputError: an impossible value.
+    """
+
+    dataset: str = option("h36m", "Kind of data set.", choices=tuple(LIFTING_DATASETS))
+    skeleton: str = option("h36m16", "Joints to lift.", choices=tuple(SKELETONS))
+    keypoints: str = option(
+        "", "Source of 2D keypoints; empty for the data set's own choice."
+    )
+    stride: int = option(1, "Every how many frames one is used.", at_least=1)
+    val_subjects: tuple[str, ...] = option(
+        (),
+        "People kept out of training to choose the best epoch by; by default the last "
+        "with a tenth of the poses. The test split takes no part.",
+    )
+    net: str = option("vpose", "Lifter.", choices=tuple(LIFTERS))
+    dropout: float = option(
+        -1.0, "Share of units; -1 for the lifter's own.", at_least=-1, at_most=0.95
+    )
+    epochs: int = option(50, "Times that every pose is seen.", at_least=1)
+    batch_size: int = option(1024, "Poses per step, over all replicas.", at_least=1)
+    lr_drop_epochs: tuple[int, ...] = option(
+        (), "Epochs (from 1) after which the step size is divided by 10.", at_least=1
+    )
+    linear_decay: bool = option(
+        False, "Let the step size fall from epoch to epoch, in a line, towards 0."
+    )
+    clip_norm: float = option(
+        1.0, "Gradients' norm is held to this; 0 for no limit.", at_least=0
+    )
+    flip_test: bool = option(False, "Evaluate the mean of pose and mirrored pose.")
+    eval_batch_size: int = option(
+        4096, "Poses per evaluation step.", at_least=1, changes_result=False
+    )
+
+
+PRESETS = {
+    "paper": LifterConfig(),
+    "semgcn": LifterConfig(net="semgcn", learning_rate=2e-2, epochs=100, dropout=0.0),
+    "small": LifterConfig(
+        dataset="mocap", epochs=30, batch_size=256, linear_decay=True
+    ),
+}
+"""`paper`: PoseAug's baselines on Human3.6M; `semgcn`: its setting for SemGCN;
+`small`: for some ten thousand poses of motion capture on 2 CPU cores."""

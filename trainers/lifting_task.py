@@ -1,0 +1,171 @@
+"""What training a lifter needs, whatever it is trained by: data, figures, pictures."""
+
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+
+from data_pipelines.lifting.batches import LiftingEvaluation
+from data_pipelines.lifting.datasets import load_lifting_dataset
+from data_pipelines.lifting.poses import LiftingDataset
+from data_pipelines.lifting.validation import split_off
+from tfpose.drawing import draw_skeleton
+from tfpose.drawing import grid as contact_sheet
+from tfpose.drawing_3d import draw_positions
+from tfpose.errors import InputError
+from tfpose.files import write_picture
+from tfpose.lifters.build import build_lifter
+from tfpose.lifters.estimator import PoseLifter
+from tfpose.metrics.mpjpe import PROTOCOLS, score_positions
+from tfpose.skeletons import Skeleton, get_skeleton
+from tfpose.weights.keras_file import load_keras
+from trainers.engine import Engine
+from trainers.lifter_config import LifterConfig
+from trainers.optimizer import LinearDecay, adam
+from trainers.workdir import Workdir
+
+__all__ = ["LiftingTask", "draw_pose", "lifter_optimizer"]
+
+_SHOWN = 8
+_TILE = 150
+_SIDE_VIEW = 70.0
+_METRICS = dict(zip(PROTOCOLS, ("mpjpe", "n_mpjpe", "pa_mpjpe"), strict=True))
+
+
+def lifter_optimizer(
+    config: LifterConfig, epoch_steps: int, rate: float | None = None
+) -> keras.optimizers.Optimizer:
+    """Adam by the config's schedule and limit of the gradients' norm.
+
+    Args:
+      config: the options.
+      epoch_steps: steps in an epoch.
+      rate: step size at first; None for the config's.
+    """
+    rate = config.learning_rate if rate is None else rate
+    schedule: Any = rate
+    if config.linear_decay:
+        schedule = LinearDecay(rate, epoch_steps, config.epochs)
+    return adam(config, epoch_steps, schedule, config.clip_norm)
+
+
+class LiftingTask:
+    """The half of an engine's task that is the same for all ways to train a lifter."""
+
+    def __init__(self, config: LifterConfig, workdir: Workdir):
+        """
+        Args:
+          config: the run's options.
+          workdir: gets the reports of what cannot be used.
+
+        Raises:
+          InputError: bad data, or a start that is no such lifter.
+        """
+        self.config = config
+        skeleton = get_skeleton(config.skeleton)
+        start = None
+        if config.init_from and not workdir.begun:
+            start = _load_start(config, skeleton)
+        self.train, self._poses = _load_pairs(config, workdir)
+        self._validation = LiftingEvaluation(self._poses)
+        # What was built before must not decide the initial weights.
+        keras.utils.set_random_seed(config.seed)
+        dropout = None if config.dropout < 0 else config.dropout
+        self.net = build_lifter(config.net, skeleton, dropout=dropout)
+        if start is not None:
+            _hand_over(start, self.net, config)
+        self.lifter = PoseLifter(self.net, config.flip_test)
+
+    def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
+        """MPJPE, N-MPJPE and PA-MPJPE in millimetres, PCK at 150 mm and its AUC."""
+        poses = self._poses
+        found = engine.predict(self._lift, self._validation, len(poses))
+        scores = [
+            score_positions(
+                found["positions"],
+                poses.positions,
+                poses.skeleton,
+                protocol=protocol,
+                keypoint_source=poses.keypoint_source,
+                flip=self.config.flip_test,
+            )
+            for protocol in PROTOCOLS
+        ]
+        figures = {_METRICS[score.protocol]: score.overall.mpjpe for score in scores}
+        figures |= {"pck": scores[0].overall.pck, "auc": scores[0].overall.auc}
+        return figures, [str(score) for score in scores]
+
+    def _lift(self, batch):
+        return {"positions": self.lifter.lift(batch["keypoints"])}
+
+    def score(self, metrics: dict[str, float]) -> list[float]:
+        """The less the MPJPE, the better."""
+        return [-metrics["mpjpe"]]
+
+    def draw(self, engine: Engine, folder: pathlib.Path) -> None:
+        """Validation poses: the 2D, the truth from two sides, what was found."""
+        rows = np.linspace(0, len(self._poses) - 1, _SHOWN).astype(int)
+        batch = self._validation.many(rows)
+        found = np.asarray(self.lifter.lift(batch["keypoints"]))
+        tiles, skeleton = [], self._poses.skeleton
+        for keypoints, truth, lifted in zip(
+            batch["keypoints"], batch["positions"], found, strict=True
+        ):
+            tiles.append(draw_pose(keypoints, skeleton))
+            for positions in (truth, lifted):
+                tiles += [
+                    draw_positions(positions, skeleton, angle, _TILE)
+                    for angle in (0.0, _SIDE_VIEW)
+                ]
+        titles = ["2D", "truth", "truth, side", "found", "found, side"] * len(rows)
+        picture = contact_sheet(tiles, columns=10, titles=titles)
+        write_picture(folder / "lifted.png", picture)
+
+    def finish(self, last: dict[str, float]) -> list[str]:
+        """Nothing to add to what the figures rest on."""
+        return []
+
+
+def draw_pose(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Normalised keypoints `[J, 2]` on an empty square that stands for the image."""
+    paper = np.full((_TILE, _TILE, 3), 250, np.uint8)
+    return draw_skeleton(paper, (keypoints + 1) / 2 * (_TILE - 1), skeleton)
+
+
+def _load_pairs(
+    config: LifterConfig, workdir: Workdir
+) -> tuple[LiftingDataset, LiftingDataset]:
+    """Training and validation pairs, both of the data set's training split."""
+    poses = load_lifting_dataset(
+        config.dataset,
+        config.data_dir,
+        "train",
+        get_skeleton(config.skeleton),
+        keypoints=config.keypoints or None,
+        stride=config.stride,
+        report_path=workdir.root / "skipped_train.json" if workdir.chief else None,
+    )
+    return split_off(poses, config.val_subjects)
+
+
+def _load_start(config: LifterConfig, skeleton: Skeleton) -> keras.Model:
+    start = PoseLifter(load_keras(config.init_from)).net
+    if start.skeleton.joints != skeleton.joints:
+        raise InputError(
+            f"init_from {config.init_from}: lifts the joints of {start.skeleton.name}, "
+            f"expected those of {skeleton.name}"
+        )
+    return start
+
+
+def _hand_over(start: keras.Model, net: keras.Model, config: LifterConfig) -> None:
+    """All weights of a lifter of the same kind."""
+    shapes = [[tuple(w.shape) for w in model.weights] for model in (start, net)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"init_from {config.init_from}: a {start.name} of "
+            f"{start.count_params():,} numbers, expected a {config.net} of "
+            f"{net.count_params():,}"
+        )
+    net.set_weights(start.get_weights())

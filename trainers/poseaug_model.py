@@ -1,0 +1,310 @@
+"""PoseAug's train step: augmentor, discriminators and lifter by turns (Algorithm 1)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tfpose.geometry import (
+    limb_directions,
+    limb_vectors,
+    positions_from_limbs,
+    project,
+)
+from tfpose.lifters.net import LiftingNet
+from tfpose.poseaug.augmentor import NOISE, Augmentor
+from tfpose.poseaug.body import Body
+from tfpose.poseaug.discriminators import KeypointDiscriminator, PartDiscriminator
+from tfpose.poseaug.loss import (
+    adversarial_loss,
+    bounded_feedback,
+    discriminator_loss,
+    estimator_errors,
+    estimator_loss,
+    exponential_feedback,
+    hinged_regulariser,
+    range_regulariser,
+)
+from tfpose.poseaug.pool import FakePool
+from trainers.lifting_task import lifter_optimizer
+from trainers.optimizer import Optimizers
+from trainers.poseaug_config import PoseAugConfig
+
+__all__ = ["PoseAugModel"]
+
+# Beyond 45 degrees from the axis, distortion means nothing (the released code's).
+_LIMIT = 1.0
+
+
+class PoseAugModel(keras.Model):
+    """A lifter, the augmentor that makes poses for it, and the augmentor's judges."""
+
+    def __init__(
+        self,
+        net: LiftingNet,
+        config: PoseAugConfig,
+        lengths: np.ndarray,
+        epoch_steps: int,
+    ):
+        """
+        Args:
+          net: the lifter.
+          config: the options.
+          lengths: float32 `[S, L]`, metres: limb lengths of S training subjects.
+          epoch_steps: steps in an epoch.
+        """
+        super().__init__()
+        skeleton = net.skeleton
+        self.net, self.config = net, config
+        self.augmentor = Augmentor(skeleton, config.operators)
+        self.part_judge = PartDiscriminator(skeleton)
+        self.keypoint_judge = KeypointDiscriminator()
+        joints = skeleton.num_joints
+        # Before the first step, as optimisers are made for what is there.
+        self.part_judge(np.zeros((1, joints, 3), np.float32))
+        self.keypoint_judge(np.zeros((1, joints, 2), np.float32))
+        self.part_pool = FakePool(config.pool_size, (joints, 3), config.seed)
+        self.keypoint_pool = FakePool(config.pool_size, (joints, 2), config.seed + 1)
+        self.draws = keras.random.SeedGenerator(config.seed)
+        self._body = Body(skeleton)
+        self._lengths = lengths.astype(np.float32)
+        self._epoch_steps = epoch_steps
+        rates = {
+            "lifter": config.learning_rate,
+            "augmentor": config.learning_rate_augmentor,
+            "part_judge": config.learning_rate_discriminators,
+            "keypoint_judge": config.learning_rate_discriminators,
+        }
+        self._parts = {
+            "lifter": net,
+            "augmentor": self.augmentor,
+            "part_judge": self.part_judge,
+            "keypoint_judge": self.keypoint_judge,
+        }
+        self.optimizer = Optimizers(
+            {
+                name: (
+                    lifter_optimizer(config, epoch_steps, rates[name]),
+                    lambda part=part: part.trainable_variables,
+                )
+                for name, part in self._parts.items()
+            }
+        )
+
+    def call(self, keypoints, training=None):
+        return self.net(keypoints, training=training)
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One step of each part; returns per-batch means, to be summed over replicas.
+
+        Batch: `positions` `[B, J, 3]`, `keypoints` `[B, J, 2]`, `intrinsics` `[B, 9]`,
+        and `judged_positions`, `judged_intrinsics` of other poses.
+        """
+        share = batch["positions"].shape[0] / self.config.batch_size
+        epoch = self.optimizer["augmentor"].iterations // self._epoch_steps
+        warm = ops.cast(epoch >= self.config.warmup_epochs, "float32")
+        source = self._swap_lengths(batch["positions"])
+        seen = project(source, batch["intrinsics"], _LIMIT)
+        made, made_2d, figures = self._train_augmentor(
+            source, seen, batch["intrinsics"], epoch, warm, share
+        )
+        figures |= self._train_judges(batch, made, made_2d, share)
+        figures |= self._train_lifter(batch, made, made_2d, warm, share)
+        return {name: value * share for name, value in figures.items()}
+
+    def augment(self, positions: Any, intrinsics: Any) -> tuple[Any, Any]:
+        """Augmented positions `[B, J, 3]` and keypoints `[B, J, 2]`, for pictures.
+
+        Args:
+          positions: `[B, J, 3]`, metres, in the camera's frame.
+          intrinsics: `[B, 9]`, normalised.
+        """
+        shape = (positions.shape[0], 4, NOISE)
+        noise = keras.random.normal(shape, seed=self.config.seed)
+        placed = self.augmentor(positions, noise, training=False).placed
+        return placed, project(placed, intrinsics, _LIMIT)
+
+    def _swap_lengths(self, positions):
+        """The same directions with the lengths of a training subject, by lot."""
+        if not self.config.swap_lengths:
+            return positions
+        subjects = keras.random.randint(
+            (positions.shape[0],), 0, len(self._lengths), seed=self.draws
+        )
+        skeleton = self.net.skeleton
+        lengths = ops.take(ops.convert_to_tensor(self._lengths), subjects, axis=0)
+        directions = limb_directions(limb_vectors(positions, skeleton.parents))
+        root = positions[:, skeleton.root]
+        return positions_from_limbs(
+            directions * lengths[..., None], root, skeleton.parents
+        )
+
+    def _rooted(self, positions):
+        root = self.net.skeleton.root
+        return positions - positions[:, root : root + 1]
+
+    def _train_augmentor(self, source, seen, intrinsics, epoch, warm, share):
+        config = self.config
+        noise = keras.random.normal((source.shape[0], 4, NOISE), seed=self.draws)
+        with tf.GradientTape() as tape:
+            made = self.augmentor(source, noise, training=True)
+            made_2d = project(made.placed, intrinsics, _LIMIT)
+            adversarial_3d = adversarial_loss(self.part_judge(made.turned))
+            adversarial_2d = adversarial_loss(self.keypoint_judge(made_2d))
+            regular = (
+                hinged_regulariser(made)
+                if config.regulariser == "hinged"
+                else range_regulariser(made)
+            )
+            feedback, ratio = self._feedback(source, seen, intrinsics, made, made_2d)
+            feedback = feedback(ops.cast(epoch, "float32") / config.epochs)
+            loss = (
+                config.adversarial_weight_3d * adversarial_3d
+                + config.adversarial_weight_2d * adversarial_2d
+                + config.regulariser_weight * regular
+                + warm * feedback
+            )
+        self._update("augmentor", tape, loss, share)
+        cosines = ops.clip(1 - made.angle_change, -1.0, 1.0)
+        figures = {
+            "augmentor_loss": loss,
+            "feedback": feedback,
+            "error_ratio": ratio,
+            "angle_degrees": ops.mean(ops.arccos(cosines)) * (180 / np.pi),
+            "length_change": ops.mean(ops.abs(made.lengths)),
+        }
+        return made, made_2d, figures
+
+    def _feedback(self, source, seen, intrinsics, made, made_2d):
+        """What makes the loss of the training's share that is done, and how many times
+        as far off the lifter is on the made-up poses."""
+        config = self.config
+        turned_too = config.feedback_weight_turned > 0
+        inputs = [seen, made_2d]
+        truths = [source, made.placed]
+        if turned_too:
+            inputs.append(project(made.turned, intrinsics, _LIMIT))
+            truths.append(made.turned)
+        predicted = self.net(ops.concatenate(inputs, axis=0), training=False)
+        truth = self._rooted(ops.concatenate(truths, axis=0))
+        errors = ops.split(estimator_errors(predicted, truth), len(inputs), axis=0)
+        losses = ops.split(estimator_loss(predicted, truth), len(inputs), axis=0)
+        ratio = ops.mean(errors[1]) / ops.maximum(ops.mean(errors[0]), 1e-6)
+
+        def hardness(start, end, done):
+            return start + (end - start) * done
+
+        def of(done):
+            wanted = hardness(config.hardness_start, config.hardness_end, done)
+            turned = hardness(
+                config.hardness_turned_start, config.hardness_turned_end, done
+            )
+            if config.feedback == "none":
+                return ops.zeros(())
+            if config.feedback == "exponential":
+                total = config.feedback_weight * exponential_feedback(
+                    losses[1], losses[0], wanted
+                )
+                if turned_too:
+                    total += config.feedback_weight_turned * exponential_feedback(
+                        losses[2], losses[0], turned
+                    )
+                return total
+            total = config.feedback_weight * bounded_feedback(
+                errors[1], errors[0], wanted, config.hardness_slack, self._body
+            )
+            if turned_too:
+                total += config.feedback_weight_turned * bounded_feedback(
+                    errors[2],
+                    errors[0],
+                    turned,
+                    config.hardness_turned_slack,
+                    self._body,
+                )
+            return total
+
+        return of, ratio
+
+    def _train_judges(self, batch, made, made_2d, share) -> dict[str, Any]:
+        """Both discriminators, at every step or every so many."""
+
+        def train():
+            real = self._swap_lengths(batch["judged_positions"])
+            real_2d = project(real, batch["judged_intrinsics"], _LIMIT)
+            fake = self.part_pool(self._rooted(made.turned))
+            fake_2d = self.keypoint_pool(made_2d)
+            return {
+                **self._train_judge("part_judge", self._rooted(real), fake, share),
+                **self._train_judge("keypoint_judge", real_2d, fake_2d, share),
+            }
+
+        every = self.config.discriminator_every
+        if every == 1:
+            return train()
+        # As metrics are means over all steps, those with training count `every` times.
+        due = self.optimizer["augmentor"].iterations % every == 0
+        names = [
+            f"{judge}_{what}"
+            for judge in ("part_judge", "keypoint_judge")
+            for what in ("loss", "real", "fake")
+        ]
+        found = tf.cond(
+            due,
+            lambda: [train()[name] * every for name in names],
+            lambda: [tf.zeros(())] * len(names),
+        )
+        return dict(zip(names, found, strict=True))
+
+    def _train_judge(self, name: str, real, fake, share) -> dict[str, Any]:
+        judge = self._parts[name]
+        with tf.GradientTape() as tape:
+            real_scores, fake_scores = judge(real), judge(fake)
+            loss = discriminator_loss(real_scores, fake_scores)
+        self._update(name, tape, loss, share)
+        return {
+            f"{name}_loss": loss,
+            f"{name}_real": ops.mean(ops.cast(real_scores > 0.5, "float32")),
+            f"{name}_fake": ops.mean(ops.cast(fake_scores < 0.5, "float32")),
+        }
+
+    def _train_lifter(self, batch, made, made_2d, warm, share) -> dict[str, Any]:
+        """On the made-up pairs within the image, then on the source's own."""
+        inside = ops.all(ops.abs(made_2d) <= 1, axis=(-2, -1))
+        inside = ops.cast(inside, "float32")
+        placed = ops.stop_gradient(self._rooted(made.placed))
+        shares = inside / ops.maximum(ops.sum(inside), 1.0)
+        self._fit(ops.stop_gradient(made_2d), placed, warm * shares * share)
+        truth = self._rooted(batch["positions"])
+        even = ops.ones_like(inside) / inside.shape[0]
+        loss, errors = self._fit(batch["keypoints"], truth, warm * even * share)
+        return {
+            "loss": loss,
+            "mpjpe": 1000 * ops.mean(errors),
+            "made_inside": ops.mean(inside),
+        }
+
+    def _fit(self, keypoints, truth, weights):
+        """One step of the lifter on pairs of these weights `[B]`."""
+        with tf.GradientTape() as tape:
+            predicted = self.net(keypoints, training=True)
+            losses = estimator_loss(predicted, truth)
+            loss = ops.sum(weights * losses)
+        self._update("lifter", tape, loss)
+        return ops.mean(losses), estimator_errors(predicted, truth)
+
+    def _update(self, name: str, tape: tf.GradientTape, loss, share=1.0) -> None:
+        """One step of a part, of `share` of the loss."""
+        variables = self._parts[name].trainable_variables
+        gradients = tape.gradient(
+            loss, variables, output_gradients=ops.full_like(loss, share)
+        )
+        pairs = [
+            (gradient, variable)
+            for gradient, variable in zip(gradients, variables, strict=True)
+            # None belongs to an operator that is switched off.
+            if gradient is not None
+        ]
+        if pairs:
+            self.optimizer[name].apply_gradients(pairs)
