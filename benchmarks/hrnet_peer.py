@@ -5,20 +5,19 @@ Needs a checkout of github.com/leoxiaobin/deep-high-resolution-net.pytorch and
 imports beyond that and does not use here, such as a compiled NMS, is left empty.
 """
 
-import importlib
 import importlib.util
 import pathlib
-import sys
-import types
 from typing import Any
 
 import numpy as np
 
+from benchmarks.peers import import_alone
 from tfpose.errors import InputError
 
 __all__ = ["peer_config", "peer_data_set", "peer_loss", "peer_net"]
 
 _EXPERIMENT = "experiments/coco/hrnet/w32_256x192_adam_lr1e-3.yaml"
+_COMPILED = {"nms.cpu_nms": {"cpu_nms": None}, "nms.gpu_nms": {"gpu_nms": None}}
 
 
 def _library(peer_dir: str) -> pathlib.Path:
@@ -29,16 +28,7 @@ def _library(peer_dir: str) -> pathlib.Path:
         )
     if importlib.util.find_spec("torch") is None:
         raise InputError("torch is not installed: pip install .[peers]")
-    if str(library) not in sys.path:
-        sys.path.insert(0, str(library))
     return library
-
-
-def _module(name: str, file: pathlib.Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def peer_config(peer_dir: str) -> Any:
@@ -47,8 +37,8 @@ def peer_config(peer_dir: str) -> Any:
     Raises:
       InputError: no such checkout, or no torch.
     """
-    _library(peer_dir)
-    settings = importlib.import_module("config").cfg.clone()
+    with import_alone(_library(peer_dir), ["config.default"]) as (config,):
+        settings = config._C.clone()
     settings.defrost()
     settings.merge_from_file(str(pathlib.Path(peer_dir) / _EXPERIMENT))
     settings.MODEL.INIT_WEIGHTS = False
@@ -58,15 +48,14 @@ def peer_config(peer_dir: str) -> Any:
 def peer_net(peer_dir: str) -> Any:
     """HRNet-W32 with 17 outputs as a `torch.nn.Module`, initialised at random."""
     settings = peer_config(peer_dir)
-    # By path: the package would import every net it has.
-    module = _module("peer_pose_hrnet", _library(peer_dir) / "models" / "pose_hrnet.py")
-    return module.get_pose_net(settings, is_train=False)
+    with import_alone(_library(peer_dir), ["models.pose_hrnet"]) as (models,):
+        return models.get_pose_net(settings, is_train=False)
 
 
 def peer_loss(peer_dir: str) -> Any:
     """Its training loss: (heatmaps, targets, weights) -> scalar."""
-    module = _module("peer_loss", _library(peer_dir) / "core" / "loss.py")
-    return module.JointsMSELoss(use_target_weight=True)
+    with import_alone(_library(peer_dir), ["core.loss"]) as (losses,):
+        return losses.JointsMSELoss(use_target_weight=True)
 
 
 def peer_data_set(peer_dir: str, coco_dir: str) -> Any:
@@ -78,13 +67,6 @@ def peer_data_set(peer_dir: str, coco_dir: str) -> Any:
     import torch
 
     settings = peer_config(peer_dir)
-    # Names that NumPy has dropped since.
-    np.float = float
-    np.int = int
-    nms = types.ModuleType("nms")
-    nms.nms = types.ModuleType("nms.nms")
-    nms.nms.oks_nms = nms.nms.soft_oks_nms = None
-    sys.modules |= {"nms": nms, "nms.nms": nms.nms}
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     deviation = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
@@ -92,5 +74,5 @@ def peer_data_set(peer_dir: str, coco_dir: str) -> Any:
         pixels = torch.from_numpy(image.transpose(2, 0, 1)).contiguous()
         return pixels.to(torch.float32).div(255).sub_(mean).div_(deviation)
 
-    coco = importlib.import_module("dataset.coco")
-    return coco.COCODataset(settings, coco_dir, "train2017", True, transform)
+    with import_alone(_library(peer_dir), ["dataset.coco"], _COMPILED) as (coco,):
+        return coco.COCODataset(settings, coco_dir, "train2017", True, transform)

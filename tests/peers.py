@@ -1,25 +1,13 @@
-"""Original implementations, imported from checkouts for tests of agreement with them.
+"""Checkouts of original implementations, for tests of agreement with them."""
 
-They are called `utils`, `core`, `dataset`, all alike, and import what is not needed
-here and may be absent, so each is imported apart from the others and from the rest.
-"""
-
-import contextlib
-import importlib
 import os
-import sys
-import types
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-__all__ = ["import_alone", "peer_folder"]
+from benchmarks.peers import import_alone
 
-# Names that NumPy has dropped since the originals were written.
-_DROPPED = {"float": float, "int": int, "bool": bool}
+__all__ = ["import_alone", "peer_folder"]
 
 
 def peer_folder(name: str) -> Path:
@@ -32,53 +20,3 @@ def peer_folder(name: str) -> Path:
         pytest.skip(f"{folder}: no checkout of {name}")
     pytest.importorskip("torch", reason="the originals need PyTorch")
     return folder
-
-
-@contextlib.contextmanager
-def import_alone(
-    folder: Path,
-    names: Sequence[str],
-    absent: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Iterator[list[types.ModuleType]]:
-    """Modules of one folder; as long as the block lasts, nobody else sees them.
-
-    Args:
-      folder: the root of their imports. Packages' own `__init__` is not run.
-      names: the modules.
-      absent: modules that they import, and the attributes to give empty ones.
-    """
-    absent = absent or {}
-    packages = {
-        ".".join(name.split(".")[:depth])
-        for name in names
-        for depth in range(1, name.count(".") + 1)
-    }
-    roots = {name.split(".")[0] for name in [*names, *absent]}
-
-    def alike() -> dict[str, types.ModuleType]:
-        return {k: v for k, v in sys.modules.items() if k.split(".")[0] in roots}
-
-    before = alike()
-    for name in before:
-        del sys.modules[name]
-    for name in packages:
-        package = types.ModuleType(name)
-        package.__path__ = [str(folder.joinpath(*name.split(".")))]
-        sys.modules[name] = package
-    for name, attributes in absent.items():
-        module = types.ModuleType(name)
-        module.__path__ = []
-        vars(module).update(attributes)
-        sys.modules[name] = module
-    dropped = {k: v for k, v in _DROPPED.items() if k not in vars(np)}
-    vars(np).update(dropped)
-    sys.path.insert(0, str(folder))
-    try:
-        yield [importlib.import_module(name) for name in names]
-    finally:
-        sys.path.remove(str(folder))
-        for name in dropped:
-            delattr(np, name)
-        for name in alike():
-            del sys.modules[name]
-        sys.modules.update(before)

@@ -1,0 +1,44 @@
+"""Modules of a checkout are seen by the block that asks for them, by nobody else."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from benchmarks.peers import import_alone
+
+FILES = {
+    "dataset/__init__.py": "raise RuntimeError('not to be run')",
+    "dataset/coco.py": (
+        "import json_of_theirs\nimport numpy as np\nfrom helpers.warps import side\n"
+        "def area():\n    return np.int(json_of_theirs.load(side) ** 2)\n"
+    ),
+    "helpers/__init__.py": "",
+    "helpers/warps.py": "side = {side}",
+}
+
+
+@pytest.fixture(params=[True, False], ids=["absolute", "relative"])
+def checkouts(request, tmp_path, monkeypatch):
+    """Two folders with modules of the same names."""
+    monkeypatch.chdir(tmp_path)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for side, folder in enumerate(folders, 3):
+        for name, text in FILES.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text.replace("{side}", str(side)))
+    return folders if request.param else [f.relative_to(tmp_path) for f in folders]
+
+
+def test_each_is_apart(checkouts, monkeypatch):
+    mine = types.ModuleType("dataset")
+    monkeypatch.setitem(sys.modules, "dataset", mine)
+    absent = {"json_of_theirs": {"load": lambda number: number + 0.5}}
+    known, path = dict(sys.modules), list(sys.path)
+    for folder, expected in zip(checkouts, (12, 20), strict=True):
+        with import_alone(folder, ["dataset.coco"], absent) as (coco,):
+            assert coco.area() == expected
+            assert sys.modules["dataset"] is not mine
+        assert sys.modules == known and sys.path == path
+        assert not hasattr(np, "int")
