@@ -23,7 +23,7 @@ from trainers.poseaug_model import PoseAugModel
 from trainers.program import run_main
 from trainers.workdir import Workdir
 
-__all__ = ["PRESETS", "PoseAugConfig", "PoseAugTask", "main"]
+__all__ = ["PRESETS", "PoseAugConfig", "PoseAugTask", "main", "subject_lengths"]
 
 _SHOWN = 6
 _ANGLES = (0.0, 70.0)
@@ -49,7 +49,11 @@ class PoseAugTask(LiftingTask):
         )
         self.steps_per_epoch = self.sampler.steps_per_epoch
         self.model = PoseAugModel(
-            self.net, config, subject_lengths(self.train), self.steps_per_epoch
+            self.net,
+            config,
+            subject_lengths(self.train),
+            self.train.positions[:, self.net.skeleton.root].mean(axis=0),
+            self.steps_per_epoch,
         )
 
     def describe(self, metrics: dict[str, float]) -> str:

@@ -71,6 +71,10 @@ class PoseAugConfig(LifterConfig):
         0, "Epochs in which augmentor and discriminators train alone.", at_least=0
     )
     pool_size: int = option(4096, "Made-up poses that are shown again.", at_least=1)
+    gentle_start: bool = option(
+        False,
+        "Begin with small changes, where people stand; ours, for small data.",
+    )
     swap_lengths: bool = option(
         True, "Give every source pose the limb lengths of a training subject."
     )
@@ -113,6 +117,7 @@ PRESETS = {
     "small": dataclasses.replace(
         _RELEASED,
         dataset="mocap",
+        gentle_start=True,
         batch_size=256,
         epochs=30,
         learning_rate=3e-4,

@@ -46,6 +46,7 @@ class PoseAugModel(keras.Model):
         net: LiftingNet,
         config: PoseAugConfig,
         lengths: np.ndarray,
+        root: np.ndarray,
         epoch_steps: int,
     ):
         """
@@ -53,12 +54,15 @@ class PoseAugModel(keras.Model):
           net: the lifter.
           config: the options.
           lengths: float32 `[S, L]`, metres: limb lengths of S training subjects.
+          root: float32 `[3]`, metres: where people stand on average.
           epoch_steps: steps in an epoch.
         """
         super().__init__()
         skeleton = net.skeleton
         self.net, self.config = net, config
         self.augmentor = Augmentor(skeleton, config.operators)
+        if config.gentle_start:
+            self.augmentor.start_gently(root.tolist())
         self.part_judge = PartDiscriminator(skeleton)
         self.keypoint_judge = KeypointDiscriminator()
         joints = skeleton.num_joints

@@ -30,6 +30,7 @@ _UNITS = 256
 _LAYERS = 5
 _LONGEST = 0.2
 _HALF_TURN = 3.1415
+_GENTLY = 0.1
 
 
 class Augmented(NamedTuple):
@@ -147,6 +148,20 @@ class Augmentor(keras.Model):
         self.rotation_net.build((None, pose))
         self.translation_net.build((None, pose))
         self.built = True
+
+    def start_gently(self, root: Sequence[float]) -> None:
+        """Begins with small changes, and with bodies at `root` (x, y, z, metres).
+
+        As it is drawn, it begins with bodies turned any way and within a metre of the
+        camera, which judges learn to tell before it can learn from them; that takes a
+        large data set to get over.
+        """
+        for net in (self.angle_net, self.rotation_net, self.translation_net):
+            kernel, bias = net.last.kernel, net.last.bias
+            kernel.assign(kernel * _GENTLY)
+            bias.assign(ops.zeros_like(bias))
+        place = [root[0], root[1], max(root[2], 0.0) ** 0.5]
+        self.translation_net.last.bias.assign(place)
 
     def call(self, positions, noise, training=None) -> Augmented:
         """

@@ -94,6 +94,17 @@ def test_gradients_are_finite_on_a_body_of_no_extent():
         assert np.isfinite(gradient).all()
 
 
+def test_a_gentle_start_changes_little_where_people_stand():
+    net = Augmentor(get_skeleton("h36m16"))
+    source = poses(net.skeleton)
+    wild = net(source, noise(), training=True)
+    net.start_gently([0.1, -0.2, 5.0])
+    gentle = net(source, noise(), training=True)
+    assert gentle.angle_change.numpy().mean() < 0.3 * wild.angle_change.numpy().mean()
+    roots = gentle.placed.numpy()[:, 0]
+    np.testing.assert_allclose(roots.mean(0), [0.1, -0.2, 5.0], atol=0.4)
+
+
 def test_noise_makes_the_difference():
     net = augmentor()
     source = poses(net.skeleton)

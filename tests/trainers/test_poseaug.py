@@ -1,0 +1,256 @@
+"""PoseAug's step, presets and promises, on a few bodies."""
+
+import dataclasses
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_pipelines.lifting.batches import LiftingTraining
+from data_pipelines.lifting.datasets import load_lifting_dataset
+from tests.trainers.conftest import ROOT, Trainer, assert_same_state, run
+from tests.trainers.pairs import write_pairs
+from tests.trainers.test_resume import saved_step
+from tfpose.errors import InputError
+from tfpose.lifters.build import build_lifter
+from tfpose.skeletons import get_skeleton
+from trainers.engine import train
+from trainers.poseaug import PRESETS, PoseAugConfig, PoseAugTask, subject_lengths
+from trainers.poseaug_model import PoseAugModel
+
+SKELETON = get_skeleton("h36m16")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_pairs(
+        tmp_path_factory.mktemp("pairs") / "d", {"train": 160, "val": 40}
+    )
+
+
+def settle(preset: str, folder, **changes) -> PoseAugConfig:
+    usual = {"dropout": 0.0, "batch_size": 32, "epochs": 2, "warmup_epochs": 1}
+    return dataclasses.replace(
+        PRESETS[preset],
+        dataset="mannequin",
+        data_dir=str(folder),
+        net="martinez_small",
+        **{**usual, **changes},
+    )
+
+
+def make_model(config: PoseAugConfig, folder):
+    """A model and its batches."""
+    keras.utils.set_random_seed(0)
+    poses = load_lifting_dataset("mannequin", folder, "train", SKELETON)
+    stream = LiftingTraining(poses, config.batch_size, 0, judged=True)
+    net = build_lifter(config.net, SKELETON, dropout=0.0)
+    lengths = subject_lengths(poses)
+    root = poses.positions[:, 0].mean(axis=0)
+    model = PoseAugModel(net, config, lengths, root, stream.steps_per_epoch)
+    model.optimizer.build([])
+    size = config.batch_size
+
+    def batches():
+        step = 0
+        while True:
+            batch = stream.many(np.arange(step * size, (step + 1) * size))
+            yield {name: tf.constant(value) for name, value in batch.items()}
+            step += 1
+
+    return model, batches()
+
+
+def weights(model) -> dict[str, list[np.ndarray]]:
+    return {
+        name: [np.array(v) for v in part.trainable_variables]
+        for name, part in model._parts.items()
+    }
+
+
+def moved(before, after) -> dict[str, bool]:
+    return {
+        name: any(
+            (a != b).any() for a, b in zip(before[name], after[name], strict=True)
+        )
+        for name in before
+    }
+
+
+@pytest.mark.slow
+def test_who_trains_when(folder):
+    config = settle("released", folder, discriminator_every=2)
+    model, batches = make_model(config, folder)
+    step = tf.function(model.train_step)
+    seen = []
+    for _ in range(7):
+        before = weights(model)
+        figures = step(next(batches))
+        seen.append(moved(before, weights(model)))
+        assert all(np.isfinite(value) for value in figures.values())
+    judges = [found["part_judge"] for found in seen]
+    assert judges == [found["keypoint_judge"] for found in seen]
+    # Every second step of the augmentor, which is counted before.
+    assert judges == [False, True] * 3 + [False]
+    assert all(found["augmentor"] for found in seen)
+    # Five steps an epoch, of which the first is a warm-up of the other two.
+    assert [found["lifter"] for found in seen] == [False] * 5 + [True] * 2
+
+
+def test_without_feedback_the_lifter_means_nothing_to_the_augmentor(folder):
+    found = {}
+    for feedback in ("none", "bounded", "exponential"):
+        config = settle("released", folder, feedback=feedback, warmup_epochs=0)
+        model, batches = make_model(config, folder)
+        other, _ = make_model(config, folder)
+        head = other.net.trainable_variables[-1]
+        head.assign_add(np.full(head.shape, 0.5, np.float32))
+        batch = next(batches)
+        for each in (model, other):
+            # Only what the augmentor learns of the first step can differ by it.
+            each.train_step(batch)
+        same = [
+            np.array_equal(a, b)
+            for a, b in zip(
+                weights(model)["augmentor"], weights(other)["augmentor"], strict=True
+            )
+        ]
+        found[feedback] = all(same)
+    assert found == {"none": True, "bounded": False, "exponential": False}
+
+
+@pytest.mark.parametrize("operators", [("bone_angle",), ("bone_length", "rigid")])
+def test_operators_can_be_switched_off(folder, operators):
+    config = settle("paper", folder, operators=operators)
+    model, batches = make_model(config, folder)
+    before = weights(model)
+    figures = model.train_step(next(batches))
+    assert moved(before, weights(model))["augmentor"]
+    assert (float(figures["angle_degrees"]) > 0.5) == ("bone_angle" in operators)
+    assert (float(figures["length_change"]) > 0) == ("bone_length" in operators)
+    names = {"bone_angle": "angle", "bone_length": "length", "rigid": "rotation"}
+    for operator, name in names.items():
+        net = getattr(model.augmentor, f"{name}_net")
+        trained = moved(
+            {"x": [v for v in before["augmentor"]]},
+            {"x": [np.array(v) for v in model.augmentor.trainable_variables]},
+        )
+        assert trained["x"]
+        assert (len(net.trainable_variables) > 0) and operator
+
+
+def test_source_poses_get_a_subjects_lengths(folder):
+    poses = load_lifting_dataset("mannequin", folder, "train", SKELETON)
+    lengths = subject_lengths(poses)
+    assert lengths.shape == (160, 15) and lengths.min() > 0.1
+    config = settle("paper", folder)
+    model, batches = make_model(config, folder)
+    swapped = np.asarray(model._swap_lengths(next(batches)["positions"]))
+    limb = np.linalg.norm(swapped[:, 1] - swapped[:, 0], axis=-1)
+    assert np.abs(limb[:, None] - lengths[:, 0]).min(axis=1).max() < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["paper", "released"])
+def test_a_run_leaves_a_lifter_and_pairs_before_and_after(folder, tmp_path, preset):
+    config = settle(preset, folder, workdir=str(tmp_path))
+    summary = train(config, PoseAugTask)
+    assert keras.saving.load_model(tmp_path / "model.keras").name == "martinez"
+    for name in ("lifted", "augmented_first", "augmented"):
+        assert (tmp_path / f"figures/{name}.png").stat().st_size > 5000
+    assert (
+        "judges right on" in summary["notes"][-1]
+        or "augmentor:" in (summary["notes"][-1])
+    )
+
+
+def test_a_collapse_is_told_with_what_to_do():
+    figures = {
+        "mpjpe": 50.0,
+        "error_ratio": 2.0,
+        "angle_degrees": 20.0,
+        "part_judge_real": 0.6,
+        "part_judge_fake": 0.7,
+        "keypoint_judge_real": 0.5,
+        "keypoint_judge_fake": 0.5,
+    }
+    task = PoseAugTask.__new__(PoseAugTask)
+    assert "WARNING" not in task.describe(figures)
+    lost = {"keypoint_judge_real": 1.0, "keypoint_judge_fake": 0.99}
+    warned = task.describe({**figures, **lost})
+    assert "WARNING: the 2D discriminator tells nearly all" in warned
+    assert "adversarial_weight_2d" in warned
+    still = task.describe({**figures, "angle_degrees": 0.1, "error_ratio": 1.0})
+    assert "WARNING: the augmentor changes next to nothing" in still
+    trained = {f"train_{name}": value for name, value in {**figures, **lost}.items()}
+    assert task.finish(trained)[-1].startswith("augmentor: the 2D discriminator")
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_ends_with_the_same_bits(folder, tmp_path):
+    options = {
+        "preset": "released",
+        "dataset": "mannequin",
+        "data_dir": folder,
+        "net": "martinez_small",
+        "batch_size": 32,
+        "pool_size": 64,
+        "epochs": 4,
+        "warmup_epochs": 1,
+        "checkpoint_minutes": 0,
+    }
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run("trainers.poseaug", workdir=whole, **options).code == 0
+    trainer = Trainer("trainers.poseaug", {}, workdir=killed, **options)
+    trainer.stop_when(lambda: saved_step(killed) >= 7)
+    outcome = run("trainers.poseaug", workdir=killed, **options)
+    assert outcome.code == 0 and "resuming at step" in outcome.out
+    assert_same_state(whole, killed)
+
+
+@pytest.mark.slow
+def test_two_devices_train_together(folder, tmp_path):
+    code = (
+        "import dataclasses, sys, tensorflow as tf\n"
+        "from trainers.engine import train\n"
+        "from trainers.poseaug import PRESETS, PoseAugTask\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "put = [tf.config.LogicalDeviceConfiguration()] * 2\n"
+        "tf.config.set_logical_device_configuration(cpu, put)\n"
+        "config = dataclasses.replace(PRESETS['paper'], dataset='mannequin',\n"
+        "    data_dir=sys.argv[1], workdir=sys.argv[2], net='martinez_small',\n"
+        "    batch_size=32, epochs=1, strategy='mirrored')\n"
+        "print(train(config, PoseAugTask)['metrics']['mpjpe'])\n"
+    )
+    command = [sys.executable, "-c", code, str(folder), str(tmp_path / "run")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 0 < float(done.stdout.splitlines()[-1]) < 5000
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        ({"operators": ("bend",)}, "operators: expected some of .*, got bend"),
+        ({"operators": ()}, "got none"),
+        ({"pool_size": 8}, "pool_size: must be at least the batch_size, 32, got 8"),
+        ({"feedback": "loud"}, "feedback"),
+    ],
+)
+def test_impossible_options_are_refused(folder, changes, message):
+    with pytest.raises(InputError, match=message):
+        settle("paper", folder, **changes)
+
+
+def test_the_presets_are_the_papers_and_the_codes():
+    paper, released = PRESETS["paper"], PRESETS["released"]
+    assert (paper.learning_rate, paper.epochs, paper.batch_size) == (1e-3, 50, 1024)
+    assert (paper.hardness_start, paper.hardness_end) == (2.0, 20.0)
+    assert (released.feedback_weight_turned, released.feedback_weight) == (0.1, 0.01)
+    assert (released.hardness_turned_start, released.hardness_turned_end) == (3, 5)
+    assert (released.adversarial_weight_3d, released.regulariser_weight) == (6, 3)
+    assert (released.discriminator_every, released.warmup_epochs) == (2, 2)
+    assert released.linear_decay and released.learning_rate == 1e-4
