@@ -1,0 +1,1 @@
+"""Trained nets as something that other people's runtimes execute."""
