@@ -34,20 +34,20 @@ _METRICS = dict(zip(PROTOCOLS, ("mpjpe", "n_mpjpe", "pa_mpjpe"), strict=True))
 
 
 def lifter_optimizer(
-    config: LifterConfig, epoch_steps: int, rate: float | None = None
+    config: LifterConfig, epoch_steps: float, rate: float | None = None
 ) -> keras.optimizers.Optimizer:
     """Adam by the config's schedule and limit of the gradients' norm.
 
     Args:
       config: the options.
-      epoch_steps: steps in an epoch.
+      epoch_steps: updates in an epoch.
       rate: step size at first; None for the config's.
     """
     rate = config.learning_rate if rate is None else rate
     schedule: Any = rate
     if config.linear_decay:
         schedule = LinearDecay(rate, epoch_steps, config.epochs)
-    return adam(config, epoch_steps, schedule, config.clip_norm)
+    return adam(config, round(epoch_steps), schedule, config.clip_norm)
 
 
 class LiftingTask:

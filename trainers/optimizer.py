@@ -47,18 +47,18 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     As PoseAug's code has it: `rate * (1 - e / (epochs + 1))` in epoch e, from 0.
     """
 
-    def __init__(self, rate: float, epoch_steps: int, epochs: int):
+    def __init__(self, rate: float, epoch_steps: float, epochs: int):
         """
         Args:
           rate: step size of the first epoch.
-          epoch_steps: steps in an epoch.
+          epoch_steps: updates in an epoch; maybe no whole number.
           epochs: of the whole run.
         """
         super().__init__()
         self.rate, self.epoch_steps, self.epochs = rate, epoch_steps, epochs
 
     def __call__(self, step):
-        epoch = ops.cast(step // self.epoch_steps, "float32")
+        epoch = ops.floor(ops.cast(step, "float32") / self.epoch_steps)
         return self.rate * (1 - epoch / (self.epochs + 1))
 
     def get_config(self):

@@ -75,11 +75,16 @@ class PoseAugModel(keras.Model):
         self._body = Body(skeleton)
         self._lengths = lengths.astype(np.float32)
         self._epoch_steps = epoch_steps
-        rates = {
-            "lifter": config.learning_rate,
-            "augmentor": config.learning_rate_augmentor,
-            "part_judge": config.learning_rate_discriminators,
-            "keypoint_judge": config.learning_rate_discriminators,
+        # Step size, and updates in an epoch: the lifter has two a step.
+        judges = (
+            config.learning_rate_discriminators,
+            epoch_steps / config.discriminator_every,
+        )
+        pace = {
+            "lifter": (config.learning_rate, 2 * epoch_steps),
+            "augmentor": (config.learning_rate_augmentor, epoch_steps),
+            "part_judge": judges,
+            "keypoint_judge": judges,
         }
         self._parts = {
             "lifter": net,
@@ -90,7 +95,7 @@ class PoseAugModel(keras.Model):
         self.optimizer = Optimizers(
             {
                 name: (
-                    lifter_optimizer(config, epoch_steps, rates[name]),
+                    lifter_optimizer(config, pace[name][1], pace[name][0]),
                     lambda part=part: part.trainable_variables,
                 )
                 for name, part in self._parts.items()
@@ -254,11 +259,12 @@ class PoseAugModel(keras.Model):
             for judge in ("part_judge", "keypoint_judge")
             for what in ("loss", "real", "fake")
         ]
-        found = tf.cond(
-            due,
-            lambda: [train()[name] * every for name in names],
-            lambda: [tf.zeros(())] * len(names),
-        )
+
+        def train_now():
+            found = train()
+            return [found[name] * every for name in names]
+
+        found = tf.cond(due, train_now, lambda: [tf.zeros(())] * len(names))
         return dict(zip(names, found, strict=True))
 
     def _train_judge(self, name: str, real, fake, share) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class LiftingSource(NamedTuple):
     """The 2D that is taken where none is asked for."""
     read: Callable[..., tuple[LiftingDataset, SkipReport]]
     """(folder, split, keypoints, subjects, stride) -> poses, report."""
+    any_joints: bool = False
+    """Whether the reader takes the skeleton that is asked for, last."""
 
 
 LIFTING_DATASETS = {
@@ -65,6 +67,7 @@ LIFTING_DATASETS = {
         ".bvh files, and .amc files beside their .asf, in any folders",
         PROJECTED,
         read_mocap_split,
+        any_joints=True,
     ),
     "mannequin": LiftingSource(
         "train.json (to test, val.json), as `python -m data_pipelines.mannequin` draws "
@@ -122,6 +125,7 @@ def load_lifting_dataset(
             keypoints or source.keypoints,
             None if subjects is None else list(subjects),
             stride,
+            *([skeleton] if source.any_joints else []),
         )
     except NotThere as error:
         raise NotThere(f"{error}; {dataset} is {source.files}") from None

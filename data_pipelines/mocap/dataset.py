@@ -289,8 +289,9 @@ def read_mocap_split(
     keypoints: str,
     subjects: Sequence[str] | None,
     stride: int,
+    skeleton: Skeleton | None = None,
 ) -> tuple[LiftingDataset, SkipReport]:
-    """10 poses a second with Human3.6M's 17 joints: a row of `LIFTING_DATASETS`.
+    """10 poses a second: a row of `LIFTING_DATASETS`.
 
     Args:
         folder: of `.bvh` files, and `.amc` files beside their `.asf`.
@@ -299,6 +300,7 @@ def read_mocap_split(
         keypoints: "projected", for there are no others.
         subjects: people instead of the split's.
         stride: every how many of those poses one is kept.
+        skeleton: joints to make. Defaults to Human3.6M's 17.
 
     Raises:
         InputError: nothing is of use, or the split has none of the people.
@@ -317,7 +319,7 @@ def read_mocap_split(
             )
     return read_mocap(
         folder,
-        get_skeleton("h36m17"),
+        get_skeleton("h36m17") if skeleton is None else skeleton,
         frames_per_second=10.0 / stride,
         cameras="studio" if split == "train" else "wild",
         subjects=subjects,

@@ -96,6 +96,13 @@ def test_who_trains_when(folder):
     # Every second step of the augmentor, which is counted before.
     assert judges == [False, True] * 3 + [False]
     assert all(found["augmentor"] for found in seen)
+    counts = {name: int(model.optimizer[name].iterations) for name in model._parts}
+    assert counts == {
+        "lifter": 14,
+        "augmentor": 7,
+        "part_judge": 3,
+        "keypoint_judge": 3,
+    }
     # Five steps an epoch, of which the first is a warm-up of the other two.
     assert [found["lifter"] for found in seen] == [False] * 5 + [True] * 2
 
@@ -229,6 +236,18 @@ def test_two_devices_train_together(folder, tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert 0 < float(done.stdout.splitlines()[-1]) < 5000
+
+
+@pytest.mark.slow
+def test_step_sizes_fall_alike_and_stay_above_0(folder):
+    config = settle("released", folder, epochs=4)
+    model, batches = make_model(config, folder)
+    step = tf.function(model.train_step)
+    for _ in range(4 * 5):
+        step(next(batches))
+    for name in model._parts:
+        rate = model.optimizer[name]._get_current_learning_rate()
+        assert float(rate) == pytest.approx(1e-4 * (1 - 4 / 5), rel=1e-3), name
 
 
 @pytest.mark.parametrize(
