@@ -112,7 +112,8 @@ function drawPose({keypoints, scores}, {joints, limbs}, unit) {
   // Pixel 0 has its middle at 0, but at 0.5 on a canvas.
   const at = keypoints.map(([x, y]) => [x + 0.5, y + 0.5]);
   pen.lineCap = 'round';
-  for (const [first, second] of limbs.filter((ends) => ends.every((end) => sure[end]))) {
+  const ends = limbs.map((names) => names.map((name) => joints.indexOf(name)));
+  for (const [first, second] of ends.filter((pair) => pair.every((end) => sure[end]))) {
     for (const [width, colour] of [
       [3.4 * unit, '#141418'],
       [2.2 * unit, COLOURS[sideOf(joints[first], joints[second])]],

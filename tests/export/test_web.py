@@ -1,0 +1,347 @@
+"""The web page: its server, and the page itself in headless Chromium."""
+
+import base64
+import json
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from data_pipelines.images import decode_image
+from export.litert_convert import convert
+from export.pose_net import pose_function
+from export.web.__main__ import main
+from export.web.server import LITERTJS, copy_site, find_site, open_server
+from tests.conftest import ROOT
+from tests.export.chromium import find_chromium, open_chromium
+from tfpose.errors import InputError
+from tfpose.top_down.crop import (
+    box_regions,
+    invert_matrices,
+    region_matrices,
+    transform_points,
+    warp,
+)
+
+PHOTO = "coco/images/000000000474.jpg"
+CROP = """
+(async (box) => {
+  const {boxMatrix, cropPixels} = await import('./pose_net.js');
+  const {photo, net} = tfpose;
+  const matrix = boxMatrix(box, net.inputSize, '%s');
+  const pixels = cropPixels(photo, matrix, net.inputSize, '%s');
+  return [matrix, btoa(String.fromCharCode(...pixels))];
+})(%s)
+"""
+
+
+@pytest.fixture(scope="module")
+def litertjs() -> str:
+    """Folder that npm installed LiteRT.js into."""
+    folder = os.environ.get("TFPOSE_LITERTJS") or str(ROOT / "runs" / "litertjs")
+    if not Path(folder, "node_modules", "@litertjs", "core").is_dir():
+        pytest.skip(
+            f"LiteRT.js is not in {folder}: npm install --prefix {folder} {LITERTJS} "
+            "(or set TFPOSE_LITERTJS)"
+        )
+    return folder
+
+
+@pytest.fixture
+def package(tmp_path) -> str:
+    """A folder that looks as if LiteRT.js were in it."""
+    for path in (
+        "core/dist/index.js",
+        "core/wasm/some.wasm",
+        "wasm-utils/dist/index.js",
+        "core/package.json",
+    ):
+        target = tmp_path / "npm" / "node_modules" / "@litertjs" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path)
+    return str(tmp_path / "npm")
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """What looks like a model, with what looks like its sidecar."""
+    (tmp_path / "pose.tflite").write_bytes(b"\x1c\0\0\0TFL3....")
+    (tmp_path / "pose.json").write_text('{"task": "top_down_pose"}')
+    return tmp_path / "pose.tflite"
+
+
+class _Served:
+    """A site on a free port."""
+
+    def __init__(self, site):
+        self._server = open_server(site, port=0)
+        self.address = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_what_is_served_and_how(model, package):
+    with _Served(find_site(str(model), package)) as served:
+        for place, kind, start in (
+            ("", "text/html; charset=utf-8", b"<!doctype html>"),
+            ("app.js?x=1", "text/javascript; charset=utf-8", b"/** The page"),
+            ("model.tflite", "application/octet-stream", b"\x1c\0\0\0TFL3"),
+            ("model.json", "application/json", b'{"task"'),
+            ("litertjs/core/wasm/some.wasm", "application/wasm", b"core/wasm"),
+        ):
+            with urllib.request.urlopen(served.address + place) as answer:
+                headers, content = answer.headers, answer.read()
+            assert headers["Content-Type"] == kind
+            assert content.startswith(start)
+            # What browsers want to see before they give shared memory to threads.
+            assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+        for place in ("server.py", "../server.py", "%2e%2e/server.py", "litertjs/",
+                      "picture", "litertjs/core/package.json"):  # fmt: skip
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(served.address + place)
+
+
+def test_the_site_is_whole_in_a_folder(model, package, tmp_path):
+    copy_site(find_site(str(model), package, str(model)), str(tmp_path / "site"))
+    files = {
+        path.relative_to(tmp_path / "site").as_posix()
+        for path in (tmp_path / "site").rglob("*.*")
+    }
+    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    for place in files - {"index.html", "model.json", "model.tflite"}:
+        assert place in page or place in ("pose_net.js", "litertjs/core/wasm/some.wasm")
+    assert {"app.js", "style.css", "litertjs/wasm-utils/dist/index.js"} < files
+    assert "//" not in page.replace("<!doctype", "")
+
+
+def test_what_cannot_be_served_is_told_in_one_line(model, package, tmp_path, capsys):
+    place = str(model)
+    with pytest.raises(InputError, match=f"npm install --prefix {tmp_path} {LITERTJS}"):
+        find_site(place, str(tmp_path))
+    with pytest.raises(InputError, match="nothing.tflite: no such file"):
+        find_site(str(tmp_path / "nothing.tflite"), package)
+    with pytest.raises(InputError, match="--picture: .*no such file"):
+        find_site(place, package, str(tmp_path / "photo.jpg"))
+    with pytest.raises(InputError, match="pose.json is no .tflite file"):
+        find_site(str(model.with_suffix(".json")), package)
+    for text, message in (
+        ("{", "is no description"),
+        ("[]", "is no description"),
+        ('{"task": "lifting"}', "task is 'lifting', expected 'top_down_pose'"),
+    ):
+        model.with_suffix(".json").write_text(text)
+        with pytest.raises(InputError, match=message):
+            find_site(place, package)
+    model.with_suffix(".json").unlink()
+    with pytest.raises(SystemExit) as stop:
+        main([f"--model={place}", f"--litertjs={package}"])
+    assert stop.value.code == 2
+    assert "pose.json is not there" in capsys.readouterr().err.splitlines()[0]
+
+
+def test_a_taken_port_is_told(model, package):
+    server = open_server(find_site(str(model), package), port=0)
+    with server, pytest.raises(InputError, match=f"127.0.0.1:{server.server_port}"):
+        open_server({}, port=server.server_port)
+    with pytest.raises(InputError, match="99999"):
+        open_server({}, port=99999)
+
+
+# --- In the browser ---
+
+
+@pytest.fixture(scope="module")
+def tflite(tiny_net, tmp_path_factory) -> Path:
+    """A net of 64 x 64 pixels, its sidecar beside it."""
+    function = pose_function(tiny_net)
+    path = tmp_path_factory.mktemp("model") / "pose.tflite"
+    path.write_bytes(convert(function))
+    path.with_suffix(".json").write_text(json.dumps(function.metadata))
+    return path
+
+
+@pytest.fixture(scope="module")
+def photo(shared_data) -> Path:
+    return shared_data / PHOTO
+
+
+@pytest.fixture(scope="module")
+def served(tflite, litertjs, photo) -> Iterator[_Served]:
+    with _Served(find_site(str(tflite), litertjs, str(photo))) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    program = find_chromium()
+    if program is None:
+        pytest.skip("Chromium is not there: apt-get install chromium")
+    options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with open_chromium(program, tmp_path_factory.mktemp("chromium"), *options) as it:
+        yield it
+
+
+@pytest.fixture
+def page(browser, served):
+    """The page with the photo and the pose in it."""
+    return show(browser, served.address + "?picture=picture", "tfpose.pose")
+
+
+def show(browser, address: str, sign: str):
+    """Opens an address and waits for a JavaScript expression to become true."""
+    browser.requests.clear()
+    browser.messages.clear()
+    browser.call("Page.navigate", url=address)
+    browser.wait_for(
+        f"document.readyState == 'complete' && !!globalThis.tfpose && {sign}"
+    )
+    return browser
+
+
+def box_matrix(box, size=(64, 64), geometry="half_pixel") -> np.ndarray:
+    centres, sizes = box_regions(np.array([box]), size, geometry=geometry)
+    return region_matrices(centres, sizes, size, geometry=geometry)[0]
+
+
+def browser_crop(page, box, geometry="half_pixel") -> tuple[np.ndarray, np.ndarray]:
+    """The page's own crop of its photo, and the matrix that made it."""
+    call = CROP % (geometry, geometry, json.dumps(list(map(float, box))))
+    matrix, encoded = page.evaluate(call)
+    pixels = np.frombuffer(base64.b64decode(encoded), np.uint8).reshape(64, 64, 3)
+    sx, sy, tx, ty = (matrix[key] for key in ("sx", "sy", "tx", "ty"))
+    return np.array([[sx, 0, tx], [0, sy, ty]]), pixels
+
+
+def run_in_python(tflite: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints and scores of the same model in the same runtime's Python form."""
+    runner = Interpreter(str(tflite), num_threads=1).get_signature_runner()
+    found = runner(image=pixels[None])
+    return found["keypoints"][0], found["scores"][0]
+
+
+def check_pose(page, tflite: Path) -> None:
+    """The pose on the page is Python's of the same pixels, to half a pixel."""
+    pose = page.evaluate("tfpose.pose")
+    matrix, pixels = browser_crop(page, pose["box"])
+    keypoints, scores = run_in_python(tflite, pixels)
+    expected = transform_points(invert_matrices(matrix), keypoints)
+    assert np.abs(np.array(pose["keypoints"]) - expected).max() < 0.5
+    np.testing.assert_allclose(pose["scores"], scores, atol=1e-3)
+    # All of them in one place would agree too easily.
+    assert np.ptp(expected, axis=0).min() > 50
+
+
+def test_the_pose_in_the_browser_is_pythons(page, tflite, photo):
+    assert page.evaluate("tfpose.pose.box") == [0, 0, 333, 500]
+    check_pose(page, tflite)
+    # And from the file on: Python's own reading and cropping of the photo.
+    image = decode_image(photo.read_bytes())
+    matrix = box_matrix([0, 0, 333, 500])
+    keypoints, scores = run_in_python(tflite, warp(image, matrix, (64, 64)))
+    expected = transform_points(invert_matrices(matrix), keypoints)
+    found = np.array(page.evaluate("tfpose.pose.keypoints"))
+    assert np.median(np.abs(found - expected)) < 0.5
+
+
+def test_nothing_is_fetched_from_elsewhere(page, served):
+    assert len(page.requests) > 8
+    assert all(address.startswith(served.address) for address in page.requests)
+    assert page.evaluate("crossOriginIsolated")
+    assert "threaded" in " ".join(page.requests)
+    assert "threads" in page.evaluate("document.getElementById('runtime').textContent")
+
+
+def test_what_the_page_tells(page):
+    text = page.evaluate("document.body.innerText")
+    assert "14 joints (lsp14), input 64×64" in text
+    assert "right ankle" in text
+    assert float(page.evaluate("net_time.textContent").removesuffix(" ms")) > 0
+    assert page.evaluate("problem.hidden") and page.evaluate("hint.hidden")
+    # The skeleton is drawn: the canvas is no longer the photo.
+    page.evaluate("threshold.value = 0, threshold.dispatchEvent(new Event('input'))")
+    changed = page.evaluate("""(() => {
+      const now = picture.getContext('2d').getImageData(0, 0, 333, 500).data;
+      return now.filter((value, at) => value !== tfpose.photo.data[at]).length;
+    })()""")
+    assert changed > 1000
+
+
+@pytest.mark.parametrize("geometry", ["half_pixel", "official", "tokenpose", "udp"])
+def test_crops_are_those_of_the_library(page, photo, geometry):
+    image = decode_image(photo.read_bytes())
+    for box in ([0, 0, 333, 500], [3.4, 42.7, 329.2, 429.2], [150, 60, 60.5, 40]):
+        matrix, pixels = browser_crop(page, box, geometry)
+        expected = box_matrix(box, geometry=geometry)
+        np.testing.assert_allclose(matrix, expected, atol=1e-9)
+        theirs = warp(image, expected, (64, 64), antialias=geometry == "half_pixel")
+        # OpenCV's bilinear weights are whole 32nds.
+        difference = np.abs(pixels.astype(int) - theirs)
+        assert difference.mean() < 0.6 and np.quantile(difference, 0.99) < 6
+
+
+def test_a_dragged_box_is_looked_into(page, tflite):
+    left, top, width, height = page.evaluate(
+        "(({left, top, width, height}) => [left, top, width, height])"
+        "(picture.getBoundingClientRect())"
+    )
+    wanted = [100, 60, 150, 250]
+    corners = [
+        (left + x / 333 * width, top + y / 500 * height)
+        for x, y in (wanted[:2], (wanted[0] + wanted[2], wanted[1] + wanted[3]))
+    ]
+    page.drag(*reversed(corners))
+    page.wait_for("tfpose.box && tfpose.pose.box === tfpose.box")
+    np.testing.assert_allclose(page.evaluate("tfpose.box"), wanted, atol=1)
+    check_pose(page, tflite)
+    page.evaluate("whole.click()")
+    page.wait_for("tfpose.pose.box[2] === 333")
+    # A click is no box.
+    page.drag(corners[0], corners[0])
+    assert page.evaluate("tfpose.box") is None
+
+
+def open_file(page, path: Path) -> None:
+    document = page.call("DOM.getDocument")["root"]["nodeId"]
+    node = page.call("DOM.querySelector", nodeId=document, selector="#file")["nodeId"]
+    page.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+
+def test_files_are_opened_and_others_refused(page, shared_data, tmp_path, tflite):
+    other = sorted((shared_data / "lspet" / "images").glob("*.jpg"))[0]
+    height, width = decode_image(other.read_bytes()).shape[:2]
+    open_file(page, other)
+    page.wait_for(f"tfpose.pose?.box.join() === '0,0,{width},{height}'")
+    check_pose(page, tflite)
+    text = tmp_path / "notes.txt"
+    text.write_text("no picture")
+    open_file(page, text)
+    page.wait_for("!problem.hidden")
+    assert "cannot be shown as an image" in page.evaluate("problem.textContent")
+
+
+def test_the_camera_is_looked_at_until_stopped(page):
+    page.evaluate("camera.click()")
+    page.wait_for("tfpose.camera && tfpose.times.length >= 3")
+    assert page.evaluate("[tfpose.photo.width, tfpose.photo.height]") == [640, 480]
+    assert page.evaluate("tfpose.pose.box") == [0, 0, 640, 480]
+    page.evaluate("camera.click()")
+    assert page.evaluate("tfpose.camera") is None
+    assert page.evaluate("camera.textContent") == "Start camera"
+
+
+def test_without_a_gpu_the_page_says_so(browser, served):
+    show(browser, served.address + "?accelerator=webgpu", "!problem.hidden")
+    assert "no WebGPU adapter" in browser.evaluate("problem.textContent")
