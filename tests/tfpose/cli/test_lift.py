@@ -1,0 +1,191 @@
+"""2D poses of files to 3D ones and pictures, and what is said where it cannot be."""
+
+import itertools
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from data_pipelines.video import VideoReader
+from tfpose.cli.commands import main
+from tfpose.lifters.build import build_lifter
+from tfpose.lifters.estimator import PoseLifter
+from tfpose.skeletons import Skeleton, convert_keypoints, get_skeleton
+
+H36M, COCO = get_skeleton("h36m16"), get_skeleton("coco17")
+# Joints that COCO's suffice for: a pelvis and a thorax can be made.
+LIMBS_OF_COCO = Skeleton(
+    "limbs",
+    (
+        "pelvis",
+        "thorax",
+        *(
+            f"{side}_{joint}"
+            for side in ("left", "right")
+            for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def lifter():
+    net = build_lifter("martinez_small", H36M)
+    rng = np.random.default_rng(0)
+    for weight in net.trainable_weights:
+        weight.assign(rng.normal(0, 0.1, weight.shape))
+    return net
+
+
+@pytest.fixture(scope="module")
+def model(lifter, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("lifter") / "lifter.keras"
+    lifter.save(path)
+    return str(path)
+
+
+def document(people=2, images=2, skeleton=H36M, **image) -> dict:
+    """People at random joints of images of 400 x 300 pixels."""
+    rng = np.random.default_rng(0)
+    annotations = []
+    for image_id, _ in itertools.product(range(1, images + 1), range(people)):
+        points = rng.uniform(50, 250, (skeleton.num_joints, 3))
+        points[:, 2] = 0.9
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": image_id,
+                "keypoints": points.ravel().tolist(),
+                "score": 0.9,
+            }
+        )
+    return {
+        "images": [
+            {"id": n, "file_name": f"p{n}.jpg", "height": 300, "width": 400, **image}
+            for n in range(1, images + 1)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "person", "keypoints": skeleton.joints}],
+    }
+
+
+def write(tmp_path, content) -> str:
+    path = tmp_path / "poses.json"
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def lift(tmp_path, content, model, *more) -> dict:
+    path = write(tmp_path, content)
+    main(["predict", path, f"--lift={model}", f"--out={tmp_path / 'out'}", *more])
+    return json.loads((tmp_path / "out" / "poses_3d.json").read_text())
+
+
+def refused(capsys, *arguments) -> str:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", *arguments])
+    assert stop.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: ")
+    return lines[-1].removeprefix("error: ")
+
+
+def test_positions_are_the_lifters(tmp_path, model, lifter, capsys):
+    content = document()
+    found = lift(tmp_path, content, model)
+    assert "2 pictures, 4 people" in capsys.readouterr().out
+    assert [p["id"] for p in found["annotations"]] == [1, 2, 3, 4]
+    assert found["categories"][0]["root"] == "pelvis"
+    points = np.array([a["keypoints"] for a in content["annotations"]])
+    keypoints = points.reshape(4, 16, 3)[..., :2]
+    expected = PoseLifter(lifter, flip_test=True).estimate(keypoints, (300, 400))
+    positions = np.array([p["positions"] for p in found["annotations"]])
+    np.testing.assert_allclose(positions, expected, atol=2e-5)
+    assert (positions[:, H36M.root] == 0).all()
+    picture = cv2.imread(str(tmp_path / "out" / "p1_3d.png"))
+    # Two people below each other, each in 2D and from two sides.
+    assert picture.shape[0] > 480 and picture.shape[1] > 700
+
+
+def test_frames_become_a_video(tmp_path, model):
+    content = document(people=1, images=5)
+    for n, image in enumerate(content["images"]):
+        image |= {"file_name": "clip.mp4", "frame_index": n, "seconds": n / 30}
+    content["annotations"].pop(2)  # Nobody is in frame 2.
+    lift(tmp_path, content, model)
+    video = VideoReader(tmp_path / "out" / "clip_3d.mp4")
+    assert abs(video.fps - 30) < 0.5 and len(list(video)) == 5
+
+
+def test_joints_are_matched_by_name(tmp_path, lifter):
+    net = build_lifter("martinez_small", LIMBS_OF_COCO)
+    net.save(tmp_path / "limbs.keras")
+    content = document(skeleton=COCO)
+    found = lift(tmp_path, content, str(tmp_path / "limbs.keras"))
+    points = np.array(content["annotations"][0]["keypoints"]).reshape(17, 3)
+    chosen, missing = convert_keypoints(points, COCO, LIMBS_OF_COCO, True)
+    assert not missing
+    expected = PoseLifter(net, True).estimate(chosen[None, :, :2], (300, 400))[0]
+    positions = found["annotations"][0]["positions"]
+    np.testing.assert_allclose(positions, expected, atol=2e-5)
+
+
+def test_a_list_of_results_needs_joints_and_sizes(tmp_path, model, capsys):
+    results = document()["annotations"]
+    path = write(tmp_path, results)
+    message = refused(capsys, path, f"--lift={model}")
+    assert "give --skeleton and --image_size" in message
+    more = ["--skeleton=h36m16", "--image_size=300,400"]
+    found = lift(tmp_path, results, model, *more)
+    assert len(found["annotations"]) == 4
+    assert found["images"][0] == {"id": 1, "height": 300, "width": 400}
+
+
+def test_who_lacks_a_joint_is_named_and_left_out(tmp_path, model, capsys):
+    content = document()
+    content["annotations"][1]["keypoints"][3 * 5 + 2] = 0  # The left knee's score.
+    content["annotations"][2]["keypoints"][0] = float("nan")
+    found = lift(tmp_path, content, model)
+    assert [p["id"] for p in found["annotations"]] == [1, 4]
+    said = capsys.readouterr().err
+    assert "not lifted: person 2 of image 1: no left_knee" in said
+    assert "person 3 of image 2: no pelvis" in said
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (lambda c: c.pop("annotations"), "expected COCO-format JSON with annotations"),
+        (lambda c: c.pop("categories"), "0 categories that name their joints"),
+        (lambda c: c["images"][0].pop("height"), "height and width are None and 400"),
+        (lambda c: c["annotations"][0].update(image_id=9), "image_id 9 is none of the"),
+        (lambda c: c["annotations"][1]["keypoints"].pop(), "annotation 1: expected"),
+        (lambda c: c["annotations"].clear(), "has nobody with all joints"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_a_line(
+    tmp_path, model, capsys, change, message
+):
+    content = document()
+    change(content)
+    path = write(tmp_path, content)
+    assert message in refused(capsys, path, f"--lift={model}", f"--out={tmp_path}")
+
+
+def test_joints_that_cannot_be_made_are_named(tmp_path, model, capsys):
+    path = write(tmp_path, document(skeleton=COCO))
+    message = refused(capsys, path, f"--lift={model}")
+    assert "spine, head_top cannot be made of the joints of coco17" in message
+
+
+def test_a_pose_net_is_no_lifter(tmp_path, pose_model, capsys):
+    path = write(tmp_path, document())
+    assert "expected a lifter" in refused(capsys, path, f"--lift={pose_model}")
+
+
+def test_json_is_only_lifted(tmp_path, capsys):
+    path = write(tmp_path, document())
+    assert "is to be lifted" in refused(capsys, path)
+    assert "expected it alone" in refused(capsys, path, "a.jpg", "--lift=x.keras")
