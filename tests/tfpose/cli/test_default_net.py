@@ -26,7 +26,7 @@ def test_it_is_as_good_as_its_card_says(shared_data):
     everyone = labelled_people(
         load_dataset("coco_format", shared_data / "lspet", "val")
     )
-    people = everyone.select(np.arange(0, len(everyone), 5))
+    people = everyone.select(np.arange(0, len(everyone), 10))
     keypoints = []
     for row in range(len(people)):
         photo = decode_image(people.images.read(int(people.image_index[row])))
@@ -34,8 +34,8 @@ def test_it_is_as_good_as_its_card_says(shared_data):
     figures, _ = pck_scores(
         pose_truth(people), people.skeleton, np.concatenate(keypoints)
     )
-    # 50.2 % of all 998; a fifth of them scatters by a point or two.
-    assert 0.46 < figures["pck"] < 0.55
+    # 50.2 % of all 998; a tenth of them scatters by two or three points.
+    assert 0.43 < figures["pck"] < 0.58
 
 
 def test_predict_needs_no_model(shared_data, tmp_path):
