@@ -106,7 +106,7 @@ def _complete(
 
 
 def _record(annotation: dict[str, Any], positions: np.ndarray) -> dict[str, Any]:
-    copied = {
+    copied: dict[str, Any] = {
         key: annotation[key]
         for key in ("id", "image_id", "bbox", "score")
         if key in annotation
