@@ -48,12 +48,12 @@ def pose_function(
         InputError: no pose net, or an impossible choice.
     """
     estimator = PoseEstimator(net, flip_test)
-    image_size = tuple(image_size or net.input_size)
-    if len(image_size) != 2 or min(image_size) < 1:
-        raise InputError(f"image_size is {image_size}, expected (height, width)")
+    size = tuple(image_size or net.input_size)
+    if len(size) != 2 or min(size) < 1:
+        raise InputError(f"image_size is {size}, expected (height, width)")
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}, expected one of {_DTYPES}")
-    fit = _Fit.of(image_size, net.input_size)
+    fit = _Fit.of(size, net.input_size)
 
     def call(inputs: dict[str, Any]) -> dict[str, Any]:
         heatmaps = estimator.heatmaps(fit.pixels(inputs["image"]))
@@ -64,14 +64,14 @@ def pose_function(
     return ExportFunction(
         name,
         call,
-        {"image": tf.TensorSpec([None, *image_size, 3], dtype, "image")},
+        {"image": tf.TensorSpec([None, *size, 3], dtype, "image")},
         ("keypoints", "scores"),
-        _metadata(estimator, image_size, dtype),
+        _metadata(estimator, size, dtype),
     )
 
 
 def _metadata(
-    estimator: PoseEstimator, image_size: tuple[int, int], dtype: str
+    estimator: PoseEstimator, image_size: tuple[int, ...], dtype: str
 ) -> dict[str, Any]:
     net = estimator.net
     return {
@@ -106,14 +106,14 @@ class _Fit:
     """How pictures of one size are brought to another, and points brought back."""
 
     block: int
-    resized: tuple[int, int]
+    resized: tuple[int, ...]
     # Black rows above and below, columns on the left and on the right.
-    border: tuple[tuple[int, int], tuple[int, int]]
+    border: tuple[tuple[int, int], ...]
     # Pixels of the picture to those of its resized form, (y, x).
-    scale: tuple[float, float]
+    scale: tuple[float, ...]
 
     @classmethod
-    def of(cls, image_size: tuple[int, int], input_size: tuple[int, int]) -> "_Fit":
+    def of(cls, image_size: tuple[int, ...], input_size: tuple[int, ...]) -> "_Fit":
         pairs = list(zip(image_size, input_size, strict=True))
         scale = min(inner / outer for outer, inner in pairs)
         block = next(

@@ -32,7 +32,16 @@ PAPER_ROOMS = {"hsjp", "logocap", "metta", "poseaug", "iso"}
 # What stands on all of tfpose, so on the papers' rooms too.
 ABOVE_THE_ROOMS = {"__init__.py", "metrics", "weights"}
 # Import names of what requirements.txt calls by another name.
-DISTRIBUTIONS = {"absl": "absl-py", "cv2": "opencv-python-headless", "PIL": "pillow"}
+DISTRIBUTIONS = {
+    "absl": "absl-py",
+    "ai_edge_litert": "ai-edge-litert",
+    "ai_edge_quantizer": "ai-edge-quantizer",
+    "cv2": "opencv-python-headless",
+    "grpc": "grpcio",
+    "PIL": "pillow",
+    "tensorflow_serving": "tensorflow-serving-api",
+}
+REQUIREMENTS = ("requirements.txt", "requirements-no-deps.txt")
 
 
 def list_modules() -> list[str]:
@@ -321,7 +330,9 @@ def test_public_names_are_listed_and_told():
 
 def test_third_party_imports_are_required():
     standard = set(sys.stdlib_module_names)
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = "".join(
+        (ROOT / name).read_text(encoding="utf-8") for name in REQUIREMENTS
+    ).splitlines()
     required = {re.split(r"[=\[;]", line)[0].lower() for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     # What runs beside the originals' own code, and only that, may need theirs.
@@ -329,7 +340,7 @@ def test_third_party_imports_are_required():
     theirs = {re.split(r"[=<>]", line)[0] for line in peers}
     fail_with(
         [
-            f"{path}:{line} imports {name}, which requirements.txt does not name"
+            f"{path}:{line} imports {name}, which no requirements file names"
             for path in list_modules()
             for line, name in all_imports(path)
             if (root := name.split(".")[0]) not in standard | set(FOLDERS)
