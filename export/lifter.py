@@ -13,7 +13,7 @@ from tfpose.geometry import normalize_keypoints
 from tfpose.lifters.estimator import PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints
 
-__all__ = ["lifter_function"]
+__all__ = ["lifter_example", "lifter_function"]
 
 # No photo has such coordinates, and their squares are still finite in float32. Compared
 # with it in place of `isfinite`, for which LiteRT has no operator of its own.
@@ -82,6 +82,17 @@ def lifter_function(
         outputs=("positions", "valid"),
         metadata=_metadata(lifter, source),
     )
+
+
+def lifter_example(function: ExportFunction) -> dict[str, np.ndarray]:
+    """One row of inputs for a `lifter_function`: points in a photo, no true body."""
+    joints = function.inputs["keypoints"].shape[1]
+    angles = np.arange(joints)
+    points = np.stack([500 + 200 * np.cos(angles), 500 + 300 * np.sin(angles)], -1)
+    return {
+        "keypoints": points[None].astype(np.float32),
+        "image_size": np.array([[1000, 1000]], np.float32),
+    }
 
 
 def _joint_rows(source: Skeleton, target: Skeleton) -> list[list[int]]:

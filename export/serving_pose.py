@@ -17,7 +17,7 @@ from tfpose.top_down.crop import BOX_PADDING
 from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import HeatmapNet
 
-__all__ = ["photo_pose_function"]
+__all__ = ["photo_example", "photo_pose_function"]
 
 # No photo has such coordinates.
 _FAR = 1e7
@@ -82,6 +82,17 @@ def photo_pose_function(
         outputs=("keypoints", "scores", "image_size", "valid"),
         metadata=_metadata(estimator),
     )
+
+
+def photo_example() -> dict[str, np.ndarray]:
+    """One row of inputs for a `photo_pose_function`: a JPEG with nobody in it."""
+    down, across = np.mgrid[:480, :640]
+    pixels = np.stack([down // 2, across // 3, (down + across) % 256], axis=-1)
+    file = tf.io.encode_jpeg(pixels.astype(np.uint8)).numpy()
+    return {
+        "image_bytes": np.array([file], object),
+        "boxes": np.array([[200, 40, 200, 400]], np.float32),
+    }
 
 
 @dataclasses.dataclass(frozen=True)

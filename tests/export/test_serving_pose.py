@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from data_pipelines.images import decode_image
 from export.serving_pose import photo_pose_function
-from tfpose.codecs.geometry import GEOMETRIES
 from tfpose.cli.models import DEFAULT_NET
+from tfpose.codecs.geometry import GEOMETRIES
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.estimator import PoseEstimator
