@@ -80,6 +80,7 @@ def write_saved_model(
     fixed = [name for name, spec in function.inputs.items() if spec.shape[0]]
     if fixed:
         raise InputError(f"{function.name}: input {fixed[0]!r} has no free batch")
+    models = _listed_models(out, server_path)
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = out / str(_free_version(out) if version is None else version)
@@ -98,7 +99,11 @@ def write_saved_model(
         raise InputError(
             f"{out}: cannot be written: {error.strerror or error}"
         ) from None
-    _list_model(out, batching, server_path)
+    write_whole(out.parent / "models.config", lambda aside: aside.write_text(models))
+    write_whole(
+        out.parent / "batching_parameters.txt",
+        lambda aside: aside.write_text(batching.text()),
+    )
     return folder
 
 
@@ -135,15 +140,11 @@ def _free_version(out: pathlib.Path) -> int:
     return max(numbers, default=0) + 1
 
 
-def _list_model(out: pathlib.Path, batching: Batching, server_path: str) -> None:
+def _listed_models(out: pathlib.Path, server_path: str) -> str:
+    """What `models.config` shall be: the models that it has, and this one."""
     config = out.parent / "models.config"
     before = config.read_text() if config.is_file() else ""
-    after = with_model(before, out.name, f"{server_path.rstrip('/')}/{out.name}")
-    write_whole(config, lambda aside: aside.write_text(after))
-    write_whole(
-        out.parent / "batching_parameters.txt",
-        lambda aside: aside.write_text(batching.text()),
-    )
+    return with_model(before, out.name, f"{server_path.rstrip('/')}/{out.name}")
 
 
 def served_function(
