@@ -36,6 +36,7 @@ __all__ = [
     "DELEGATES",
     "Latency",
     "Setting",
+    "describe_machine",
     "latency_table",
     "main",
     "measure",
@@ -315,8 +316,8 @@ def _describe(path: pathlib.Path, settled: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _machine() -> dict[str, Any]:
-    """What the figures hold for."""
+def describe_machine() -> dict[str, Any]:
+    """What measured times hold for: processor, cores, load, system, runtime."""
     name = platform.processor() or platform.machine()
     info = pathlib.Path("/proc/cpuinfo")
     for line in info.read_text().splitlines() if info.is_file() else ():
@@ -357,7 +358,7 @@ def _run(chosen: argparse.Namespace) -> None:
         described = read_metadata(content)
     except InputError:
         described = {}
-    machine = _machine()
+    machine = describe_machine()
     print(_describe(path, described))
     print(
         f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}; "

@@ -37,6 +37,7 @@ DISTRIBUTIONS = {
     "ai_edge_litert": "ai-edge-litert",
     "ai_edge_quantizer": "ai-edge-quantizer",
     "cv2": "opencv-python-headless",
+    "google": "protobuf",
     "grpc": "grpcio",
     "PIL": "pillow",
     "tensorflow_serving": "tensorflow-serving-api",
