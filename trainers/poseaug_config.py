@@ -20,12 +20,16 @@ class PoseAugConfig(LifterConfig):
       Then a whole step is one compiled function, the lifter sees what the augmentor
       makes now, and no epoch of made-up poses has to be kept. The code has passes over
       the whole set: all of A and D, then all of P.
+    * The lifter learns from source and made-up pairs in one batch. By turns, batch by
+      batch, its batch normalisation would keep the mean of two sets of statistics of
+      which it has never trained with the mean: validation errors doubled. (The code
+      ends each epoch with the source's, so that its statistics are theirs.)
     * The feedback asks the lifter as it is used, without dropout; asking does not move
       its batch statistics (the code's does).
     * `exponential` feedback is of the lifter's loss in square metres, as equation 9 is
       written. At that scale it is nearly linear.
-    * A made-up pair outside the image on any side is not learned from (the code tests
-      the right and lower sides only).
+    * A made-up pair outside the image on any side gives way to the pair it was made of
+      (the code drops those beyond the right and lower sides, and learns from others).
 
     Raises:
       InputError: an impossible value.

@@ -75,13 +75,13 @@ class PoseAugModel(keras.Model):
         self._body = Body(skeleton)
         self._lengths = lengths.astype(np.float32)
         self._epoch_steps = epoch_steps
-        # Step size, and updates in an epoch: the lifter has two a step.
+        # Step size, and updates in an epoch.
         judges = (
             config.learning_rate_discriminators,
             epoch_steps / config.discriminator_every,
         )
         pace = {
-            "lifter": (config.learning_rate, 2 * epoch_steps),
+            "lifter": (config.learning_rate, epoch_steps),
             "augmentor": (config.learning_rate_augmentor, epoch_steps),
             "part_judge": judges,
             "keypoint_judge": judges,
@@ -120,7 +120,7 @@ class PoseAugModel(keras.Model):
             source, seen, batch["intrinsics"], epoch, warm, share
         )
         figures |= self._train_judges(batch, made, made_2d, share)
-        figures |= self._train_lifter(batch, made, made_2d, warm, share)
+        figures |= self._train_lifter(batch, source, seen, made, made_2d, warm, share)
         return {name: value * share for name, value in figures.items()}
 
     def augment(self, positions: Any, intrinsics: Any) -> tuple[Any, Any]:
@@ -279,32 +279,36 @@ class PoseAugModel(keras.Model):
             f"{name}_fake": ops.mean(ops.cast(fake_scores < 0.5, "float32")),
         }
 
-    def _train_lifter(self, batch, made, made_2d, warm, share) -> dict[str, Any]:
-        """On the made-up pairs within the image, then on the source's own."""
-        inside = ops.all(ops.abs(made_2d) <= 1, axis=(-2, -1))
-        inside = ops.cast(inside, "float32")
-        placed = ops.stop_gradient(self._rooted(made.placed))
-        shares = inside / ops.maximum(ops.sum(inside), 1.0)
-        self._fit(ops.stop_gradient(made_2d), placed, warm * shares * share)
-        truth = self._rooted(batch["positions"])
-        even = ops.ones_like(inside) / inside.shape[0]
-        loss, errors = self._fit(batch["keypoints"], truth, warm * even * share)
+    def _train_lifter(
+        self, batch, source, seen, made, made_2d, warm, share
+    ) -> dict[str, Any]:
+        """On the source's own pairs and the made-up ones, all together.
+
+        A made-up pair that is not within the image gives way to the one it was made
+        of.
+        """
+        inside = ops.all(ops.abs(made_2d) <= 1, axis=(-2, -1), keepdims=True)
+        keypoints = ops.concatenate(
+            [batch["keypoints"], ops.where(inside, made_2d, seen)], axis=0
+        )
+        positions = ops.concatenate(
+            [batch["positions"], ops.where(inside, made.placed, source)], axis=0
+        )
+        truth = ops.stop_gradient(self._rooted(positions))
+        with tf.GradientTape() as tape:
+            predicted = self.net(ops.stop_gradient(keypoints), training=True)
+            losses = estimator_loss(predicted, truth)
+            loss = warm * ops.mean(losses)
+        self._update("lifter", tape, loss, share)
+        errors, made_errors = ops.split(estimator_errors(predicted, truth), 2, axis=0)
         return {
-            "loss": loss,
+            "loss": ops.mean(losses),
             "mpjpe": 1000 * ops.mean(errors),
-            "made_inside": ops.mean(inside),
+            "made_mpjpe": 1000 * ops.mean(made_errors),
+            "made_inside": ops.mean(ops.cast(inside, "float32")),
         }
 
-    def _fit(self, keypoints, truth, weights):
-        """One step of the lifter on pairs of these weights `[B]`."""
-        with tf.GradientTape() as tape:
-            predicted = self.net(keypoints, training=True)
-            losses = estimator_loss(predicted, truth)
-            loss = ops.sum(weights * losses)
-        self._update("lifter", tape, loss)
-        return ops.mean(losses), estimator_errors(predicted, truth)
-
-    def _update(self, name: str, tape: tf.GradientTape, loss, share=1.0) -> None:
+    def _update(self, name: str, tape: tf.GradientTape, loss, share: float) -> None:
         """One step of a part, of `share` of the loss."""
         variables = self._parts[name].trainable_variables
         gradients = tape.gradient(

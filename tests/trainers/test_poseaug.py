@@ -98,7 +98,7 @@ def test_who_trains_when(folder):
     assert all(found["augmentor"] for found in seen)
     counts = {name: int(model.optimizer[name].iterations) for name in model._parts}
     assert counts == {
-        "lifter": 14,
+        "lifter": 7,
         "augmentor": 7,
         "part_judge": 3,
         "keypoint_judge": 3,
