@@ -79,11 +79,11 @@ class RestLink:
                 f"{self._url}: refused ({error.code}): {reason}"
             ) from None
         except (OSError, http.client.HTTPException) as error:
-            reason: Any = getattr(error, "reason", None) or error
-            if isinstance(reason, TimeoutError):
+            cause: Any = getattr(error, "reason", None) or error
+            if isinstance(cause, TimeoutError):
                 raise ServingError(_too_late(self._url, timeout)) from None
             raise ServingError(
-                f"{self._url}: cannot be reached: {_one_line(str(reason))}"
+                f"{self._url}: cannot be reached: {_one_line(str(cause))}"
             ) from None
         except ValueError:
             raise ServingError(f"{self._url}: answer is no JSON") from None

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from data_pipelines.images import decode_image
+from export import savedmodel
 from export.function import ExportFunction
 from export.lifter import lifter_example, lifter_function
 from export.savedmodel import main, write_saved_model
@@ -171,6 +173,15 @@ def test_metadata_and_configuration_are_beside_the_model(models):
     assert (models / "batching_parameters.txt").is_file()
     left = [path.name for path in (models / "lifter").iterdir()]
     assert left == ["1"]
+
+
+def test_the_compose_file_names_what_is_written(models):
+    text = (
+        pathlib.Path(savedmodel.__file__).parent / "serving/compose.yaml"
+    ).read_text()
+    named = re.findall(r"=/models/(\S+)", text)
+    assert sorted(named) == ["batching_parameters.txt", "models.config"]
+    assert all((models / name).is_file() for name in named)
 
 
 def test_versions_follow_each_other_and_stay(tmp_path, lifter_net, monkeypatch):
