@@ -128,7 +128,7 @@ def _add_extras(
 ) -> None:
     requests = [
         predict_request(name, repeat_rows(example, size))
-        for size in batching.allowed_batch_sizes
+        for size in (2**k for k in range(batching.batch_size.bit_length()))
     ]
     write_warmup(folder / WARMUP_FILE, requests)
     text = json.dumps({**function.metadata, "name": name}, indent=1)

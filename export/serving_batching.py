@@ -11,7 +11,10 @@ import tensorflow as tf
 
 from export.serving_messages import SIGNATURE
 
-__all__ = ["Batching", "measure_batches", "repeat_rows"]
+__all__ = ["LARGEST_REQUEST", "Batching", "measure_batches", "repeat_rows"]
+
+LARGEST_REQUEST = 8
+"""Rows that a request may have with any model; the server splits it if need be."""
 
 _LARGEST = 64
 # A batch is large enough if it gets this much of the best throughput.
@@ -35,10 +38,11 @@ class Batching:
     threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
 
     @property
-    def max_batch_size(self) -> int:
-        """The smallest size with nearly the best throughput in half the latency.
+    def batch_size(self) -> int:
+        """Rows that are worked on at a time.
 
-        The other half is for waiting.
+        The smallest size with nearly the best throughput within half the latency; the
+        other half is for waiting.
         """
         if not self.seconds:
             return 8
@@ -51,23 +55,27 @@ class Batching:
         return min(size for size, rate in rates.items() if rate >= _ENOUGH * best)
 
     @property
-    def allowed_batch_sizes(self) -> list[int]:
-        """Powers of two: a batch is filled up to the next."""
-        return [2**k for k in range(self.max_batch_size.bit_length())]
+    def max_batch_size(self) -> int:
+        """Rows of the largest request that is not refused."""
+        return max(LARGEST_REQUEST, self.batch_size)
 
     @property
     def timeout_micros(self) -> int:
         """How long the first of a batch waits for others: half of its own work."""
-        if self.max_batch_size == 1:
+        if self.batch_size == 1:
             return 0
         return round(self.seconds.get(1, 0.002) / 2 * 1e6)
 
     @property
     def max_enqueued_batches(self) -> int:
-        """As many as are done in the latency; further requests are refused at once."""
+        """As many as are done in the latency; further requests are refused at once.
+
+        At least those of one large request for each thread.
+        """
         if not self.seconds:
             return 100
-        return max(self.threads, int(self.latency / self.seconds[self.max_batch_size]))
+        least = self.threads * -(-self.max_batch_size // self.batch_size)
+        return max(least, int(self.latency / self.seconds[self.batch_size]))
 
     def text(self) -> str:
         """The file that TF Serving reads; the measurement is in its comments."""
@@ -84,10 +92,11 @@ class Batching:
             ]
         lines += [
             f"max_batch_size {{ value: {self.max_batch_size} }}",
+            "enable_large_batch_splitting { value: true }",
+            f"max_execution_batch_size {{ value: {self.batch_size} }}",
             f"batch_timeout_micros {{ value: {self.timeout_micros} }}",
             f"max_enqueued_batches {{ value: {self.max_enqueued_batches} }}",
             f"num_batch_threads {{ value: {self.threads} }}",
-            *(f"allowed_batch_sizes: {size}" for size in self.allowed_batch_sizes),
         ]
         return "\n".join(lines) + "\n"
 

@@ -56,8 +56,8 @@ class ServingClient:
           model: its name on the server.
           version: of the model; the newest one if None.
           timeout: seconds that a request may take.
-          batch_size: rows of one request: at most the server's `max_batch_size`,
-            beyond which it refuses.
+          batch_size: rows of one request. Every model takes 8; beyond the server's
+            `max_batch_size` it refuses.
 
         Raises:
           ValueError: no such address, or an impossible number.

@@ -246,12 +246,25 @@ def test_batches_are_as_large_as_pays():
     # Twice the rows in the same time up to 8, then no gain.
     seconds = {1: 0.01, 2: 0.01, 4: 0.01, 8: 0.011, 16: 0.022, 32: 0.3}
     batching = Batching(seconds, latency=0.2, threads=2)
-    assert batching.max_batch_size == 8
-    assert batching.allowed_batch_sizes == [1, 2, 4, 8]
+    assert batching.batch_size == batching.max_batch_size == 8
     assert batching.timeout_micros == 5000
     assert batching.max_enqueued_batches == 18
     # Never beyond half the latency, though larger ones would do more.
-    assert Batching(seconds, latency=0.02, threads=2).max_batch_size == 4
+    assert Batching(seconds, latency=0.02, threads=2).batch_size == 4
+    # A slow model still takes requests of 8 rows, one after the other.
     slow = Batching({1: 3.0}, latency=0.2, threads=2)
-    assert slow.max_batch_size == 1 and slow.timeout_micros == 0
-    assert slow.max_enqueued_batches == 2
+    assert slow.batch_size == 1 and slow.timeout_micros == 0
+    assert slow.max_batch_size == 8 and slow.max_enqueued_batches == 16
+
+
+def test_the_batching_file_is_read_as_it_was_meant():
+    text = Batching({1: 0.01, 2: 0.011}, latency=0.2, threads=3).text()
+    rows = [line for line in text.splitlines() if not line.startswith("#")]
+    assert rows == [
+        "max_batch_size { value: 8 }",
+        "enable_large_batch_splitting { value: true }",
+        "max_execution_batch_size { value: 2 }",
+        "batch_timeout_micros { value: 5000 }",
+        "max_enqueued_batches { value: 18 }",
+        "num_batch_threads { value: 3 }",
+    ]
