@@ -8,17 +8,17 @@ training step is forward, loss, backward and Adam at 256 x 192. Theirs gets targ
 heatmaps ready made, ours renders them from keypoints in the step.
 """
 
-import multiprocessing
 import os
 import pathlib
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from absl import app, flags
+
+from benchmarks.peers import Side, take_turns
 
 __all__ = ["main"]
 
@@ -121,39 +121,14 @@ def _ours(peer_dir: str, threads: int, checkpoint: str) -> dict[str, Any]:
     return {"forward": forward, "train": train}
 
 
-def _serve(build, connection, *arguments) -> None:
-    """Answers (case, batch, steps) with seconds per call, and "answer" with a map."""
-    makers = build(*arguments)
-    connection.send(makers["forward"](1)())
-    calls: dict[tuple[str, int], Callable[[], Any]] = {}
-    while (request := connection.recv()) is not None:
-        case, batch, steps = request
-        if (case, batch) not in calls:
-            calls[case, batch] = makers[case](batch)
-            calls[case, batch]()
-        start = time.perf_counter()
-        for _ in range(steps):
-            calls[case, batch]()
-        connection.send((time.perf_counter() - start) / steps)
-
-
-def _start(build, *arguments):
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(
-        target=_serve, args=(build, theirs, *arguments), daemon=True
-    )
-    process.start()
-    return ours, ours.recv()
-
-
 def main(argv: list[str]) -> None:
     """Prints the table."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = str(pathlib.Path(folder) / "hrnet.pth")
         arguments = (_PEER_DIR.value, _THREADS.value, checkpoint)
-        peer, expected = _start(_peer, *arguments)
-        ours, found = _start(_ours, *arguments)
+        peer = Side(_peer, *arguments)
+        ours = Side(_ours, *arguments)
+    expected, found = (side.value("forward", 1) for side in (peer, ours))
     difference = np.abs(found - expected).max() / np.abs(expected).max()
     if not difference < 1e-4:
         raise SystemExit(f"error: the nets differ by {difference:.1e} of the maximum")
@@ -162,16 +137,9 @@ def main(argv: list[str]) -> None:
     print("| 256 x 192 | official, s | tfpose, s | speed against theirs |")
     print("|---|---|---|---|")
     for case, batch in _CASES:
-        seconds: dict[Any, list[float]] = {peer: [], ours: []}
-        for round_number in range(_ROUNDS.value + 1):
-            for side, values in seconds.items():
-                side.send((case, batch, _STEPS.value))
-                value = side.recv()
-                if round_number:  # The first warms up.
-                    values.append(value)
-                time.sleep(0.5)  # Threads of the one that waits go to sleep.
-        theirs, mine = (statistics.median(values) for values in seconds.values())
-        ratios = [t / m for t, m in zip(*seconds.values(), strict=True)]
+        seconds = take_turns((peer, ours), case, batch, _STEPS.value, _ROUNDS.value)
+        theirs, mine = (statistics.median(values) for values in seconds)
+        ratios = [t / m for t, m in zip(*seconds, strict=True)]
         print(
             f"| {case}, batch {batch} | {theirs:.3f} | {mine:.3f} | "
             f"{theirs / mine:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |",

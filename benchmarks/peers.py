@@ -2,20 +2,25 @@
 
 They are called `utils`, `core`, `dataset`, all alike, and import what is not needed
 here and may be absent, so each is imported apart from the others and from the rest.
+What is timed lives in a process of its own: two frameworks' threads would meet in one.
 """
 
 import contextlib
 import importlib
+import multiprocessing
 import os
 import sys
+import time
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["import_alone"]
+from tfpose.errors import InputError
+
+__all__ = ["Side", "import_alone", "take_turns"]
 
 # Names that NumPy has dropped since the originals were written.
 _DROPPED = {"float": float, "int": int, "bool": bool}
@@ -76,3 +81,80 @@ def import_alone(
         for name in alike().keys() | (of_the_folder() - known):
             del sys.modules[name]
         sys.modules.update(before)
+
+
+class Side:
+    """One of those that are compared, in a process of its own."""
+
+    def __init__(self, build: Callable[..., dict[str, Callable]], *arguments: Any):
+        """
+        Args:
+          build: a module's own function. Makes, of the arguments, what can be asked
+            for: by name, functions of a size that return what is called (and timed).
+          arguments: what can be pickled.
+
+        Raises:
+          InputError: `build` did.
+        """
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        process = context.Process(
+            target=_serve, args=(build, theirs, *arguments), daemon=True
+        )
+        process.start()
+        theirs.close()
+        problem = self._connection.recv()
+        if problem is not None:
+            raise InputError(problem)
+
+    def value(self, name: str, size: int) -> Any:
+        """What the call of this name and size returns."""
+        self._connection.send((name, size, 0))
+        return self._connection.recv()
+
+    def seconds(self, name: str, size: int, calls: int) -> float:
+        """Mean of so many calls, after one that is not timed if it is the first."""
+        self._connection.send((name, size, calls))
+        return self._connection.recv()
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._connection.send(None)
+
+
+def _serve(build, connection, *arguments) -> None:
+    try:
+        makers = build(*arguments)
+    except InputError as error:
+        connection.send(str(error))
+        return
+    connection.send(None)
+    made: dict[tuple[str, int], Callable[[], Any]] = {}
+    while (request := connection.recv()) is not None:
+        name, size, calls = request
+        if (name, size) not in made:
+            made[name, size] = makers[name](size)
+            if calls:
+                made[name, size]()
+        call = made[name, size]
+        if not calls:
+            connection.send(call())
+            continue
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        connection.send((time.perf_counter() - start) / calls)
+
+
+def take_turns(
+    sides: Sequence[Side], name: str, size: int, calls: int, rounds: int
+) -> list[list[float]]:
+    """Seconds per call of each side in each round; a first round warms up."""
+    seconds: list[list[float]] = [[] for _ in sides]
+    for round_number in range(rounds + 1):
+        for side, values in zip(sides, seconds, strict=True):
+            value = side.seconds(name, size, calls)
+            if round_number:
+                values.append(value)
+            time.sleep(0.5)  # Threads of the one that waits go to sleep.
+    return seconds

@@ -1,0 +1,77 @@
+"""How many multiply-adds PoseAug's training step cannot do without.
+
+Counted are the matrix products of the dense layers, which are all but one percent of
+the arithmetic; limbs, cosines between them, rotations and projection are not.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+__all__ = ["Products", "model_products", "step_products"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Products:
+    """Multiply-adds of a network's dense layers for one pose.
+
+    Attributes:
+      forward: of all layers.
+      first: of those that see what the network is given.
+    """
+
+    forward: int
+    first: int
+
+    @classmethod
+    def of(cls, chains: Sequence[Sequence[tuple[int, int]]]) -> "Products":
+        """Of chains of layers, each kernel as (inputs, units)."""
+        sizes = [[inputs * units for inputs, units in chain] for chain in chains]
+        return cls(sum(map(sum, sizes)), sum(chain[0] for chain in sizes))
+
+    @property
+    def backward(self) -> int:
+        """Back to what the network is given: each kernel once."""
+        return self.forward
+
+    @property
+    def training(self) -> int:
+        """Forward, the kernels' gradients, and back to the first layer's output."""
+        return 3 * self.forward - self.first
+
+
+def step_products(
+    lifter: Products, augmentor: Products, judges: Products, judges_every: int
+) -> float:
+    """Multiply-adds of one step for each pose of its batch, with both feedbacks.
+
+    * The augmentor: it is trained; the judges see what it made, and are gone back
+      through; so is the lifter, on the turned and on the placed pose, which also lifts
+      the source.
+    * The judges, in one of `judges_every` steps: trained on a real and a made-up pose.
+    * The lifter: trained on a made-up and on a real pair.
+    """
+    made = augmentor.training + judges.forward + judges.backward
+    feedback = 3 * lifter.forward + 2 * lifter.backward
+    return made + feedback + 2 * judges.training / judges_every + 2 * lifter.training
+
+
+def model_products(model: Any) -> float:
+    """`step_products` of a `PoseAugModel` whose feedback has both parts."""
+    augmentor = model.augmentor
+    nets = ("angle_net", "length_net", "rotation_net", "translation_net")
+    chains = [_kernels(getattr(augmentor, name)) for name in nets]
+    judges = [*model.part_judge.judges, model.keypoint_judge]
+    return step_products(
+        Products.of([_kernels(model.net)]),
+        Products.of(chains),
+        Products.of([_kernels(judge) for judge in judges]),
+        model.config.discriminator_every,
+    )
+
+
+def _kernels(layer: keras.layers.Layer) -> list[tuple[int, int]]:
+    """Of dense layers one behind the other."""
+    return [tuple(v.shape) for v in layer.trainable_variables if len(v.shape) == 2]
