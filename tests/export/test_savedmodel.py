@@ -54,7 +54,23 @@ def models(tmp_path_factory, lifter_net, tiny_net):
 
 
 def answers(folder, requests, tmp_path):
-    """Of a fresh process with TensorFlow alone, by both loaders, which must agree."""
+    """Of a fresh process with TensorFlow alone, by both loaders, which must agree.
+
+    The model's own warm-up requests are sent after the others, and must be answered.
+    """
+    warmup = list(read_warmup(folder / WARMUP_FILE))
+    found = both_ways(folder, [*requests, *warmup], tmp_path)
+    sizes = [
+        {len(values) for values in named_arrays(one.inputs).values()} for one in warmup
+    ]
+    assert sizes[0] == {1}
+    assert {one.model_spec.name for one in warmup} == {folder.parent.name}
+    for answer, size in zip(found[len(requests) :], sizes, strict=True):
+        assert answer["valid"].all() and {len(answer["valid"])} == size
+    return found[: len(requests)]
+
+
+def both_ways(folder, requests, tmp_path):
     write_warmup(tmp_path / "requests", requests)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
@@ -132,17 +148,6 @@ def test_pose_nets_answer_as_here_at_any_batch(models, tiny_net, shared_data, tm
         assert np.median(away) < 0.05
     assert found[3]["valid"].tolist() == [False, False, True]
     assert np.isnan(found[3]["keypoints"][:2]).all()
-
-
-@pytest.mark.parametrize("name", ["lifter", "pose"])
-def test_the_warmup_file_is_answered(models, name, tmp_path):
-    folder = models / name / "1"
-    requests = list(read_warmup(folder / WARMUP_FILE))
-    sizes = [len(named_arrays(one.inputs)[next(iter(one.inputs))]) for one in requests]
-    assert sizes[0] == 1 and sizes == sorted(sizes)
-    assert {one.model_spec.name for one in requests} == {name}
-    for answer, size in zip(answers(folder, requests, tmp_path), sizes, strict=True):
-        assert answer["valid"].tolist() == [True] * size
 
 
 def test_wrong_shapes_and_types_are_refused(models):
