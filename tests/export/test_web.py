@@ -185,12 +185,18 @@ def served(tflite, litertjs, photo) -> Iterator[_Served]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def chromium() -> str:
+    """The browser's path."""
     program = find_chromium()
     if program is None:
         pytest.skip("Chromium is not there: apt-get install chromium")
+    return program
+
+
+@pytest.fixture(scope="module")
+def browser(chromium, tmp_path_factory):
     options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    with open_chromium(program, tmp_path_factory.mktemp("chromium"), *options) as it:
+    with open_chromium(chromium, tmp_path_factory.mktemp("chromium"), *options) as it:
         yield it
 
 
@@ -340,6 +346,18 @@ def test_the_camera_is_looked_at_until_stopped(page):
     page.evaluate("camera.click()")
     assert page.evaluate("tfpose.camera") is None
     assert page.evaluate("camera.textContent") == "Start camera"
+
+
+def test_a_gpu_finds_the_same_pose(chromium, served, tflite, tmp_path):
+    # One made of software.
+    options = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+    address = served.address + "?picture=picture&accelerator=webgpu"
+    with open_chromium(chromium, tmp_path, *options) as page:
+        show(page, address, "(tfpose.pose || !problem.hidden)")
+        if "adapter" in page.evaluate("problem.textContent"):
+            pytest.skip("this Chromium has no WebGPU adapter, not even in software")
+        check_pose(page, tflite)
+        assert page.evaluate("runtime.textContent").startswith("GPU")
 
 
 def test_without_a_gpu_the_page_says_so(browser, served):

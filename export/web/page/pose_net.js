@@ -114,20 +114,24 @@ export class PoseNet {
    */
   static async load(folder, accelerator = 'wasm') {
     const metadata = await (await found(`${folder}model.json`)).json();
-    const runtime = await loadRuntime(`${folder}litertjs/core/wasm/`, accelerator);
+    await loadRuntime(`${folder}litertjs/core/wasm/`, accelerator);
     const bytes = await (await found(`${folder}model.tflite`)).arrayBuffer();
-    const model = await loadAndCompile(new Uint8Array(bytes), {accelerator});
-    return new PoseNet(model, metadata, runtime);
+    // Half precision is too coarse for coordinates, which the model computes, too.
+    const gpuOptions = {precision: 'fp32'};
+    const model = await loadAndCompile(new Uint8Array(bytes), {accelerator, gpuOptions});
+    return new PoseNet(model, metadata);
   }
 
-  constructor(model, metadata, runtime) {
+  constructor(model, metadata) {
     this.model = model;
     this.metadata = metadata;
     this.skeleton = metadata.skeleton;
     this.geometry = metadata.geometry ?? 'half_pixel';
-    const {accelerator, cpuOptions} = model.options;
-    const threads = `${cpuOptions.numThreads} thread${cpuOptions.numThreads > 1 ? 's' : ''}`;
-    this.runtime = accelerator === 'wasm' ? `${runtime}, ${threads}` : accelerator;
+    // LiteRT.js may have chosen otherwise than it was asked to.
+    const {accelerator, cpuOptions: {numThreads}} = model.options;
+    const threads = `CPU, ${numThreads} thread${numThreads > 1 ? 's' : ''}`;
+    const gpu = model.isFullyAccelerated ? 'GPU' : 'GPU, partly CPU';
+    this.runtime = accelerator === 'wasm' ? threads : gpu;
     [this.input] = model.getInputDetails();
     this.inputSize = [...this.input.shape].slice(1, 3);
     const outputs = model.getOutputDetails().map(({name}) => name);
@@ -182,18 +186,18 @@ async function loadRuntime(folder, accelerator) {
     if (!(await navigator.gpu?.requestAdapter())) {
       throw new Error('This browser offers no WebGPU adapter; run on the CPU instead.');
     }
+    // With it, what the GPU cannot do runs on the CPU; without it, all does.
     const jspi = 'Suspending' in WebAssembly;
     await loadLiteRt(folder, {jspi});
-    return 'WebGPU';
+    return;
   }
   if (globalThis.crossOriginIsolated) {
     try {
       await loadLiteRt(folder, {threads: true});
-      return 'wasm';
+      return;
     } catch (error) {
       console.warn(`LiteRT.js without threads: ${error.message ?? error}`);
     }
   }
   await loadLiteRt(folder);
-  return 'wasm';
 }
