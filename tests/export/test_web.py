@@ -108,6 +108,7 @@ def test_what_is_served_and_how(model, package):
             # What browsers want to see before they give shared memory to threads.
             assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
             assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+            assert headers["Content-Security-Policy"].startswith("default-src 'self' ")
         for place in ("server.py", "../server.py", "%2e%2e/server.py", "litertjs/",
                       "picture", "litertjs/core/package.json"):  # fmt: skip
             with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -265,6 +266,7 @@ def test_the_pose_in_the_browser_is_pythons(page, tflite, photo):
 def test_nothing_is_fetched_from_elsewhere(page, served):
     assert len(page.requests) > 8
     assert all(address.startswith(served.address) for address in page.requests)
+    assert "Content Security Policy" not in " ".join(page.messages)
     assert page.evaluate("crossOriginIsolated")
     assert "threaded" in " ".join(page.requests)
     assert "threads" in page.evaluate("document.getElementById('runtime').textContent")
