@@ -35,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export.web", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m export.web",
+        description="Serves a page that runs a .tflite pose net in the browser.",
+    )
     parser.add_argument(
         "--model", required=True, help="a .tflite pose net, its .json beside it"
     )

@@ -77,7 +77,9 @@ def find_site(
 def _check_model(tflite: pathlib.Path, sidecar: pathlib.Path) -> None:
     if not tflite.is_file():
         raise InputError(f"--model: {tflite}: no such file")
-    if tflite.read_bytes()[4:8] != b"TFL3":
+    with open(tflite, "rb") as file:
+        beginning = file.read(8)
+    if beginning[4:] != b"TFL3":
         raise InputError(f"--model: {tflite} is no .tflite file")
     if not sidecar.is_file():
         raise InputError(
