@@ -43,6 +43,10 @@ class ExportFunction:
         outputs: names of what `call` returns.
         metadata: anything JSON can hold: task, skeleton, sizes, units,
             normalisation, training. `version` (tfpose's) is added.
+        kept: regular expressions for names of operators that stay in float, as those
+            made under `exact` do, where a layer of a net is meant.
+        varied: others, for operators whose values have another range for every input,
+            such as those of a transformer: no range is fixed for them in int8.
 
     Raises:
         InputError: a name that files or servers cannot have, no inputs or outputs,
@@ -54,6 +58,8 @@ class ExportFunction:
     inputs: dict[str, tf.TensorSpec]
     outputs: tuple[str, ...]
     metadata: dict[str, Any]
+    kept: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "_-." for c in self.name):

@@ -19,6 +19,10 @@ __all__ = ["lifter_example", "lifter_function"]
 # with it in place of `isfinite`, for which LiteRT has no operator of its own.
 _FAR = 1e7
 
+# First and last layers of lifters, which see coordinates: pixels of a thousand do not
+# fit into 256 steps, nor do millimetres.
+_ENDS = ("/(expand|head|input_norm|joints0|root|positions)_",)
+
 
 def lifter_function(
     net: keras.Model,
@@ -81,6 +85,8 @@ def lifter_function(
         },
         outputs=("positions", "valid"),
         metadata=_metadata(lifter, source),
+        kept=_ENDS,
+        varied=(".*",),
     )
 
 

@@ -75,7 +75,7 @@ def export_litert(
         forms: of `FORMS`.
         calibration: inputs with a batch of one, for int8.
         validation: what forms are compared on; None for no accuracy.
-        keep_float: see `export.litert_convert.quantise`.
+        keep_float: see `export.litert_convert.quantise`; beside `function.kept`.
         runs: timed ones for each latency; 0 for no latencies.
 
     Returns:
@@ -86,6 +86,7 @@ def export_litert(
             disk that cannot be written to.
     """
     floating = convert(function)
+    kept = [*function.kept, *keep_float]
     told = function.metadata
     rows = []
     reference = None
@@ -95,8 +96,8 @@ def export_litert(
     with tempfile.TemporaryDirectory() as folder:
         for form in dict.fromkeys(("none", *forms)):
             stem = "model" if len(forms) == 1 else f"model_{form}"
-            described = {**told, "litert": _description(form, keep_float, calibration)}
-            model = quantise(floating, form, calibration, keep_float)
+            described = {**told, "litert": _description(form, kept, calibration)}
+            model = quantise(floating, form, calibration, kept, function.varied)
             model = with_metadata(model, described)
             path = pathlib.Path(folder, f"{form}.tflite")
             if form in forms:
@@ -115,12 +116,12 @@ def _write(path: pathlib.Path, content: str | bytes) -> None:
 
 
 def _description(
-    form: str, keep_float: Sequence[str], calibration: Sequence[Arrays]
+    form: str, kept: Sequence[str], calibration: Sequence[Arrays]
 ) -> dict[str, Any]:
     return {
         "quantize": form,
         "batch": 1,
-        "kept_float": list(keep_float),
+        "kept_float": list(kept),
         "calibration_samples": len(calibration) if form == "int8" else 0,
         "converter": f"tensorflow {_version('tensorflow', 'tensorflow-cpu')}, "
         f"ai-edge-quantizer {_version('ai-edge-quantizer')}",
@@ -160,12 +161,7 @@ def _run(chosen: argparse.Namespace) -> None:
     function = _function(net, chosen)
     lifting = isinstance(net, LiftingNet)
     _check_dataset(chosen, lifting)
-    validation = None
-    if chosen.data_dir:
-        judge = lifting_validation if lifting else pose_validation
-        validation = judge(
-            function, chosen.dataset, chosen.data_dir, chosen.split, chosen.limit
-        )
+    validation = _validation(function, chosen, lifting) if chosen.data_dir else None
     samples: list[Arrays] = []
     if "int8" in forms:
         source = chosen.calibration or chosen.data_dir
@@ -174,8 +170,11 @@ def _run(chosen: argparse.Namespace) -> None:
                 "int8 must see real inputs: expected --calibration, a folder of "
                 "pictures or a data set, or --data_dir"
             )
-        collect = lifting_calibration if lifting else pose_calibration
-        samples = collect(function, chosen.dataset, source, chosen.calibration_samples)
+        given = function, chosen.dataset, source, chosen.calibration_samples
+        if lifting:
+            samples = lifting_calibration(*given, chosen.stride)
+        else:
+            samples = pose_calibration(*given)
     rows = export_litert(
         function,
         pathlib.Path(chosen.out),
@@ -190,6 +189,15 @@ def _run(chosen: argparse.Namespace) -> None:
         text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
         print(f"{row.name:16s} {text}")
     print(f"{chosen.out}: see report.md")
+
+
+def _validation(
+    function: ExportFunction, chosen: argparse.Namespace, lifting: bool
+) -> Validation:
+    given = function, chosen.dataset, chosen.data_dir, chosen.split, chosen.limit
+    if lifting:
+        return lifting_validation(*given, chosen.subjects, chosen.stride)
+    return pose_validation(*given)
 
 
 def _check_dataset(chosen: argparse.Namespace, lifting: bool) -> None:
@@ -253,6 +261,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--dataset", default="", help="kind of data; default: coco_format, or h36m")
     add("--data_dir", default="", help="data set to measure on; default: none")
     add("--split", default="", help="of it; default: val, for lifters test")
+    add("--subjects", nargs="+", default=[], help="of 3D data, in place of the split's")
+    add("--stride", type=int, default=1, help="of 3D data: frames from one to the next")
     add("--limit", type=int, default=0, help="people or poses of it; default: all")
     add(
         "--calibration",

@@ -79,6 +79,7 @@ def quantise(
     form: str,
     calibration: Iterable[dict[str, np.ndarray]] = (),
     keep_float: Sequence[str] = (),
+    varied: Sequence[str] = (),
 ) -> bytes:
     """A quantised form of a float model.
 
@@ -94,6 +95,8 @@ def quantise(
             value that it ever has on them.
         keep_float: regular expressions; operators of which one is found in the name
             stay in float.
+        varied: others; in int8 such operators get what `dynamic` would give them. See
+            `ExportFunction`.
 
     Raises:
         InputError: an unknown form, nothing to calibrate with, or an expression that
@@ -109,21 +112,20 @@ def quantise(
             ".*", _EVERY, _half_weights(), AlgorithmName.FLOAT_CASTING
         )
     elif form == "dynamic":
-        recipe.add_dynamic_config(".*", _EVERY, 8)
+        _fix_no_range(recipe, ".*")
     else:
         recipe.add_static_config(".*", _EVERY, 8, 8)
+        # The quantiser forgets that its outputs have the type of its input.
+        _leave(recipe, ".*", qtyping.TFLOperationName.UNPACK)
+    if form == "int8":
+        for expression in varied:
+            _leave(recipe, expression)
+            # In words of its own: the recipe has one rule for an expression.
+            _fix_no_range(recipe, f"(?:{expression})")
     for expression in [*_exact_operators(model), *keep_float]:
-        try:
-            re.compile(expression)
-        except re.error as error:
-            raise InputError(f"keep_float: {expression!r}: {error}") from None
-        recipe.add_quantization_config(
-            expression, _EVERY, algorithm_key=AlgorithmName.NO_QUANTIZE
-        )
+        _leave(recipe, expression)
     for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
-        recipe.add_quantization_config(
-            ".*", end, algorithm_key=AlgorithmName.NO_QUANTIZE
-        )
+        _leave(recipe, ".*", end)
     samples = list(calibration) if form == "int8" else []
     if form == "int8" and not samples:
         raise InputError("calibration: no samples; int8 needs some, of real inputs")
@@ -133,6 +135,26 @@ def quantise(
         worker = quantizer.Quantizer(bytearray(model), recipe.get_quantization_recipe())
         result = worker.quantize(ranges, enable_progress_report=False)
     return bytes(result.quantized_model)
+
+
+def _fix_no_range(recipe: recipe_manager.RecipeManager, expression: str) -> None:
+    """Weights in int8, values by ranges found on the way."""
+    recipe.add_dynamic_config(expression, _EVERY, 8)
+    # The runtime has no kernel for it where the weights are the first factor.
+    _leave(recipe, expression, qtyping.TFLOperationName.BATCH_MATMUL)
+
+
+def _leave(
+    recipe: recipe_manager.RecipeManager, expression: str, kind: Any = _EVERY
+) -> None:
+    """Operators of that name are not quantised, whatever was said before."""
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise InputError(f"keep_float: {expression!r}: {error}") from None
+    recipe.add_quantization_config(
+        expression, kind, algorithm_key=AlgorithmName.NO_QUANTIZE
+    )
 
 
 def _half_weights() -> qtyping.OpQuantizationConfig:

@@ -1,14 +1,16 @@
 """Real inputs for exported models: to calibrate with, and to judge the answers by."""
 
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from data_pipelines.datasets import load_dataset
 from data_pipelines.images import decode_image
 from data_pipelines.lifting.datasets import load_lifting_dataset
+from data_pipelines.lifting.poses import LiftingDataset
 from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
 from export.function import ExportFunction
 from tfpose.errors import InputError
@@ -142,7 +144,13 @@ def pose_calibration(
 
 
 def lifting_validation(
-    function: ExportFunction, dataset: str, data_dir: str, split: str, limit: int = 0
+    function: ExportFunction,
+    dataset: str,
+    data_dir: str,
+    split: str,
+    limit: int = 0,
+    subjects: Sequence[str] = (),
+    stride: int = 1,
 ) -> Validation:
     """Poses of a 3D data set for an `export.lifter` function.
 
@@ -152,13 +160,26 @@ def lifting_validation(
         data_dir: its folder.
         split: `train` or `test`.
         limit: poses at most, spread over all of them; 0 for all.
+        subjects: people, in place of the split's.
+        stride: every how many frames one is taken.
 
     Raises:
         InputError: bad data, or joints that the function's cannot be made of.
     """
     skeleton = Skeleton.from_dict(function.metadata["skeleton"])
-    poses = load_lifting_dataset(dataset, data_dir, split, skeleton)
-    poses = poses.select(_spread(len(poses), limit))
+    read = functools.partial(
+        load_lifting_dataset,
+        dataset,
+        data_dir,
+        split,
+        subjects=subjects or None,
+        stride=stride,
+    )
+    poses = read(skeleton)
+    rows = _spread(len(poses), limit)
+    poses = poses.select(rows)
+    sent = _input_skeleton(function)
+    seen = poses if sent == skeleton else read(sent).select(rows)
 
     def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
         figures = {}
@@ -176,7 +197,7 @@ def lifting_validation(
 
     return Validation(
         f"{len(poses)} poses of {_name(data_dir)}, {split}",
-        _lifting_inputs(function, dataset, data_dir, split, limit),
+        _lifting_inputs(seen),
         score,
         "positions",
         "mm",
@@ -185,19 +206,21 @@ def lifting_validation(
 
 
 def lifting_calibration(
-    function: ExportFunction, dataset: str, path: str, count: int
+    function: ExportFunction, dataset: str, path: str, count: int, stride: int = 1
 ) -> list[Arrays]:
     """Poses of a 3D data set's `train`, spread over it, a batch of one each."""
-    return _one_by_one(_lifting_inputs(function, dataset, path, "train", count))
+    poses = load_lifting_dataset(
+        dataset, path, "train", _input_skeleton(function), stride=stride
+    )
+    return _one_by_one(_lifting_inputs(poses.select(_spread(len(poses), count))))
 
 
-def _lifting_inputs(
-    function: ExportFunction, dataset: str, data_dir: str, split: str, limit: int
-) -> Arrays:
-    """What callers would send: the joints of the skeleton that they have."""
-    skeleton = Skeleton.from_dict(function.metadata["input_skeleton"])
-    poses = load_lifting_dataset(dataset, data_dir, split, skeleton)
-    poses = poses.select(_spread(len(poses), limit))
+def _input_skeleton(function: ExportFunction) -> Skeleton:
+    """Of what callers send."""
+    return Skeleton.from_dict(function.metadata["input_skeleton"])
+
+
+def _lifting_inputs(poses: LiftingDataset) -> Arrays:
     sizes = poses.image_sizes[poses.camera_index].astype(np.float32)
     return {"keypoints": poses.keypoints, "image_size": sizes}
 

@@ -17,6 +17,9 @@ _DTYPES = ("uint8", "float32")
 # Of the net's info, what the metadata has under names of their own.
 _TOLD = ("skeleton", "sigma", "decoder", "geometry", "flip_shift", "task")
 
+# TokenPose's layers, see `tfpose.top_down.tokens`.
+_TRANSFORMER = ("patch", "tokens", "head_")
+
 
 def pose_function(
     net: HeatmapNet,
@@ -67,6 +70,7 @@ def pose_function(
         {"image": tf.TensorSpec([None, *size, 3], dtype, "image")},
         ("keypoints", "scores"),
         _metadata(estimator, size, dtype),
+        varied=_TRANSFORMER if net.token_head else (),
     )
 
 

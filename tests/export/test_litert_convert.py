@@ -141,6 +141,30 @@ def test_exact_parts_are_known_by_their_scope_alone():
     assert error["fine"] < 1e-4 < 1e-2 < error["rough"]
 
 
+def test_varied_parts_have_no_fixed_range():
+    """Inputs a hundred times as large as those that ranges were taken from."""
+    weights = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
+
+    def call(inputs):
+        with keras.name_scope("fixed"):
+            fixed = tf.nn.relu(inputs["x"] @ weights) @ weights
+        with keras.name_scope("free"):
+            free = tf.nn.relu(inputs["x"] @ (2 * weights)) @ weights
+        return {"fixed": fixed + 0, "free": free + 0}
+
+    spec = tf.TensorSpec([None, 8], tf.float32)
+    function = ExportFunction("two", call, {"x": spec}, ("fixed", "free"), {})
+    x = np.random.default_rng(1).normal(size=(20, 8)).astype(np.float32)
+    samples = [{"x": row[None]} for row in x]
+    model = quantise(convert(function), "int8", samples, varied=["free/"])
+    found, expected = _run(model, x=100 * x), function(x=100 * x)
+    error = {
+        name: np.abs(found[name] - expected[name]).mean() / np.std(expected[name])
+        for name in found
+    }
+    assert error["free"] < 0.03 < 0.5 < error["fixed"]
+
+
 def test_what_cannot_be_quantised_so_is_refused(dots):
     _, model, samples = dots
     with pytest.raises(InputError, match="quantise is 'int4', expected one of"):
