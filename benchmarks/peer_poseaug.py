@@ -6,8 +6,9 @@ Both train on the same pairs of real motion capture, by the released code's reci
 after its warm-up, from the same lifter. An epoch is theirs unchanged (new lengths for
 all poses, augmentor and discriminators over all of them, then the lifter on all
 made-up pairs and on all real ones), and as many steps of our engine as there are
-batches. Each side has a process of its own with the same number of threads; they take
-turns. Neither evaluates, draws or logs.
+batches, in which the lifter learns from real and made-up pairs together: the same
+number of pairs in half as many updates. Each side has a process of its own with the
+same number of threads; they take turns. Neither evaluates, draws or logs.
 
 Both begin with small changes where people stand (`gentle_start`), so that the made-up
 pairs are within the image, as later in training; theirs skips those that are not.
@@ -237,7 +238,7 @@ class _Training:
                 batch, made, made_2d, 1.0
             ),
             "lifter, both pairs": lambda: model._train_lifter(
-                batch, made, made_2d, one, 1.0
+                batch, source, seen, made, made_2d, one, 1.0
             ),
         }
         found = []

@@ -51,7 +51,7 @@ def step_products(
       through; so is the lifter, on the turned and on the placed pose, which also lifts
       the source.
     * The judges, in one of `judges_every` steps: trained on a real and a made-up pose.
-    * The lifter: trained on a made-up and on a real pair.
+    * The lifter: trained on a made-up and on a real pair, whether at once or by turns.
     """
     made = augmentor.training + judges.forward + judges.backward
     feedback = 3 * lifter.forward + 2 * lifter.backward

@@ -191,15 +191,16 @@ class PoseAugModel(keras.Model):
         as far off the lifter is on the made-up poses."""
         config = self.config
         turned_too = config.feedback_weight_turned > 0
-        inputs = [seen, made_2d]
-        truths = [source, made.placed]
+        inputs, truths = [made_2d], [made.placed]
         if turned_too:
             inputs.append(project(made.turned, intrinsics, _LIMIT))
             truths.append(made.turned)
-        predicted = self.net(ops.concatenate(inputs, axis=0), training=False)
-        truth = self._rooted(ops.concatenate(truths, axis=0))
-        errors = ops.split(estimator_errors(predicted, truth), len(inputs), axis=0)
-        losses = ops.split(estimator_loss(predicted, truth), len(inputs), axis=0)
+        errors, losses = self._ask(seen, source, 1)
+        # Apart from the source, through which no gradient need go back.
+        of_made = self._ask(
+            ops.concatenate(inputs), ops.concatenate(truths), len(inputs)
+        )
+        errors, losses = errors + of_made[0], losses + of_made[1]
         ratio = ops.mean(errors[1]) / ops.maximum(ops.mean(errors[0]), 1e-6)
 
         def hardness(start, end, done):
@@ -235,6 +236,15 @@ class PoseAugModel(keras.Model):
             return total
 
         return of, ratio
+
+    def _ask(self, keypoints, positions, parts: int) -> tuple[list, list]:
+        """The lifter's errors and losses, split into so many parts of the batch."""
+        predicted = self.net(keypoints, training=False)
+        truth = self._rooted(positions)
+        return (
+            ops.split(estimator_errors(predicted, truth), parts, axis=0),
+            ops.split(estimator_loss(predicted, truth), parts, axis=0),
+        )
 
     def _train_judges(self, batch, made, made_2d, share) -> dict[str, Any]:
         """Both discriminators, at every step or every so many."""
