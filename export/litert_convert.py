@@ -6,9 +6,11 @@ that file, operator by operator, by `ai-edge-quantizer`.
 
 import contextlib
 import io
+import os
 import re
+import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,12 +52,30 @@ def convert(function: ExportFunction) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
-        return bytes(converter.convert())
+        with _silence():
+            return bytes(converter.convert())
     except Exception as error:
         # The converter's own class has no public name.
         if type(error).__name__ != "ConverterError":
             raise
         raise _refusal(function, error) from None
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps pages of the converter's own diagnostics, which it raises too, off stderr.
+
+    They are written by C++, past `sys.stderr`.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _refusal(function: ExportFunction, error: Exception) -> InputError:

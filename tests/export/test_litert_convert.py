@@ -54,6 +54,15 @@ def test_float_is_the_keras_function(dots):
     assert np.abs(found["keypoints"] - points).max() < 0.5
 
 
+def test_flip_test_and_black_borders_have_built_in_operators(dots_net):
+    function = pose_function(dots_net, (96, 96), flip_test=True)
+    pictures, _ = dots_pictures(2)
+    pictures = np.pad(pictures, ((0, 0), (16, 16), (24, 24), (0, 0)))
+    expected = function(image=pictures)
+    found = _run(convert(function), image=pictures)
+    assert np.abs(found["keypoints"] - expected["keypoints"]).max() < 1e-3
+
+
 @pytest.mark.parametrize(
     ("form", "pixels", "score"),
     [("fp16", 0.05, 2e-3), ("dynamic", 0.3, 0.02), ("int8", 0.5, 0.02)],
@@ -100,7 +109,7 @@ def test_inputs_keep_their_type(dots_net):
     assert np.abs(found - (points * 2 + 0.5)).max() < 1.5
 
 
-def test_an_operator_that_litert_lacks_is_named_with_its_layer():
+def test_an_operator_that_litert_lacks_is_named_with_its_layer(capfd):
     class Inverse(keras.layers.Layer):
         def call(self, x):
             return tf.linalg.inv(x)
@@ -119,6 +128,7 @@ def test_an_operator_that_litert_lacks_is_named_with_its_layer():
     ) as told:
         convert(function)
     assert "\n" not in str(told.value)
+    assert "MatrixInverse" not in capfd.readouterr().err
 
 
 def test_exact_parts_are_known_by_their_scope_alone():
