@@ -149,6 +149,22 @@ def test_operators_can_be_switched_off(folder, operators):
         assert (len(net.trainable_variables) > 0) and operator
 
 
+def test_mixed_precision_leaves_bodies_and_views_in_float32(folder):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        config = settle("released", folder, warmup_epochs=0, discriminator_every=1)
+        model, batches = make_model(config, folder)
+        figures = tf.function(model.train_step)(next(batches))
+        batch = next(batches)
+        placed, keypoints = model.augment(batch["positions"], batch["intrinsics"])
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.augmentor.angle_net.hidden[0].compute_dtype == "bfloat16"
+    assert placed.dtype == keypoints.dtype == tf.float32
+    assert all(np.isfinite(value) for value in figures.values())
+
+
 def test_source_poses_get_a_subjects_lengths(folder):
     poses = load_lifting_dataset("mannequin", folder, "train", SKELETON)
     lengths = subject_lengths(poses)

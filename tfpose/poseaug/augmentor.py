@@ -124,7 +124,8 @@ class Augmentor(keras.Model):
         name: str = "augmentor",
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, dtype=dtype, **kwargs)
+        # Positions stay in float32; only the hidden layers see them cast.
+        super().__init__(name=name, dtype=dtype, autocast=False, **kwargs)
         self.skeleton = skeleton
         self.operators = tuple(operators)
         body = Body(skeleton)

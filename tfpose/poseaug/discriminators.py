@@ -54,7 +54,8 @@ class PartDiscriminator(keras.Model):
     def __init__(
         self, skeleton: Skeleton, units: int = 256, dtype: Any = None, **kwargs: Any
     ) -> None:
-        super().__init__(dtype=dtype, **kwargs)
+        # What is judged stays in float32 up to the first layer.
+        super().__init__(dtype=dtype, autocast=False, **kwargs)
         body = Body(skeleton)
         count = len(body.limbs)
         self._parents = skeleton.parents
@@ -95,7 +96,7 @@ class KeypointDiscriminator(keras.Model):
     """
 
     def __init__(self, units: int = 100, dtype: Any = None, **kwargs: Any) -> None:
-        super().__init__(dtype=dtype, **kwargs)
+        super().__init__(dtype=dtype, autocast=False, **kwargs)
         policy = self.dtype_policy
         self.hidden = [dense(units, f"dense{i}", policy) for i in range(5)]
         self.last = dense(1, "last", "float32")
