@@ -22,6 +22,7 @@ __all__ = [
 # The released code's: which change of angles is wanted, and which is let be.
 _ANGLE_MIDDLE, _ANGLE_WIDTH = 0.205, 0.165
 _LENGTH_LIMIT = 0.1
+_STEEPEST = 5.0  # Exponent.
 _EASIEST = 1e-4  # Metres; errors are not divided by less.
 
 
@@ -54,14 +55,19 @@ def discriminator_loss(real_scores: Any, fake_scores: Any) -> Any:
 def exponential_feedback(augmented: Any, original: Any, hardness: Any) -> Any:
     """The paper's feedback, equation 9: |1 - exp(L(X') - beta L(X))|, mean over `[B]`.
 
-    0 where an augmented pose is `hardness` (beta) times as hard as its original.
+    0 where an augmented pose is `hardness` (beta) times as hard as its original. Above
+    an exponent of 5, which a lifter reaches that has hardly been trained, the curve goes
+    on as a straight line, where it would soon be beyond float32.
 
     Args:
         augmented: the estimator's loss `[B]` on augmented poses.
         original: the same on the originals.
         hardness: beta, above 1.
     """
-    return ops.mean(ops.abs(1 - ops.exp(augmented - hardness * original)))
+    exponent = augmented - hardness * original
+    bounded = ops.minimum(exponent, _STEEPEST)
+    growth = ops.exp(bounded) * (1 + exponent - bounded)
+    return ops.mean(ops.abs(1 - growth))
 
 
 def bounded_feedback(

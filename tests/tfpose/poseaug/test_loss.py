@@ -57,6 +57,15 @@ def test_papers_feedback_is_least_where_hardness_is_met():
     assert losses[4] == pytest.approx(np.mean(np.exp(4 * original) - 1), rel=1e-4)
 
 
+def test_papers_feedback_stays_finite_for_a_lifter_that_is_far_off():
+    near, far, further = (
+        float(exponential_feedback(np.float32([x]), np.float32([0]), 2.0))
+        for x in (4.999, 5.001, 1000.0)
+    )
+    assert far - near == pytest.approx(0.002 * np.exp(5), rel=0.02)
+    assert further == pytest.approx(996 * np.exp(5) - 1, rel=1e-4)
+
+
 def test_released_feedback_lets_a_range_be():
     body = Body(get_skeleton("h36m16"))
     original = np.full((3, 16), 0.05, np.float32)
