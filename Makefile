@@ -22,7 +22,7 @@ help:
 
 venv: $(READY)
 
-$(READY): requirements.txt
+$(READY): requirements.txt requirements-no-deps.txt
 	@python=$(PYTHON); \
 	for candidate in $(PYTHONS); do \
 	  [ -z "$$python" ] && "$$candidate" -c '$(SUPPORTED)' 2>/dev/null \
@@ -38,6 +38,8 @@ $(READY): requirements.txt
 	    "on Debian: apt-get install python3-venv" >&2; exit 2; }; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r requirements-no-deps.txt
 	@touch $@
 
 demo: $(READY)

@@ -56,8 +56,8 @@ def exponential_feedback(augmented: Any, original: Any, hardness: Any) -> Any:
     """The paper's feedback, equation 9: |1 - exp(L(X') - beta L(X))|, mean over `[B]`.
 
     0 where an augmented pose is `hardness` (beta) times as hard as its original. Above
-    an exponent of 5, which a lifter reaches that has hardly been trained, the curve goes
-    on as a straight line, where it would soon be beyond float32.
+    an exponent of 5, which a hardly trained lifter reaches, the curve goes on as a
+    straight line, where it would soon be beyond float32.
 
     Args:
         augmented: the estimator's loss `[B]` on augmented poses.
