@@ -37,7 +37,7 @@ _NETS = flags.DEFINE_list(
 )
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
 _EPOCHS = flags.DEFINE_integer("epochs", 40, "Of the baseline.")
-_AUGMENTED = flags.DEFINE_integer("poseaug_epochs", 20, "Of PoseAug, after it.")
+_AUGMENTED = flags.DEFINE_integer("poseaug_epochs", 40, "Of PoseAug, after it.")
 _STRIDE = flags.DEFINE_integer("stride", 1, "Every how many poses one is trained on.")
 _MANNEQUINS = flags.DEFINE_integer("mannequins", 8000, "Drawn to train on.")
 _TESTED = flags.DEFINE_integer("test_mannequins", 2000, "Drawn to test on.")
