@@ -140,5 +140,5 @@ from a trained lifter (`--init_from`). `small`: the latter, for some ten thousan
 on 2 CPU cores. Its lifters err twice as much on their own poses as Human3.6M's, so
 poses that are 2 to 32 times as hard, which the code asks for, would have to leave the
 image; those of 1 to 3 times need not. The lifter learns at its baseline's pace, the
-augmentor and its judges at the code's: at three times that they lose hold of each other,
-in some seeds and not in others."""
+augmentor and its judges at the code's: at three times that they lose hold of each
+other, in some seeds and not in others."""
