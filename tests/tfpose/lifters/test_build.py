@@ -23,7 +23,7 @@ PARAMETERS = {
     "semgcn": 267_343,
     "stgcn": 3_627_847,
 }
-every_lifter = pytest.mark.parametrize("name", LIFTERS)
+every_lifter = pytest.mark.parametrize("name", PARAMETERS)
 
 
 def keypoints(count: int, skeleton: Skeleton = H36M) -> np.ndarray:
@@ -40,6 +40,18 @@ def small(name: str, skeleton: Skeleton, dropout: float | None = None):
     if name == "semgcn":
         return SemGCN(skeleton, dropout, channels=8)
     return STGCN(skeleton, dropout)
+
+
+def test_every_name_is_of_an_original_or_a_small_one():
+    assert LIFTERS.keys() == {*PARAMETERS, "martinez_small", "vpose_small"}
+
+
+@pytest.mark.parametrize("name,millions", [("martinez", 0.28), ("vpose", 0.55)])
+def test_small_ones_are_small_and_of_the_same_kind(name, millions):
+    net = build_lifter(f"{name}_small", H36M)
+    assert net.name == name
+    found = sum(w.numpy().size for w in net.trainable_weights) / 1e6
+    assert found == pytest.approx(millions, rel=0.05)
 
 
 @every_lifter
