@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: help venv demo test lint bazel-test
 help:
-	@echo "make demo        pretrain, fine-tune and look at the pictures, on any CPU"
+	@echo "make demo        pretrain, fine-tune, export and look at the pictures, on any CPU"
 	@echo "make test        run the tests"
 	@echo "make lint        ruff and mypy"
 	@echo "make bazel-test  run the tests under Bazel"
@@ -51,8 +51,11 @@ demo: $(READY)
 	$(BIN)/python -m tfpose predict --model=$(DEMO)/top_down/model.keras \
 	  --out=$(DEMO)/predictions \
 	  $$(ls $(DEMO)/mannequin/images/val*.jpg | head -n 8)
+	$(BIN)/python -m export.litert --model=$(DEMO)/top_down/model.keras \
+	  --quantize=int8 --data_dir=$(DEMO)/mannequin --limit=200 \
+	  --out=$(DEMO)/exported
 	$(BIN)/python -m tfpose page --out=$(DEMO)/index.html \
-	  $(DEMO)/pretrain $(DEMO)/top_down $(DEMO)/predictions
+	  $(DEMO)/pretrain $(DEMO)/top_down $(DEMO)/predictions $(DEMO)/exported
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
+import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
 import keras
 
 from data_pipelines.datasets import DATASETS, SPLITS

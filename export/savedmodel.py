@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 
+import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
 import keras
 import numpy as np
 import tensorflow as tf
