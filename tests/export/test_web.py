@@ -18,7 +18,6 @@ from export.litert_convert import convert
 from export.pose_net import pose_function
 from export.web.__main__ import main
 from export.web.server import LITERTJS, copy_site, find_site, open_server
-from tests.conftest import ROOT
 from tests.export.chromium import find_chromium, open_chromium
 from tfpose.errors import InputError
 from tfpose.top_down.crop import (
@@ -29,6 +28,7 @@ from tfpose.top_down.crop import (
     warp,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 PHOTO = "coco/images/000000000474.jpg"
 CROP = """
 (async (box) => {
