@@ -88,7 +88,7 @@ def test_model_sidecar_and_report_are_written(
     assert int8["bytes"] == len(content)
     assert [row["threads"] for row in int8["latency"]] == [1, 2]
     assert all(row["median_ms"] > 0 for row in int8["latency"])
-    assert int8["operators"]["CONV_2D"] == 2
+    assert int8["operators"]["CONV_2D"] >= 1
     assert "CONV_2D" not in int8["not_delegated"]
 
     page = (out / "report.md").read_text()
