@@ -2,12 +2,12 @@
 
     python -m benchmarks.export_quality quality --data_dir=../shared/data/lspet
     python -m benchmarks.export_quality culprits --data_dir=../shared/data/lspet
-    python -m benchmarks.export_quality speed --onnx=hrnet_w32_256x192.onnx
+    python -m benchmarks.export_quality speed --peer_dir=PATH_OF_HRNET
 
 `quality` measures every form on all people of val. `culprits` keeps one part of the
-net after another in float, and so shows which of them int8 harms. `speed` times a net
-of random weights, in turn with ONNX Runtime (any version, to be installed for this) on
-the same cores if a file of the same net is given; want a quiet machine for it.
+net after another in float, and so shows which of them int8 harms. `speed` times
+HRNet-W32 with random weights in turn with the official one in ONNX Runtime, on the same
+cores; want a quiet machine for it.
 """
 
 import pathlib
@@ -16,7 +16,7 @@ import statistics
 import numpy as np
 from absl import app, flags
 
-from benchmarks.onnx_peer import time_onnx_apart
+from benchmarks.onnx_peer import time_onnx_apart, write_onnx_apart
 from export.benchmark import Setting, describe_machine, measure_apart
 from export.litert import export_litert
 from export.litert_convert import FORMS, convert, quantise
@@ -39,13 +39,12 @@ _PARTS = flags.DEFINE_list(
     ["normalization", "stem", "stage1", "stage2", "stage3", "stage4", "add", "head_"],
     "Expressions for names of operators.",
 )
-_SPEED_NET = flags.DEFINE_string("speed_net", "hrnet_w32", "Whose speed.")
-_SPEED_SIZE = flags.DEFINE_list("speed_size", ["256", "192"], "Height, width.")
-_ONNX = flags.DEFINE_string("onnx", "", "The same net for ONNX Runtime, in float.")
+_PEER_DIR = flags.DEFINE_string("peer_dir", "", "Checkout of the official HRNet.")
 _RUNS = flags.DEFINE_integer("runs", 30, "Timed, each time.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Times that each is timed, in turn.")
 
 _THREADS = (1, 2)
+_SPEED_SIZE = (256, 192)
 
 
 def _quality() -> None:
@@ -85,7 +84,10 @@ def _culprits() -> None:
 
 
 def _speed() -> None:
-    height, width = (int(side) for side in _SPEED_SIZE.value)
+    if not _PEER_DIR.value:
+        raise app.UsageError("speed needs --peer_dir")
+    folder = pathlib.Path(_OUT.value, "speed")
+    peers = write_onnx_apart(_PEER_DIR.value, folder)
     info = {
         "task": "top_down",
         "skeleton": get_skeleton("coco17").to_dict(),
@@ -94,42 +96,44 @@ def _speed() -> None:
         "geometry": "half_pixel",
         "flip_shift": 0,
     }
-    net = build_heatmap_net(_SPEED_NET.value, (height, width), 17, info=info)
+    net = build_heatmap_net("hrnet_w32", _SPEED_SIZE, 17, info=info)
     function = pose_function(net)
     rng = np.random.default_rng(0)
     # Times do not depend on what is in the pictures.
-    pictures = rng.integers(0, 256, (8, 1, height, width, 3), np.uint8)
-    folder = pathlib.Path(_OUT.value, "speed")
-    forms = ("none", "int8")
+    pictures = rng.integers(0, 256, (8, 1, *_SPEED_SIZE, 3), np.uint8)
+    forms = {"LiteRT float": "none", "LiteRT int8": "int8"}
     export_litert(
         function,
         folder,
-        forms,
+        tuple(forms.values()),
         calibration=[{"image": picture} for picture in pictures],
         runs=0,
     )
     times: dict[tuple[str, int], list[float]] = {}
     for _ in range(_ROUNDS.value):
         for threads in _THREADS:
-            for form in forms:
+            for title, form in forms.items():
                 row = measure_apart(
                     str(folder / f"model_{form}.tflite"), Setting(threads), _RUNS.value
                 )
                 if row.problem:
-                    raise InputError(f"{form}, {threads} threads: {row.problem}")
-                times.setdefault((form, threads), []).extend(row.times_ms)
-            if _ONNX.value:
-                times.setdefault(("ONNX Runtime", threads), []).extend(
-                    time_onnx_apart(_ONNX.value, threads, _RUNS.value)
+                    raise InputError(f"{title}, {threads} threads: {row.problem}")
+                times.setdefault((title, threads), []).extend(row.times_ms)
+            for title, path in peers.items():
+                times.setdefault((title, threads), []).extend(
+                    time_onnx_apart(path, threads, _RUNS.value)
                 )
     print(describe_machine())
-    print("| | threads | median, ms | middle half |")
-    print("|---|---:|---:|---:|")
-    for (name, threads), values in sorted(times.items()):
+    print("| | threads | median, ms | middle half | of ONNX Runtime in float |")
+    print("|---|---:|---:|---:|---:|")
+    for (title, threads), values in sorted(times.items()):
         low, high = np.quantile(values, [0.25, 0.75])
-        title = {"none": "LiteRT float", "int8": "LiteRT int8"}.get(name, name)
         middle = statistics.median(values)
-        print(f"| {title} | {threads} | {middle:.1f} | {low:.1f} to {high:.1f} |")
+        share = middle / statistics.median(times["ONNX Runtime float", threads])
+        print(
+            f"| {title} | {threads} | {middle:.1f} | {low:.1f} to {high:.1f} "
+            f"| {share:.2f} |"
+        )
 
 
 def main(arguments: list[str]) -> None:

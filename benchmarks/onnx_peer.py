@@ -1,28 +1,86 @@
-"""The time that ONNX Runtime takes for a net, to compare with."""
+"""The official HRNet-W32 in ONNX Runtime, to time beside.
+
+Needs a checkout of HRNet's repository and `pip install .[peers]`.
+"""
 
 import concurrent.futures
 import multiprocessing
+import pathlib
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-__all__ = ["time_onnx", "time_onnx_apart"]
+__all__ = ["time_onnx_apart", "write_onnx_apart"]
 
 _WARM_UP = 5
+_SIZE = (256, 192)
+_CALIBRATION = 4
+
+
+def write_onnx_apart(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
+    """Paths of the net in float and in int8, for pictures of 256 x 192.
+
+    Weights are random, and ranges are those of random pictures: times do not depend on
+    them. int8 is ONNX Runtime's own, with a scale for each channel of a kernel.
+    """
+    return _apart(_write_onnx, peer_dir, folder)
 
 
 def time_onnx_apart(path: str, threads: int, runs: int) -> list[float]:
-    """As `time_onnx`, in a process of its own."""
+    """Milliseconds of `runs` runs of an ONNX file, after some more to warm up."""
+    return _apart(_time_onnx, path, threads, runs)
+
+
+def _apart(call: Callable, *arguments: Any) -> Any:
+    """What a call returns in a process of its own."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(time_onnx, path, threads, runs).result()
+        return pool.submit(call, *arguments).result()
 
 
-def time_onnx(path: str, threads: int, runs: int) -> list[float]:
-    """Milliseconds of `runs` runs of an ONNX file, after some more to warm up.
+def _write_onnx(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
+    import torch
+    from onnxruntime import quantization
 
-    Inputs are random, sides that are free are 1.
-    """
+    from benchmarks.hrnet_peer import peer_net
+
+    class Pictures(quantization.CalibrationDataReader):
+        """Random ones."""
+
+        def __init__(self) -> None:
+            rng = np.random.default_rng(0)
+            pictures = rng.normal(size=(_CALIBRATION, 1, 3, *_SIZE)).astype(np.float32)
+            self._left = [{"image": picture} for picture in pictures]
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return self._left.pop() if self._left else None
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("float", "ready", "int8")
+    plain, ready, small = (str(folder / f"hrnet_w32_{name}.onnx") for name in names)
+    torch.onnx.export(
+        peer_net(peer_dir).eval(),
+        (torch.zeros(1, 3, *_SIZE),),
+        plain,
+        input_names=["image"],
+        dynamo=False,
+    )
+    quantization.quant_pre_process(plain, ready, skip_symbolic_shape=True)
+    # Signed activations are three times as slow in ONNX Runtime.
+    quantization.quantize_static(
+        ready,
+        small,
+        Pictures(),
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+    )
+    return {"ONNX Runtime float": plain, "ONNX Runtime int8": small}
+
+
+def _time_onnx(path: str, threads: int, runs: int) -> list[float]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -31,10 +89,9 @@ def time_onnx(path: str, threads: int, runs: int) -> list[float]:
         path, options, providers=["CPUExecutionProvider"]
     )
     rng = np.random.default_rng(0)
-    inputs = {}
-    for one in session.get_inputs():
-        sides = [side if isinstance(side, int) else 1 for side in one.shape]
-        inputs[one.name] = rng.random(sides, np.float32)
+    inputs = {
+        one.name: rng.random(one.shape, np.float32) for one in session.get_inputs()
+    }
     times = []
     for _ in range(_WARM_UP + runs):
         start = time.perf_counter()
