@@ -25,10 +25,10 @@ from tfpose.skeletons import Skeleton
 
 __all__ = ["STGCN"]
 
-# Of joints, of parts, and behind the parts.
-_JOINT_CHANNELS = (128, 128, 256)
-_PART_CHANNELS = 512
-_UP_CHANNELS = 256
+# Multiples of the first layer's channels: of joints, of parts, and behind the parts.
+_JOINT_FACTORS = (1, 1, 2)
+_PART_FACTOR = 4
+_BEHIND_FACTOR = 2
 
 # The authors' own dropout: in graph convolutions, after pooling over the whole body,
 # before going back to joints, and before the last layer.
@@ -55,6 +55,7 @@ class STGCN(LiftingNet):
         info: dict. Anything JSON can hold that should travel in the `.keras` file.
         dtype: Keras dtype policy. Defaults to the global one; the last layer computes
             in float32 in any case.
+        channels: int. Per joint, in the first two of the three layers of joints.
 
     Raises:
         InputError: the skeleton lacks an arm, a leg or the trunk, `dropout` is not in
@@ -70,6 +71,7 @@ class STGCN(LiftingNet):
         dropout: float | None = None,
         info: dict[str, Any] | None = None,
         dtype: Any = None,
+        channels: int = 128,
         name: str = "stgcn",
         **kwargs: Any,
     ) -> None:
@@ -88,19 +90,19 @@ class STGCN(LiftingNet):
         x = blocks.reshape(x, (2 * joints,), "flatten")
         x = blocks.norm(x, "input_norm", epsilon=_INPUT_EPSILON, dtype="float32")
         x = blocks.reshape(x, (joints, 2), "normalised")
-        for i, channels in enumerate(_JOINT_CHANNELS):
+        for i, factor in enumerate(_JOINT_FACTORS):
             first = i == 0
-            x = blocks.graph_block(x, channels, along, f"joints{i}", first)
+            x = blocks.graph_block(x, factor * channels, along, f"joints{i}", first)
 
         y = MaxJoints(parts, name="pool_parts", dtype=policy)(x)
         for i in range(2):
-            y = blocks.graph_block(y, _PART_CHANNELS, across, f"parts{i}")
+            y = blocks.graph_block(y, _PART_FACTOR * channels, across, f"parts{i}")
         whole = MaxJoints([range(len(parts))], name="pool_body", dtype=policy)(y)
-        whole = blocks.layer(whole, _PART_CHANNELS, _BODY, "body")
+        whole = blocks.layer(whole, _PART_FACTOR * channels, _BODY, "body")
         alike = [[0]] * len(parts)
         whole = MeanJoints(alike, name="body_to_parts", dtype=policy)(whole)
         y = blocks.join([whole, y], "body_and_parts")
-        y = blocks.layer(y, _UP_CHANNELS, _UP, "up")
+        y = blocks.layer(y, _BEHIND_FACTOR * channels, _UP, "up")
         of_joints = [part_of[joint] for joint in range(joints)]
         y = MeanJoints(of_joints, name="parts_to_joints", dtype=policy)(y)
 
@@ -113,6 +115,12 @@ class STGCN(LiftingNet):
         super().__init__(
             inputs, outputs, skeleton, dropout, info, policy, name, **kwargs
         )
+
+        # === Config ===
+        self.channels = channels
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "channels": self.channels}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,14 +39,17 @@ def small(name: str, skeleton: Skeleton, dropout: float | None = None):
         return VPose(skeleton, dropout, units=16)
     if name == "semgcn":
         return SemGCN(skeleton, dropout, channels=8)
-    return STGCN(skeleton, dropout)
+    return STGCN(skeleton, dropout, channels=8)
 
 
 def test_every_name_is_of_an_original_or_a_small_one():
-    assert LIFTERS.keys() == {*PARAMETERS, "martinez_small", "vpose_small"}
+    assert LIFTERS.keys() == {*PARAMETERS, *(f"{name}_small" for name in PARAMETERS)}
 
 
-@pytest.mark.parametrize("name,millions", [("martinez", 0.28), ("vpose", 0.55)])
+@pytest.mark.parametrize(
+    "name,millions",
+    [("martinez", 0.28), ("vpose", 0.55), ("semgcn", 0.068), ("stgcn", 0.23)],
+)
 def test_small_ones_are_small_and_of_the_same_kind(name, millions):
     net = build_lifter(f"{name}_small", H36M)
     assert net.name == name
