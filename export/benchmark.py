@@ -30,6 +30,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegat
 from ai_edge_litert.options import CpuOptions, Options
 
 from export.litert_file import read_metadata
+from tfpose.command_line import run_command
 from tfpose.errors import InputError
 
 __all__ = [
@@ -334,16 +335,7 @@ def describe_machine() -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table; exit code 2 and one line for bad input."""
-    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    chosen = _parser().parse_args(arguments)
-    try:
-        _run(chosen)
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_command(_parser(), _run, arguments)
 
 
 def _run(chosen: argparse.Namespace) -> None:

@@ -6,10 +6,8 @@ Makes a folder with the model, `model.tflite`, what its user has to know of it,
 
 import argparse
 import json
-import os
 import pathlib
 import re
-import sys
 import tempfile
 from collections.abc import Sequence
 from importlib import metadata
@@ -40,6 +38,7 @@ from export.litert_report import (
     write_report,
 )
 from export.pose_net import pose_function
+from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.lifters.net import LiftingNet
@@ -141,16 +140,7 @@ def _version(*names: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exports a net; exit code 2 and one line for bad input."""
-    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    chosen = _parser().parse_args(arguments)
-    try:
-        _run(chosen)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_command(_parser(), _run, arguments)
 
 
 def _run(chosen: argparse.Namespace) -> None:

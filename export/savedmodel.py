@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import pathlib
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 
@@ -34,6 +33,7 @@ from export.serving_messages import (
     write_warmup,
 )
 from export.serving_pose import photo_example, photo_pose_function
+from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.lifters.net import LiftingNet
@@ -205,29 +205,27 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command; exit code 2 and one line for bad input."""
-    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    chosen = _parser().parse_args(arguments)
-    try:
-        if not chosen.latency_ms > 0:
-            raise InputError(f"latency_ms is {chosen.latency_ms:g}, expected above 0")
-        if chosen.version is not None and chosen.version < 0:
-            raise InputError(f"version is {chosen.version}, expected 0 or more")
-        out = pathlib.Path(os.path.abspath(chosen.out))
-        function, example = served_function(
-            load_keras(chosen.model), out.name, chosen.skeleton, chosen.flip_test
-        )
-        folder = write_saved_model(
-            function,
-            example,
-            out,
-            version=chosen.version,
-            latency=chosen.latency_ms / 1000,
-            measure=chosen.measure,
-            server_path=chosen.server_path,
-        )
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_command(_parser(), _run, arguments)
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    if not chosen.latency_ms > 0:
+        raise InputError(f"latency_ms is {chosen.latency_ms:g}, expected above 0")
+    if chosen.version is not None and chosen.version < 0:
+        raise InputError(f"version is {chosen.version}, expected 0 or more")
+    out = pathlib.Path(os.path.abspath(chosen.out))
+    function, example = served_function(
+        load_keras(chosen.model), out.name, chosen.skeleton, chosen.flip_test
+    )
+    folder = write_saved_model(
+        function,
+        example,
+        out,
+        version=chosen.version,
+        latency=chosen.latency_ms / 1000,
+        measure=chosen.measure,
+        server_path=chosen.server_path,
+    )
     print(f"{folder}: {', '.join(function.inputs)} -> {', '.join(function.outputs)}")
 
 

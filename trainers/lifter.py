@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from data_pipelines.lifting.batches import LiftingTraining
+from tfpose.lifters.loss import joint_errors, pose_losses, relative_to_root
 from trainers.lifter_config import PRESETS, LifterConfig
 from trainers.lifting_task import LiftingTask, lifter_optimizer
 from trainers.program import run_main
@@ -39,21 +40,18 @@ class LifterModel(keras.Model):
         """One step of the optimiser."""
         import tensorflow as tf
 
-        root = self.net.skeleton.root
-        positions = batch["positions"]
-        truth = positions - positions[:, root : root + 1]
+        truth = relative_to_root(batch["positions"], self.net.skeleton.root)
         with tf.GradientTape() as tape:
             predicted = self(batch["keypoints"], training=True)
             # Each pose's share, so that the sum over replicas is the mean.
-            squares = ops.mean(ops.square(predicted - truth), axis=(-2, -1))
-            loss = ops.sum(squares) / self.global_batch_size
+            loss = ops.sum(pose_losses(predicted, truth)) / self.global_batch_size
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
-        distances = ops.sqrt(ops.sum(ops.square(predicted - truth), axis=-1))
-        errors = ops.sum(ops.mean(distances, axis=-1)) / self.global_batch_size
-        return {"loss": loss, "mpjpe": 1000 * errors}
+        errors = ops.mean(joint_errors(predicted, truth), axis=-1)
+        mean = ops.sum(errors) / self.global_batch_size
+        return {"loss": loss, "mpjpe": 1000 * mean}
 
 
 class LifterTask(LiftingTask):

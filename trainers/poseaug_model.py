@@ -13,6 +13,7 @@ from tfpose.geometry import (
     positions_from_limbs,
     project,
 )
+from tfpose.lifters.loss import joint_errors, pose_losses, relative_to_root
 from tfpose.lifters.net import LiftingNet
 from tfpose.poseaug.augmentor import NOISE, Augmentor
 from tfpose.poseaug.body import Body
@@ -21,8 +22,6 @@ from tfpose.poseaug.loss import (
     adversarial_loss,
     bounded_feedback,
     discriminator_loss,
-    estimator_errors,
-    estimator_loss,
     exponential_feedback,
     hinged_regulariser,
     range_regulariser,
@@ -151,8 +150,7 @@ class PoseAugModel(keras.Model):
         )
 
     def _rooted(self, positions):
-        root = self.net.skeleton.root
-        return positions - positions[:, root : root + 1]
+        return relative_to_root(positions, self.net.skeleton.root)
 
     def _train_augmentor(self, source, seen, intrinsics, epoch, warm, share):
         config = self.config
@@ -167,8 +165,10 @@ class PoseAugModel(keras.Model):
                 if config.regulariser == "hinged"
                 else range_regulariser(made)
             )
-            feedback, ratio = self._feedback(source, seen, intrinsics, made, made_2d)
-            feedback = feedback(ops.cast(epoch, "float32") / config.epochs)
+            done = ops.cast(epoch, "float32") / config.epochs
+            feedback, ratio = self._feedback(
+                source, seen, intrinsics, made, made_2d, done
+            )
             loss = (
                 config.adversarial_weight_3d * adversarial_3d
                 + config.adversarial_weight_2d * adversarial_2d
@@ -186,64 +186,42 @@ class PoseAugModel(keras.Model):
         }
         return made, made_2d, figures
 
-    def _feedback(self, source, seen, intrinsics, made, made_2d):
-        """What makes the loss of the training's share that is done, and how many times
-        as far off the lifter is on the made-up poses."""
+    def _feedback(self, source, seen, intrinsics, made, made_2d, done):
+        """The lifter's part of the augmentor's loss, and how many times as far off it
+        is on the made-up poses; `done` is the training's share that is over."""
         config = self.config
-        turned_too = config.feedback_weight_turned > 0
-        inputs, truths = [made_2d], [made.placed]
-        if turned_too:
-            inputs.append(project(made.turned, intrinsics, _LIMIT))
-            truths.append(made.turned)
-        errors, losses = self._ask(seen, source, 1)
-        # Apart from the source, through which no gradient need go back.
-        of_made = self._ask(
-            ops.concatenate(inputs), ops.concatenate(truths), len(inputs)
+        easier = self._ask(seen, source)
+        placed = self._ask(made_2d, made.placed)
+        errors = [ops.mean(joint_errors(*asked)) for asked in (placed, easier)]
+        ratio = errors[0] / ops.maximum(errors[1], 1e-6)
+        if config.feedback == "none":
+            return ops.zeros(()), ratio
+        wanted = config.hardness_start, config.hardness_end
+        total = config.feedback_weight * self._hardness_loss(
+            placed, easier, wanted, config.hardness_slack, done
         )
-        errors, losses = errors + of_made[0], losses + of_made[1]
-        ratio = ops.mean(errors[1]) / ops.maximum(ops.mean(errors[0]), 1e-6)
-
-        def hardness(start, end, done):
-            return start + (end - start) * done
-
-        def of(done):
-            wanted = hardness(config.hardness_start, config.hardness_end, done)
-            turned = hardness(
-                config.hardness_turned_start, config.hardness_turned_end, done
+        if config.feedback_weight_turned > 0:
+            turned = self._ask(project(made.turned, intrinsics, _LIMIT), made.turned)
+            wanted = config.hardness_turned_start, config.hardness_turned_end
+            total += config.feedback_weight_turned * self._hardness_loss(
+                turned, easier, wanted, config.hardness_turned_slack, done
             )
-            if config.feedback == "none":
-                return ops.zeros(())
-            if config.feedback == "exponential":
-                total = config.feedback_weight * exponential_feedback(
-                    losses[1], losses[0], wanted
-                )
-                if turned_too:
-                    total += config.feedback_weight_turned * exponential_feedback(
-                        losses[2], losses[0], turned
-                    )
-                return total
-            total = config.feedback_weight * bounded_feedback(
-                errors[1], errors[0], wanted, config.hardness_slack, self._body
+        return total, ratio
+
+    def _ask(self, keypoints, positions) -> tuple[Any, Any]:
+        """What the lifter, as it is used, makes of keypoints; and the truth."""
+        return self.net(keypoints, training=False), self._rooted(positions)
+
+    def _hardness_loss(self, harder, easier, wanted, slack, done):
+        """How far poses are from being as hard as wanted; both as `_ask` has them."""
+        start, end = wanted
+        hardness = start + (end - start) * done
+        if self.config.feedback == "exponential":
+            return exponential_feedback(
+                pose_losses(*harder), pose_losses(*easier), hardness
             )
-            if turned_too:
-                total += config.feedback_weight_turned * bounded_feedback(
-                    errors[2],
-                    errors[0],
-                    turned,
-                    config.hardness_turned_slack,
-                    self._body,
-                )
-            return total
-
-        return of, ratio
-
-    def _ask(self, keypoints, positions, parts: int) -> tuple[list, list]:
-        """The lifter's errors and losses, split into so many parts of the batch."""
-        predicted = self.net(keypoints, training=False)
-        truth = self._rooted(positions)
-        return (
-            ops.split(estimator_errors(predicted, truth), parts, axis=0),
-            ops.split(estimator_loss(predicted, truth), parts, axis=0),
+        return bounded_feedback(
+            joint_errors(*harder), joint_errors(*easier), hardness, slack, self._body
         )
 
     def _train_judges(self, batch, made, made_2d, share) -> dict[str, Any]:
@@ -307,10 +285,10 @@ class PoseAugModel(keras.Model):
         truth = ops.stop_gradient(self._rooted(positions))
         with tf.GradientTape() as tape:
             predicted = self.net(ops.stop_gradient(keypoints), training=True)
-            losses = estimator_loss(predicted, truth)
+            losses = pose_losses(predicted, truth)
             loss = warm * ops.mean(losses)
         self._update("lifter", tape, loss, share)
-        errors, made_errors = ops.split(estimator_errors(predicted, truth), 2, axis=0)
+        errors, made_errors = ops.split(joint_errors(predicted, truth), 2, axis=0)
         return {
             "loss": ops.mean(losses),
             "mpjpe": 1000 * ops.mean(errors),

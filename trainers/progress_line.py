@@ -75,7 +75,7 @@ class ProgressLine:
             speed = f"{self._samples / max(seconds, 1e-9):.0f}"
             rest = (self._total - step) * seconds + evaluations * self._evaluation
             left = clock(rest)
-        line = f"{epoch}  {step}/{self._total}  {text}  {speed} img/s  {left} left"
+        line = f"{epoch}  {step}/{self._total}  {text}  {speed} samples/s  {left} left"
         self._print(line)
 
     def _print(self, line: str) -> None:

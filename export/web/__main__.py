@@ -1,30 +1,26 @@
 """`python -m export.web`: a page on this machine that runs a model in the browser."""
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 
 from export.web.server import LITERTJS, copy_site, find_site, open_server
-from tfpose.errors import InputError
+from tfpose.command_line import run_command
 
 _LITERTJS_FOLDER = "runs/litertjs"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serves until Ctrl-C; exit code 2 and one line for bad input."""
-    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    chosen = _parser().parse_args(arguments)
-    try:
-        site = find_site(chosen.model, chosen.litertjs, chosen.picture)
-        if chosen.out:
-            copy_site(site, chosen.out)
-            print(f"{len(site)} files in {chosen.out}")
-            return
-        server = open_server(site, chosen.host, chosen.port)
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_command(_parser(), _run, arguments)
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    site = find_site(chosen.model, chosen.litertjs, chosen.picture)
+    if chosen.out:
+        copy_site(site, chosen.out)
+        print(f"{len(site)} files in {chosen.out}")
+        return
+    server = open_server(site, chosen.host, chosen.port)
     query = "?picture=picture" if chosen.picture else ""
     print(f"http://{chosen.host}:{server.server_port}/{query}", flush=True)
     with server:

@@ -133,20 +133,17 @@ def test_without_feedback_the_lifter_means_nothing_to_the_augmentor(folder):
 def test_operators_can_be_switched_off(folder, operators):
     config = settle("paper", folder, operators=operators)
     model, batches = make_model(config, folder)
-    before = weights(model)
+    nets = {
+        "bone_angle": model.augmentor.angle_net,
+        "bone_length": model.augmentor.length_net,
+        "rigid": model.augmentor.rotation_net,
+    }
+    before = {name: [np.array(v) for v in net.weights] for name, net in nets.items()}
     figures = model.train_step(next(batches))
-    assert moved(before, weights(model))["augmentor"]
+    after = {name: [np.array(v) for v in net.weights] for name, net in nets.items()}
+    assert moved(before, after) == {name: name in operators for name in nets}
     assert (float(figures["angle_degrees"]) > 0.5) == ("bone_angle" in operators)
     assert (float(figures["length_change"]) > 0) == ("bone_length" in operators)
-    names = {"bone_angle": "angle", "bone_length": "length", "rigid": "rotation"}
-    for operator, name in names.items():
-        net = getattr(model.augmentor, f"{name}_net")
-        trained = moved(
-            {"x": [v for v in before["augmentor"]]},
-            {"x": [np.array(v) for v in model.augmentor.trainable_variables]},
-        )
-        assert trained["x"]
-        assert (len(net.trainable_variables) > 0) and operator
 
 
 def test_mixed_precision_leaves_bodies_and_views_in_float32(folder):

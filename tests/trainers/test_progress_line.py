@@ -25,21 +25,21 @@ def test_time_left_leaves_out_compiling_and_counts_evaluations(now, capsys):
     now[0] = 70.0
     line.show("epoch 2/10", 21, "loss 1", evaluations=9)
     assert capsys.readouterr().out == (
-        "epoch 2/10  21/100  loss 1  8 img/s  1:19 left\n"
+        "epoch 2/10  21/100  loss 1  8 samples/s  1:19 left\n"
     )
     with line.evaluating("epoch 2/10"):
         now[0] = 75.0
     now[0] = 85.0
     line.show("epoch 3/10", 31, "loss 1", evaluations=8)
     # 69 steps of a second each and 8 evaluations of 5 seconds.
-    assert capsys.readouterr().out.endswith("8 img/s  1:49 left\n")
+    assert capsys.readouterr().out.endswith("8 samples/s  1:49 left\n")
 
 
 def test_nothing_is_promised_before_a_step_was_timed(now, capsys):
     line = ProgressLine(100, 8)
     line.stepped(1)
     line.show("epoch 1/10", 1, "loss 1", evaluations=10)
-    assert capsys.readouterr().out.endswith("? img/s  ? left\n")
+    assert capsys.readouterr().out.endswith("? samples/s  ? left\n")
 
 
 def test_lines_come_now_and_then(now):

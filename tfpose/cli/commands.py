@@ -5,11 +5,11 @@ Each imports its module when it runs, so that `--help` need not wait for TensorF
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 
 from data_pipelines.datasets import DATASETS, SPLITS
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
+from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.quiet_keras import import_keras
 
@@ -18,18 +18,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; exit code 2 and one line for bad input, 130 after Ctrl-C."""
-    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    chosen = _parser().parse_args(arguments)
-    try:
-        chosen.run(chosen)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # Whoever read the output has seen enough, as `head` has.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_command(_parser(), lambda chosen: chosen.run(chosen), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

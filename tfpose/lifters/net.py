@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfpose.errors import InputError
+from tfpose.net_info import info_text
 from tfpose.skeletons import Skeleton
 
 __all__ = ["LiftingNet"]
@@ -39,12 +39,11 @@ class LiftingNet(keras.Model):
         name: str,
         **kwargs: Any,
     ) -> None:
-        text = _json_text(info)
+        text = _text(info)
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self.skeleton = skeleton
         self.dropout = dropout
         self.policy = dtype
-        # As text, because Keras would wrap the dict and the lists in it.
         self._info_json = text
 
     @property
@@ -58,7 +57,7 @@ class LiftingNet(keras.Model):
 
     @info.setter
     def info(self, info: dict[str, Any]) -> None:
-        self._info_json = _json_text(info)
+        self._info_json = _text(info)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -76,10 +75,6 @@ class LiftingNet(keras.Model):
         return cls(**{**config, "skeleton": skeleton})
 
 
-def _json_text(info: dict[str, Any] | None) -> str:
+def _text(info: dict[str, Any] | None) -> str:
     # The skeleton is the net's own.
-    info = {key: value for key, value in (info or {}).items() if key != "skeleton"}
-    try:
-        return json.dumps(info)
-    except TypeError as error:
-        raise InputError(f"info cannot be written as JSON: {error}") from error
+    return info_text({k: v for k, v in (info or {}).items() if k != "skeleton"})

@@ -4,7 +4,6 @@ from typing import Any
 
 from keras import ops
 
-from tfpose.geometry import limb_lengths
 from tfpose.poseaug.augmentor import Augmented
 from tfpose.poseaug.body import Body
 
@@ -12,8 +11,6 @@ __all__ = [
     "adversarial_loss",
     "bounded_feedback",
     "discriminator_loss",
-    "estimator_errors",
-    "estimator_loss",
     "exponential_feedback",
     "hinged_regulariser",
     "range_regulariser",
@@ -24,21 +21,6 @@ _ANGLE_MIDDLE, _ANGLE_WIDTH = 0.205, 0.165
 _LENGTH_LIMIT = 0.1
 _STEEPEST = 5.0  # Exponent.
 _EASIEST = 1e-4  # Metres; errors are not divided by less.
-
-
-def estimator_errors(predicted: Any, truth: Any) -> Any:
-    """Distances `[B, J]` of root-relative positions `[B, J, 3]`, metres."""
-    return limb_lengths(predicted - truth)
-
-
-def estimator_loss(predicted: Any, truth: Any) -> Any:
-    """Mean squared error of each pose, `[B]`, square metres (equation 8).
-
-    Args:
-        predicted: `[B, J, 3]`, relative to the root.
-        truth: `[B, J, 3]`, relative to the root.
-    """
-    return ops.mean(ops.square(predicted - truth), axis=(-2, -1))
 
 
 def adversarial_loss(fake_scores: Any) -> Any:

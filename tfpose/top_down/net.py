@@ -13,6 +13,7 @@ from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.pixels import Pixels
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
+from tfpose.net_info import info_text
 from tfpose.top_down.tokens import TokenHead
 
 __all__ = [
@@ -208,8 +209,7 @@ class HeatmapNet(keras.Model):
         self.backbone = backbone
         self.deconv_filters = deconv_filters
         self.token_head = tokens
-        # As text, because Keras would wrap the dict and the lists in it.
-        self._info_json = _json_text(info)
+        self._info_json = info_text(info)
         self.kernel_initializer = initializer
         self.policy = policy
         self.image_mean = tuple(image_mean)
@@ -222,7 +222,7 @@ class HeatmapNet(keras.Model):
 
     @info.setter
     def info(self, info: dict[str, Any]) -> None:
-        self._info_json = _json_text(info)
+        self._info_json = info_text(info)
 
     @property
     def layers_of_outputs(self) -> tuple[str, ...]:
@@ -362,11 +362,4 @@ def _check_arguments(
         raise InputError(f"the backbone takes {channels} channels; expected 3 or 6")
     if num_outputs < 1:
         raise InputError(f"num_outputs is {num_outputs}; expected at least 1")
-    _json_text(info)
-
-
-def _json_text(info: dict[str, Any]) -> str:
-    try:
-        return json.dumps(info)
-    except TypeError as error:
-        raise InputError(f"info cannot be written as JSON: {error}") from error
+    info_text(info)

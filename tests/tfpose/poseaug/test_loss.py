@@ -9,8 +9,6 @@ from tfpose.poseaug.loss import (
     adversarial_loss,
     bounded_feedback,
     discriminator_loss,
-    estimator_errors,
-    estimator_loss,
     exponential_feedback,
     hinged_regulariser,
     range_regulariser,
@@ -36,14 +34,6 @@ def test_judged_as_wanted_costs_nothing():
     assert float(discriminator_loss(zeros, ones)) == 1
     assert float(adversarial_loss(ones)) == 0
     assert float(adversarial_loss(zeros)) == 0.5
-
-
-def test_errors_are_in_metres():
-    truth = np.zeros((2, 16, 3), np.float32)
-    predicted = truth + np.float32([0.03, 0.04, 0])
-    np.testing.assert_allclose(estimator_errors(predicted, truth), 0.05, rtol=1e-5)
-    mean_square = (0.03**2 + 0.04**2) / 3
-    np.testing.assert_allclose(estimator_loss(predicted, truth), mean_square, rtol=1e-5)
 
 
 def test_papers_feedback_is_least_where_hardness_is_met():
