@@ -188,8 +188,8 @@ class _Training:
             setting.pairs, config.batch_size, config.seed, judged=True
         )
         self._steps = sampler.steps_per_epoch
-        root = setting.pairs.positions[:, net.skeleton.root].mean(axis=0)
-        self.model = PoseAugModel(net, config, setting.lengths, root, self._steps)
+        roots = setting.pairs.positions[:, net.skeleton.root]
+        self.model = PoseAugModel(net, config, setting.lengths, roots, self._steps)
         self.model.optimizer.build(self.model.trainable_variables)
         engine = Engine(config, make_strategy("single"))
         self._step = engine.compiled_step(self.model)

@@ -152,7 +152,7 @@ class PeerPoseAug:
             )
             self.lifter = self._code.vpose.TemporalModelOptimized1f(16, 2, 15, [1] * 5)
             self._data = self._loaders(pairs)
-        _start_gently(self._parts["model_G"], pairs.positions[:, 0].mean(axis=0))
+        _start_gently(self._parts["model_G"], pairs.positions[:, 0])
         self._optimizer = torch.optim.Adam(self.lifter.parameters(), self._args.lr_p)
         self._criterion = torch.nn.MSELoss(reduction="mean")
         self._pools = [self._code.pool.Sample_from_Pool() for _ in range(2)]
@@ -202,23 +202,29 @@ class PeerPoseAug:
         return len(made.dataset) / len(given.dataset)
 
 
-def _start_gently(augmentor: Any, root: np.ndarray) -> None:
-    """Small changes where people stand, as `tfpose.poseaug.augmentor` has it.
+def _start_gently(augmentor: Any, roots: np.ndarray) -> None:
+    """Small changes where people are, as `tfpose.poseaug.augmentor` has it.
 
     The start of their own training puts nearly all poses out of sight, which it drops,
     and would have less to do than the rest.
     """
     import torch
 
-    last = [
+    small = [
         augmentor.BAprocess.w2,
         augmentor.BLprocess.w2_BL,
         augmentor.RTprocess.w2_R,
-        augmentor.RTprocess.w2_T,
     ]
+    places = np.stack([*roots[:, :2].T, np.sqrt(roots[:, 2])], axis=-1)
+    mean, deviation = (
+        torch.tensor(part, dtype=torch.float32)
+        for part in (places.mean(axis=0), places.std(axis=0))
+    )
     with torch.no_grad():
-        for layer in last:
+        for layer in small:
             layer.weight *= _GENTLY
             layer.bias *= _GENTLY
-        place = [root[0], root[1], np.sqrt(root[2])]
-        last[-1].bias.copy_(torch.tensor(np.array(place, np.float32)))
+        last = augmentor.RTprocess.w2_T
+        # 0.58 and 0.40: deviation and mean of the leaky ReLU of normal values.
+        last.weight *= (deviation / last.weight.norm(dim=1) / 0.58)[:, None]
+        last.bias.copy_(mean - 0.40 * last.weight.sum(dim=1))

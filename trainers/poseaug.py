@@ -52,7 +52,7 @@ class PoseAugTask(LiftingTask):
             self.net,
             config,
             subject_lengths(self.train),
-            self.train.positions[:, self.net.skeleton.root].mean(axis=0),
+            self.train.positions[:, self.net.skeleton.root],
             self.steps_per_epoch,
         )
 

@@ -45,7 +45,7 @@ class PoseAugModel(keras.Model):
         net: LiftingNet,
         config: PoseAugConfig,
         lengths: np.ndarray,
-        root: np.ndarray,
+        roots: np.ndarray,
         epoch_steps: int,
     ):
         """
@@ -53,7 +53,7 @@ class PoseAugModel(keras.Model):
           net: the lifter.
           config: the options.
           lengths: float32 `[S, L]`, metres: limb lengths of S training subjects.
-          root: float32 `[3]`, metres: where people stand on average.
+          roots: float32 `[N, 3]`, metres: where N people are.
           epoch_steps: steps in an epoch.
         """
         super().__init__()
@@ -61,7 +61,7 @@ class PoseAugModel(keras.Model):
         self.net, self.config = net, config
         self.augmentor = Augmentor(skeleton, config.operators)
         if config.gentle_start:
-            self.augmentor.start_gently(root.tolist())
+            self.augmentor.start_gently(roots)
         self.part_judge = PartDiscriminator(skeleton)
         self.keypoint_judge = KeypointDiscriminator()
         joints = skeleton.num_joints

@@ -49,8 +49,8 @@ def make_model(config: PoseAugConfig, folder):
     stream = LiftingTraining(poses, config.batch_size, 0, judged=True)
     net = build_lifter(config.net, SKELETON, dropout=0.0)
     lengths = subject_lengths(poses)
-    root = poses.positions[:, 0].mean(axis=0)
-    model = PoseAugModel(net, config, lengths, root, stream.steps_per_epoch)
+    roots = poses.positions[:, 0]
+    model = PoseAugModel(net, config, lengths, roots, stream.steps_per_epoch)
     model.optimizer.build([])
     size = config.batch_size
 

@@ -1,5 +1,6 @@
 """The augmentor: a network that makes a harder pose and view of a pose."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from tfpose.geometry import (
     rotation_matrices,
 )
 from tfpose.poseaug.body import Body
-from tfpose.poseaug.layers import dense, leaky
+from tfpose.poseaug.layers import SLOPE, dense, leaky
 from tfpose.skeletons import Skeleton
 
 __all__ = ["NOISE", "OPERATORS", "Augmented", "Augmentor"]
@@ -31,6 +32,9 @@ _LAYERS = 5
 _LONGEST = 0.2
 _HALF_TURN = 3.1415
 _GENTLY = 0.1
+# Mean and deviation of the hidden layers' leaky ReLU of standard normal values.
+_LEAKY_MEAN = (1 - SLOPE) / (2 * math.pi) ** 0.5
+_LEAKY_STD = ((1 + SLOPE**2) / 2 - _LEAKY_MEAN**2) ** 0.5
 
 
 class Augmented(NamedTuple):
@@ -150,19 +154,28 @@ class Augmentor(keras.Model):
         self.translation_net.build((None, pose))
         self.built = True
 
-    def start_gently(self, root: Sequence[float]) -> None:
-        """Begins with small changes, and with bodies at `root` (x, y, z, metres).
+    def start_gently(self, roots: np.ndarray) -> None:
+        """Begins with small changes, and with bodies where people are.
 
         As it is drawn, it begins with bodies turned any way and within a metre of the
         camera, which judges learn to tell before it can learn from them; that takes a
-        large data set to get over.
+        large data set to get over. Bodies that were all in one place would be told as
+        soon.
+
+        Args:
+            roots: `[N, 3]`, metres: the roots of N people, in the camera's frame.
         """
-        for net in (self.angle_net, self.rotation_net, self.translation_net):
+        for net in (self.angle_net, self.rotation_net):
             kernel, bias = net.last.kernel, net.last.bias
             kernel.assign(kernel * _GENTLY)
             bias.assign(ops.zeros_like(bias))
-        place = [root[0], root[1], max(root[2], 0.0) ** 0.5]
-        self.translation_net.last.bias.assign(place)
+        # t is (a, b, c^2); the last layer's inputs are leaky ReLUs of normal values.
+        places = np.stack([*roots[:, :2].T, np.sqrt(np.maximum(roots[:, 2], 0))], -1)
+        kernel = ops.convert_to_numpy(self.translation_net.last.kernel).copy()
+        kernel *= places.std(axis=0) / np.linalg.norm(kernel, axis=0) / _LEAKY_STD
+        self.translation_net.last.kernel.assign(kernel)
+        bias = places.mean(axis=0) - _LEAKY_MEAN * kernel.sum(axis=0)
+        self.translation_net.last.bias.assign(bias)
 
     def call(self, positions, noise, training=None) -> Augmented:
         """

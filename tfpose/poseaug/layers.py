@@ -5,9 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["dense", "leaky"]
+__all__ = ["SLOPE", "dense", "leaky"]
 
-_SLOPE = 0.01  # PyTorch's.
+SLOPE = 0.01
+"""Of `leaky` below 0; PyTorch's."""
 
 
 def dense(units: int, name: str, dtype: Any) -> keras.layers.Dense:
@@ -22,4 +23,4 @@ def dense(units: int, name: str, dtype: Any) -> keras.layers.Dense:
 
 def leaky(x):
     """Leaky ReLU."""
-    return ops.leaky_relu(x, _SLOPE)
+    return ops.leaky_relu(x, SLOPE)
