@@ -10,7 +10,7 @@ batches, in which the lifter learns from real and made-up pairs together: the sa
 number of pairs in half as many updates. Each side has a process of its own with the
 same number of threads; they take turns. Neither evaluates, draws or logs.
 
-Both begin with small changes where people stand (`gentle_start`), so that the made-up
+Both begin with small changes where people are (`gentle_start`), so that the made-up
 pairs are within the image, as later in training; theirs skips those that are not.
 """
 

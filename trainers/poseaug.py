@@ -142,8 +142,9 @@ def _collapse(metrics: dict[str, float]) -> str:
         if _right(metrics, judge) > _TOO_SURE:
             return (
                 f"the {kind} discriminator tells nearly all made-up poses, so they "
-                "teach nothing real; try a lower learning_rate_discriminators, a "
-                f"higher adversarial_weight_{kind.lower()}, or another seed"
+                "teach nothing real; try gentle_start, a lower "
+                "learning_rate_discriminators, a higher "
+                f"adversarial_weight_{kind.lower()}, or another seed"
             )
     if metrics["angle_degrees"] < _STILL and metrics["error_ratio"] < 1.1:
         return (

@@ -77,7 +77,7 @@ class PoseAugConfig(LifterConfig):
     pool_size: int = option(4096, "Made-up poses that are shown again.", at_least=1)
     gentle_start: bool = option(
         False,
-        "Begin with small changes, where people stand; ours, for small data.",
+        "Begin with small changes, and spread as people are; ours, for small data.",
     )
     swap_lengths: bool = option(
         True, "Give every source pose the limb lengths of a training subject."
