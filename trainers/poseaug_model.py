@@ -134,12 +134,18 @@ class PoseAugModel(keras.Model):
         placed = self.augmentor(positions, noise, training=False).placed
         return placed, project(placed, intrinsics, _LIMIT)
 
+    def _draw(self):
+        """A seed for random numbers, which are others on each replica."""
+        seed = self.draws.next()
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return seed + ops.stack([ops.cast(replica, seed.dtype), 0])
+
     def _swap_lengths(self, positions):
         """The same directions with the lengths of a training subject, by lot."""
         if not self.config.swap_lengths:
             return positions
-        subjects = keras.random.randint(
-            (positions.shape[0],), 0, len(self._lengths), seed=self.draws
+        subjects = tf.random.stateless_uniform(
+            (positions.shape[0],), self._draw(), 0, len(self._lengths), tf.int32
         )
         skeleton = self.net.skeleton
         lengths = ops.take(ops.convert_to_tensor(self._lengths), subjects, axis=0)
@@ -154,7 +160,7 @@ class PoseAugModel(keras.Model):
 
     def _train_augmentor(self, source, seen, intrinsics, epoch, warm, share):
         config = self.config
-        noise = keras.random.normal((source.shape[0], 4, NOISE), seed=self.draws)
+        noise = tf.random.stateless_normal((source.shape[0], 4, NOISE), self._draw())
         with tf.GradientTape() as tape:
             made = self.augmentor(source, noise, training=True)
             made_2d = project(made.placed, intrinsics, _LIMIT)

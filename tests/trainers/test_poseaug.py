@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from unittest import mock
 
 import keras
 import numpy as np
@@ -249,6 +250,20 @@ def test_two_devices_train_together(folder, tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert 0 < float(done.stdout.splitlines()[-1]) < 5000
+
+
+def test_devices_draw_other_noise(folder):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        model, _ = make_model(settle("released", folder), folder)
+    alone = strategy.run(model._draw).numpy()
+
+    class Second:
+        replica_id_in_sync_group = 1
+
+    with mock.patch.object(tf.distribute, "get_replica_context", Second):
+        other = model._draw().numpy()
+    assert alone[0] != other[0]
 
 
 @pytest.mark.slow
