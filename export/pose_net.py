@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from export.function import ExportFunction, exact
+from export.pose_metadata import pose_metadata
 from tfpose.errors import InputError
 from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import HeatmapNet
@@ -14,9 +15,6 @@ from tfpose.top_down.net import HeatmapNet
 __all__ = ["pose_function"]
 
 _DTYPES = ("uint8", "float32")
-# Of the net's info, what the metadata has under names of their own.
-_TOLD = ("skeleton", "sigma", "decoder", "geometry", "flip_shift", "task")
-
 # TokenPose's layers, see `tfpose.top_down.tokens`.
 _TRANSFORMER = ("patch", "tokens", "head_")
 
@@ -77,31 +75,18 @@ def pose_function(
 def _metadata(
     estimator: PoseEstimator, image_size: tuple[int, ...], dtype: str
 ) -> dict[str, Any]:
-    net = estimator.net
+    inputs = {
+        "image": f"{dtype} [B, {image_size[0]}, {image_size[1]}, 3], RGB pixels "
+        "0..255 of one person with a quarter more than the box around"
+    }
+    outputs = {
+        "keypoints": "float32 [B, J, 2], x and y in pixels of the image; the "
+        "middle of the first pixel is (0, 0)",
+        "scores": "float32 [B, J], about 0..1; 0 or less: not found",
+    }
     return {
-        "task": "top_down_pose",
-        "skeleton": estimator.skeleton.to_dict(),
+        **pose_metadata(estimator, inputs, outputs),
         "image_size": list(image_size),
-        "net_input_size": list(net.input_size),
-        "inputs": {
-            "image": f"{dtype} [B, {image_size[0]}, {image_size[1]}, 3], RGB pixels "
-            "0..255 of one person with a quarter more than the box around"
-        },
-        "outputs": {
-            "keypoints": "float32 [B, J, 2], x and y in pixels of the image; the "
-            "middle of the first pixel is (0, 0)",
-            "scores": "float32 [B, J], about 0..1; 0 or less: not found",
-        },
-        "normalisation": {
-            "where": "inside the model",
-            "mean": list(net.image_mean),
-            "std": list(net.image_std),
-            "of": "pixels / 255",
-        },
-        "decoder": estimator.decoder,
-        "geometry": estimator.geometry,
-        "flip_test": estimator.flip_test,
-        "training": {k: v for k, v in net.info.items() if k not in _TOLD},
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.function import ExportFunction
+from export.pose_metadata import pose_metadata
 from export.serving_photo import read_photo
 from tfpose.codecs.geometry import box_offset, input_middle, region_scales
 from tfpose.top_down.crop import BOX_PADDING
@@ -18,6 +19,19 @@ from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import HeatmapNet
 
 __all__ = ["photo_example", "photo_pose_function"]
+
+_INPUTS = {
+    "image_bytes": "string [B]: JPEG or PNG files, turned upright by EXIF",
+    "boxes": "float32 [B, 4]: x, y, w, h of one person in pixels of the upright photo, "
+    "x and y the left and top edge",
+}
+_OUTPUTS = {
+    "keypoints": "float32 [B, J, 2]: x, y in pixels of the upright photo, the middle "
+    "of the first pixel at 0, 0; NaN if not valid",
+    "scores": "float32 [B, J], about 0..1; 0 or less: not found",
+    "image_size": "float32 [B, 2]: height, width of the upright photo",
+    "valid": "bool [B]: whether photo and box could be used",
+}
 
 # No photo has such coordinates.
 _FAR = 1e7
@@ -80,7 +94,7 @@ def photo_pose_function(
             "boxes": tf.TensorSpec([None, 4], tf.float32, "boxes"),
         },
         outputs=("keypoints", "scores", "image_size", "valid"),
-        metadata=_metadata(estimator),
+        metadata=pose_metadata(estimator, _INPUTS, _OUTPUTS),
     )
 
 
@@ -221,35 +235,3 @@ def _block_means(photo: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
 
 def _require(condition: tf.Tensor, what: str) -> None:
     tf.debugging.Assert(condition, [what])
-
-
-def _metadata(estimator: PoseEstimator) -> dict[str, Any]:
-    net = estimator.net
-    told = ("skeleton", "sigma", "decoder", "geometry", "flip_shift", "task")
-    return {
-        "task": "top_down_pose",
-        "skeleton": estimator.skeleton.to_dict(),
-        "net_input_size": list(net.input_size),
-        "inputs": {
-            "image_bytes": "string [B]: JPEG or PNG files, turned upright by EXIF",
-            "boxes": "float32 [B, 4]: x, y, w, h of one person in pixels of the "
-            "upright photo, x and y the left and top edge",
-        },
-        "outputs": {
-            "keypoints": "float32 [B, J, 2]: x, y in pixels of the upright photo, the "
-            "middle of the first pixel at 0, 0; NaN if not valid",
-            "scores": "float32 [B, J], about 0..1; 0 or less: not found",
-            "image_size": "float32 [B, 2]: height, width of the upright photo",
-            "valid": "bool [B]: whether photo and box could be used",
-        },
-        "normalisation": {
-            "where": "inside the model",
-            "mean": list(net.image_mean),
-            "std": list(net.image_std),
-            "of": "pixels / 255",
-        },
-        "decoder": estimator.decoder,
-        "geometry": estimator.geometry,
-        "flip_test": estimator.flip_test,
-        "training": {k: v for k, v in net.info.items() if k not in told},
-    }

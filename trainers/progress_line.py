@@ -1,9 +1,10 @@
 """One line that says how far a run is and how long it will take."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
+
+from tfpose.terminal_line import TerminalLine
 
 __all__ = ["ProgressLine", "clock"]
 
@@ -35,10 +36,10 @@ class ProgressLine:
         """
         self._total, self._samples = total_steps, samples_per_step
         self._quiet = quiet
-        self._terminal = sys.stdout.isatty()
-        self._pause = _SECONDS_ON_TERMINAL if self._terminal else _SECONDS_IN_LOG
+        self._line = TerminalLine()
+        on_terminal = self._line.terminal
+        self._pause = _SECONDS_ON_TERMINAL if on_terminal else _SECONDS_IN_LOG
         self._shown = time.monotonic()
-        self._width = 0
         self._first_step: int | None = None
         self._resumed = 0.0
         self._stepping = 0.0
@@ -55,7 +56,7 @@ class ProgressLine:
         begin = time.monotonic()
         if self._first_step is not None:
             self._stepping += begin - self._resumed
-        if self._terminal:
+        if self._line.terminal:
             self._print(f"{epoch}  evaluating")
         yield
         self._resumed = time.monotonic()
@@ -79,14 +80,8 @@ class ProgressLine:
         self._print(line)
 
     def _print(self, line: str) -> None:
-        if self._quiet:
-            return
-        if self._terminal:
-            sys.stdout.write("\r" + line.ljust(self._width))
-            self._width = len(line)
-        else:
-            sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        if not self._quiet:
+            self._line.write(line)
 
     def note(self, line: str) -> None:
         """A line that stays."""
@@ -97,7 +92,4 @@ class ProgressLine:
 
     def clear(self) -> None:
         """Leaves the terminal's line empty for what others print."""
-        if self._terminal and self._width:
-            sys.stdout.write("\r" + " " * self._width + "\r")
-            sys.stdout.flush()
-            self._width = 0
+        self._line.clear()

@@ -1,5 +1,7 @@
 """The progress line counts what is left, evaluations included."""
 
+import sys
+
 import pytest
 
 from trainers import progress_line
@@ -59,7 +61,7 @@ def test_quiet_line_prints_nothing(now, capsys):
 
 
 def test_terminal_line_is_rewritten_and_cleared(now, capsys, monkeypatch):
-    monkeypatch.setattr(progress_line.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     line = ProgressLine(100, 8)
     line.show("epoch 1/10", 1, "a long text", evaluations=1)
     long = capsys.readouterr().out

@@ -2,8 +2,9 @@
 
 import collections
 import datetime
-import sys
 import time
+
+from tfpose.terminal_line import TerminalLine
 
 __all__ = ["Progress"]
 
@@ -25,11 +26,11 @@ class Progress:
           total: things to do; 0 if nobody knows, then no time left is shown.
         """
         self._total = total
-        self._terminal = sys.stdout.isatty()
-        self._pause = _SECONDS_ON_TERMINAL if self._terminal else _SECONDS_IN_LOG
+        self._line = TerminalLine()
+        on_terminal = self._line.terminal
+        self._pause = _SECONDS_ON_TERMINAL if on_terminal else _SECONDS_IN_LOG
         self._recent: collections.deque[tuple[float, int]] = collections.deque()
         self._shown = time.monotonic()
-        self._width = 0
 
     def report(self, done: int, name: str) -> None:
         """Counts `done` of all things, the last one of them called `name`."""
@@ -48,16 +49,8 @@ class Progress:
             if self._total:
                 rest = round(max(self._total - done, 0) / speed)
                 line += f"  {datetime.timedelta(seconds=rest)} left"
-        if self._terminal:
-            sys.stdout.write("\r" + line.ljust(self._width))
-            self._width = len(line)
-        else:
-            sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        self._line.write(line)
 
     def clear(self) -> None:
         """Leaves the terminal's line empty for what others print."""
-        if self._width:
-            sys.stdout.write("\r" + " " * self._width + "\r")
-            sys.stdout.flush()
-            self._width = 0
+        self._line.clear()
