@@ -187,7 +187,8 @@ def _validation(
 ) -> Validation:
     given = function, chosen.dataset, chosen.data_dir, chosen.split, chosen.limit
     if lifting:
-        return lifting_validation(*given, chosen.subjects, chosen.stride)
+        subjects = [name for name in chosen.subjects.split(",") if name]
+        return lifting_validation(*given, subjects, chosen.stride)
     return pose_validation(*given)
 
 
@@ -252,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--dataset", default="", help="kind of data; default: coco_format, or h36m")
     add("--data_dir", default="", help="data set to measure on; default: none")
     add("--split", default="", help="of it; default: val, for lifters test")
-    add("--subjects", nargs="+", default=[], help="of 3D data, in place of the split's")
+    add("--subjects", default="", help="of 3D data, by commas; default: the split's")
     add("--stride", type=int, default=1, help="of 3D data: frames from one to the next")
     add("--limit", type=int, default=0, help="people or poses of it; default: all")
     add(

@@ -194,8 +194,7 @@ def _markdown(
         f"# {function.name}",
         "",
         f"Accuracy on {source}." if source else "No data given: no accuracy.",
-        "Differences are distances from where the Keras net has the same joint; they "
-        "are large where a map has two peaks of about one height."
+        "Differences are distances from where the Keras net has the same joint."
         if unit
         else "",
         f"Latency: median (middle half) of runs on {machine['processor']}, "

@@ -13,6 +13,8 @@ from export.benchmark import measure
 from export.litert import main
 from export.litert_file import read_metadata
 from tests.export.conftest import DOTS_SIZE, dots_pictures
+from tfpose.lifters.build import build_lifter
+from tfpose.skeletons import get_skeleton
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,36 @@ def test_several_forms_by_a_folder_of_pictures(model, data, tmp_path):
     report = json.loads((out / "report.json").read_text())
     assert [form["figures"] for form in report["forms"]] == [{}, {}]
     assert report["data"] == ""
+
+
+def test_lifters_have_a_report_on_real_poses(shared_data, tmp_path, capsys):
+    mocap = shared_data / "mocap" / "hdm05"
+    folder, clip = tmp_path / "mocap", "bd/HDM_bd_squat1Reps_001_120.amc"
+    for name in ("bd/HDM_bd.asf", clip):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((mocap / name).read_bytes())
+    net = build_lifter("martinez_small", get_skeleton("h36m16"))
+    net.save(tmp_path / "lifter.keras")
+    out = tmp_path / "out"
+    main(
+        [f"--model={tmp_path / 'lifter.keras'}", f"--out={out}", "--dataset=mocap"]
+        + [f"--data_dir={folder}", "--subjects=bd", "--limit=40", "--runs=3"]
+        + ["--quantize=fp16"]
+    )
+    report = json.loads((out / "report.json").read_text())
+    keras_form, exact, half = report["forms"]
+    assert report["unit_of_difference"] == "mm"
+    assert keras_form["figures"]["mpjpe_mm"] > 100  # It has learned nothing.
+    for form, near in ((exact, 1e-2), (half, 5)):
+        expected = pytest.approx(keras_form["figures"]["mpjpe_mm"], abs=near)
+        assert form["figures"]["mpjpe_mm"] == expected
+        assert [row["threads"] for row in form["latency"]] == [1, 2]
+    with pytest.raises(SystemExit):
+        main(
+            [f"--model={tmp_path / 'lifter.keras'}", f"--out={out}", "--dataset=mocap"]
+            + [f"--data_dir={folder}", "--subjects=bd,nobody"]
+        )
+    assert "no subject 'nobody'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
