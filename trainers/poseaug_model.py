@@ -36,6 +36,12 @@ __all__ = ["PoseAugModel"]
 # Beyond 45 degrees from the axis, distortion means nothing (the released code's).
 _LIMIT = 1.0
 
+_JUDGED = [
+    f"{judge}_{what}"
+    for judge in ("part_judge", "keypoint_judge")
+    for what in ("loss", "real", "fake")
+]
+
 
 class PoseAugModel(keras.Model):
     """A lifter, the augmentor that makes poses for it, and the augmentor's judges."""
@@ -70,6 +76,10 @@ class PoseAugModel(keras.Model):
         self.keypoint_judge(np.zeros((1, joints, 2), np.float32))
         self.part_pool = FakePool(config.pool_size, (joints, 3), config.seed)
         self.keypoint_pool = FakePool(config.pool_size, (joints, 2), config.seed + 1)
+        # Until they have been asked, they guess.
+        self._judged = self.add_weight(
+            (len(_JUDGED),), keras.initializers.Constant(0.5), trainable=False
+        )
         self.draws = keras.random.SeedGenerator(config.seed)
         self._body = Body(skeleton)
         self._lengths = lengths.astype(np.float32)
@@ -246,20 +256,16 @@ class PoseAugModel(keras.Model):
         every = self.config.discriminator_every
         if every == 1:
             return train()
-        # As metrics are means over all steps, those with training count `every` times.
         due = self.optimizer["augmentor"].iterations % every == 0
-        names = [
-            f"{judge}_{what}"
-            for judge in ("part_judge", "keypoint_judge")
-            for what in ("loss", "real", "fake")
-        ]
 
         def train_now():
             found = train()
-            return [found[name] * every for name in names]
+            self._judged.assign([found[name] for name in _JUDGED])
+            return self._judged.value
 
-        found = tf.cond(due, train_now, lambda: [tf.zeros(())] * len(names))
-        return dict(zip(names, found, strict=True))
+        # At rest they are as good as they last were.
+        found = tf.cond(due, train_now, lambda: self._judged.value)
+        return dict(zip(_JUDGED, tf.unstack(found), strict=True))
 
     def _train_judge(self, name: str, real, fake, share) -> dict[str, Any]:
         judge = self._parts[name]

@@ -86,16 +86,20 @@ def test_who_trains_when(folder):
     config = settle("released", folder, discriminator_every=2)
     model, batches = make_model(config, folder)
     step = tf.function(model.train_step)
-    seen = []
+    seen, right = [], []
     for _ in range(7):
         before = weights(model)
         figures = step(next(batches))
         seen.append(moved(before, weights(model)))
         assert all(np.isfinite(value) for value in figures.values())
+        right.append(float(figures["part_judge_real"]))
     judges = [found["part_judge"] for found in seen]
     assert judges == [found["keypoint_judge"] for found in seen]
     # Every second step of the augmentor, which is counted before.
     assert judges == [False, True] * 3 + [False]
+    # A guess before they were asked; at rest what they were the last time.
+    assert right[0] == 0.5 and right[1::2] == right[2::2] and 0 <= min(right[1:])
+    assert len(set(right)) > 2 and max(right) <= 1
     assert all(found["augmentor"] for found in seen)
     counts = {name: int(model.optimizer[name].iterations) for name in model._parts}
     assert counts == {
