@@ -16,7 +16,7 @@ import statistics
 import numpy as np
 from absl import app, flags
 
-from benchmarks.onnx_peer import time_onnx_apart, write_onnx_apart
+from benchmarks.onnx_peer import SIZE, time_onnx_apart, write_onnx_apart
 from export.benchmark import Setting, describe_machine, measure_apart
 from export.litert import export_litert
 from export.litert_convert import FORMS, convert, quantise
@@ -44,7 +44,6 @@ _RUNS = flags.DEFINE_integer("runs", 30, "Timed, each time.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Times that each is timed, in turn.")
 
 _THREADS = (1, 2)
-_SPEED_SIZE = (256, 192)
 
 
 def _quality() -> None:
@@ -96,11 +95,11 @@ def _speed() -> None:
         "geometry": "half_pixel",
         "flip_shift": 0,
     }
-    net = build_heatmap_net("hrnet_w32", _SPEED_SIZE, 17, info=info)
+    net = build_heatmap_net("hrnet_w32", SIZE, 17, info=info)
     function = pose_function(net)
     rng = np.random.default_rng(0)
     # Times do not depend on what is in the pictures.
-    pictures = rng.integers(0, 256, (8, 1, *_SPEED_SIZE, 3), np.uint8)
+    pictures = rng.integers(0, 256, (8, 1, *SIZE, 3), np.uint8)
     forms = {"LiteRT float": "none", "LiteRT int8": "int8"}
     export_litert(
         function,

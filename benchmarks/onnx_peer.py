@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["time_onnx_apart", "write_onnx_apart"]
+__all__ = ["SIZE", "time_onnx_apart", "write_onnx_apart"]
 
 _WARM_UP = 5
-_SIZE = (256, 192)
 _CALIBRATION = 4
+
+SIZE = (256, 192)
+"""Of the timed pictures: height, width."""
 
 
 def write_onnx_apart(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
@@ -51,7 +53,7 @@ def _write_onnx(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
 
         def __init__(self) -> None:
             rng = np.random.default_rng(0)
-            pictures = rng.normal(size=(_CALIBRATION, 1, 3, *_SIZE)).astype(np.float32)
+            pictures = rng.normal(size=(_CALIBRATION, 1, 3, *SIZE)).astype(np.float32)
             self._left = [{"image": picture} for picture in pictures]
 
         def get_next(self) -> dict[str, np.ndarray] | None:
@@ -62,7 +64,7 @@ def _write_onnx(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
     plain, ready, small = (str(folder / f"hrnet_w32_{name}.onnx") for name in names)
     torch.onnx.export(
         peer_net(peer_dir).eval(),
-        (torch.zeros(1, 3, *_SIZE),),
+        (torch.zeros(1, 3, *SIZE),),
         plain,
         input_names=["image"],
         dynamo=False,
