@@ -38,6 +38,10 @@ _NETS = flags.DEFINE_list(
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
 _EPOCHS = flags.DEFINE_integer("epochs", 40, "Of the baseline.")
 _AUGMENTED = flags.DEFINE_integer("poseaug_epochs", 40, "Of PoseAug, after it.")
+_RATE = flags.DEFINE_float("learning_rate", 1e-3, "Lifter's step size, baselines.")
+_AUGMENTED_RATE = flags.DEFINE_float(
+    "poseaug_learning_rate", 1e-3, "Lifter's step size in PoseAug."
+)
 _STRIDE = flags.DEFINE_integer("stride", 1, "Every how many poses one is trained on.")
 _MANNEQUINS = flags.DEFINE_integer("mannequins", 8000, "Drawn to train on.")
 _TESTED = flags.DEFINE_integer("test_mannequins", 2000, "Drawn to test on.")
@@ -80,12 +84,16 @@ def _runs(net: str, seed: int, root: pathlib.Path, data: dict[str, Any]) -> list
     }
 
     def plain(name: str, epochs: int) -> Run:
-        options = {**common, "epochs": epochs}
+        options = {**common, "epochs": epochs, "learning_rate": _RATE.value}
         return Run("trainers.lifter", root / f"{net}_{name}_{seed}", options)
 
     def augmented(name: str, **options: Any) -> Run:
-        start = {"init_from": first.workdir / "model.keras"}
-        options = {**common, **start, "epochs": _AUGMENTED.value, **options}
+        options |= {
+            **common,
+            "init_from": first.workdir / "model.keras",
+            "epochs": _AUGMENTED.value,
+            "learning_rate": _AUGMENTED_RATE.value,
+        }
         workdir = root / f"{net}_{name}_{seed}"
         return Run("trainers.poseaug", workdir, options, first)
 
