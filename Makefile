@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := runs/demo
+# Test files side by side; each such process takes about 2 GB.
+JOBS := 2
 # The first of these on the machine that TensorFlow has wheels for.
 PYTHONS := python3 python3.13 python3.12 python3.11
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -58,7 +60,7 @@ demo: $(READY)
 	  $(DEMO)/pretrain $(DEMO)/top_down $(DEMO)/predictions $(DEMO)/exported
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
