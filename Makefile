@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := runs/demo
-# Test files side by side; each such process takes about 2 GB.
+# Test files side by side.
 JOBS := 2
 # The first of these on the machine that TensorFlow has wheels for.
 PYTHONS := python3 python3.13 python3.12 python3.11

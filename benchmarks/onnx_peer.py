@@ -22,7 +22,7 @@ SIZE = (256, 192)
 
 
 def write_onnx_apart(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
-    """Paths of the net in float and in int8, for pictures of 256 x 192.
+    """Paths of the net in float and in int8, for pictures of `SIZE`.
 
     Weights are random, and ranges are those of random pictures: times do not depend on
     them. int8 is ONNX Runtime's own, with a scale for each channel of a kernel.

@@ -88,11 +88,12 @@ def _runs(net: str, seed: int, root: pathlib.Path, data: dict[str, Any]) -> list
         return Run("trainers.lifter", root / f"{net}_{name}_{seed}", options)
 
     def augmented(name: str, **options: Any) -> Run:
-        options |= {
+        options = {
             **common,
             "init_from": first.workdir / "model.keras",
             "epochs": _AUGMENTED.value,
             "learning_rate": _AUGMENTED_RATE.value,
+            **options,
         }
         workdir = root / f"{net}_{name}_{seed}"
         return Run("trainers.poseaug", workdir, options, first)
