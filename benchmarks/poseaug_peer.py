@@ -203,7 +203,7 @@ class PeerPoseAug:
 
 
 def _start_gently(augmentor: Any, roots: np.ndarray) -> None:
-    """Small changes where people are, as `tfpose.poseaug.augmentor` has it.
+    """Small changes where people are, nearly as `tfpose.poseaug.augmentor` has it.
 
     The start of their own training puts nearly all poses out of sight, which it drops,
     and would have less to do than the rest.

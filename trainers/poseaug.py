@@ -28,9 +28,10 @@ __all__ = ["PRESETS", "PoseAugConfig", "PoseAugTask", "main", "subject_lengths"]
 _SHOWN = 6
 _ANGLES = (0.0, 70.0)
 # What a run looks like whose augmentor has lost (or won for good): shares of poses
-# that a discriminator tells right, mean turn in degrees.
+# that a discriminator tells right, mean turn in degrees, spread of bodies' turns.
 _TOO_SURE = 0.97
 _STILL = 1.0
+_ALIKE = 0.05
 
 
 class PoseAugTask(LiftingTask):
@@ -150,6 +151,12 @@ def _collapse(metrics: dict[str, float]) -> str:
         return (
             "the augmentor changes next to nothing; try regulariser=range or a higher "
             "feedback_weight"
+        )
+    # There is none where bodies are not turned at all.
+    if metrics.get("view_spread", 1.0) < _ALIKE:
+        return (
+            "made-up bodies are all turned alike, so the lifter sees one new view; try "
+            "view_spread=0.5"
         )
     return ""
 

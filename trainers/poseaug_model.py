@@ -25,6 +25,7 @@ from tfpose.poseaug.loss import (
     exponential_feedback,
     hinged_regulariser,
     range_regulariser,
+    view_spread,
 )
 from tfpose.poseaug.pool import FakePool
 from trainers.lifting_task import lifter_optimizer
@@ -95,7 +96,7 @@ class PoseAugModel(keras.Model):
             "part_judge": judges,
             "keypoint_judge": judges,
         }
-        self._parts = {
+        self._parts: dict[str, keras.Model] = {
             "lifter": net,
             "augmentor": self.augmentor,
             "part_judge": self.part_judge,
@@ -191,6 +192,11 @@ class PoseAugModel(keras.Model):
                 + config.regulariser_weight * regular
                 + warm * feedback
             )
+            turns = {}
+            if "rigid" in config.operators:
+                turns["view_spread"] = view_spread(made.rotation)
+                lacking = ops.relu(config.view_spread - turns["view_spread"])
+                loss += config.view_weight * ops.square(lacking)
         self._update("augmentor", tape, loss, share)
         cosines = ops.clip(1 - made.angle_change, -1.0, 1.0)
         figures = {
@@ -199,6 +205,7 @@ class PoseAugModel(keras.Model):
             "error_ratio": ratio,
             "angle_degrees": ops.mean(ops.arccos(cosines)) * (180 / np.pi),
             "length_change": ops.mean(ops.abs(made.lengths)),
+            **turns,
         }
         return made, made_2d, figures
 

@@ -149,6 +149,26 @@ def test_operators_can_be_switched_off(folder, operators):
     assert moved(before, after) == {name: name in operators for name in nets}
     assert (float(figures["angle_degrees"]) > 0.5) == ("bone_angle" in operators)
     assert (float(figures["length_change"]) > 0) == ("bone_length" in operators)
+    assert ("view_spread" in figures) == ("rigid" in operators)
+
+
+def test_bodies_that_are_turned_too_much_alike_cost(folder):
+    alone = {
+        "adversarial_weight_3d": 0.0,
+        "adversarial_weight_2d": 0.0,
+        "regulariser_weight": 0.0,
+        "feedback": "none",
+    }
+    for wanted in (0.2, 0.9):
+        config = settle("small", folder, view_spread=wanted, **alone)
+        model, batches = make_model(config, folder)
+        before = weights(model)["augmentor"]
+        figures = model.train_step(next(batches))
+        lacking = max(0.0, wanted - float(figures["view_spread"]))
+        cost = config.view_weight * lacking**2
+        assert float(figures["augmentor_loss"]) == pytest.approx(cost, abs=1e-5)
+        pairs = zip(before, weights(model)["augmentor"], strict=True)
+        assert any((a != b).any() for a, b in pairs) == (lacking > 0) == (wanted > 0.5)
 
 
 def test_mixed_precision_leaves_bodies_and_views_in_float32(folder):
@@ -208,6 +228,9 @@ def test_a_collapse_is_told_with_what_to_do():
     warned = task.describe({**figures, **lost})
     assert "WARNING: the 2D discriminator tells nearly all" in warned
     assert "adversarial_weight_2d" in warned
+    alike = task.describe({**figures, "view_spread": 0.01})
+    assert "WARNING: made-up bodies are all turned alike" in alike
+    assert "WARNING" not in task.describe({**figures, "view_spread": 0.4})
     still = task.describe({**figures, "angle_degrees": 0.1, "error_ratio": 1.0})
     assert "WARNING: the augmentor changes next to nothing" in still
     trained = {f"train_{name}": value for name, value in {**figures, **lost}.items()}

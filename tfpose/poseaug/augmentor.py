@@ -32,9 +32,21 @@ _LAYERS = 5
 _LONGEST = 0.2
 _HALF_TURN = 3.1415
 _GENTLY = 0.1
+# Deviation of the turns before tanh, about the camera's axes: nearly evenly all round
+# the vertical one, by some 20 degrees about the others.
+_VIEWS = (0.1, 0.9, 0.1)
 # Mean and deviation of the hidden layers' leaky ReLU of standard normal values.
 _LEAKY_MEAN = (1 - SLOPE) / (2 * math.pi) ** 0.5
 _LEAKY_STD = ((1 + SLOPE**2) / 2 - _LEAKY_MEAN**2) ** 0.5
+
+
+def _spread(last: keras.layers.Dense, mean: np.ndarray, std: np.ndarray) -> None:
+    """Gives a last layer outputs of a mean and deviation, `[outputs]` each."""
+    # Its inputs are leaky ReLUs of normal values.
+    kernel = ops.convert_to_numpy(last.kernel)
+    kernel = kernel * std / np.linalg.norm(kernel, axis=0) / _LEAKY_STD
+    last.kernel.assign(kernel)
+    last.bias.assign(mean - _LEAKY_MEAN * kernel.sum(axis=0))
 
 
 class Augmented(NamedTuple):
@@ -55,6 +67,8 @@ class Augmented(NamedTuple):
     """Relative change of the lengths, `[B, G]`, G groups of limbs (gamma_bl)."""
     angle_change: Any
     """1 minus the cosine of each limb's turn, `[B, L]`."""
+    rotation: Any
+    """Of the whole body, `[B, 3, 3]`."""
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
@@ -155,27 +169,24 @@ class Augmentor(keras.Model):
         self.built = True
 
     def start_gently(self, roots: np.ndarray) -> None:
-        """Begins with small changes, and with bodies where people are.
+        """Begins with small changes of bodies that stand upright where people are.
 
-        As it is drawn, it begins with bodies turned any way and within a metre of the
-        camera, which judges learn to tell before it can learn from them; that takes a
-        large data set to get over. Bodies that were all in one place would be told as
-        soon.
+        As it is drawn, it begins with bodies turned head over heels and within a metre
+        of the camera, which judges learn to tell before it can learn from them; that
+        takes a large data set to get over. Bodies that were all in one place would be
+        told as soon, so they are as spread as people are. They face all ways: those
+        that began alike would stay so.
 
         Args:
             roots: `[N, 3]`, metres: the roots of N people, in the camera's frame.
         """
-        for net in (self.angle_net, self.rotation_net):
-            kernel, bias = net.last.kernel, net.last.bias
-            kernel.assign(kernel * _GENTLY)
-            bias.assign(ops.zeros_like(bias))
-        # t is (a, b, c^2); the last layer's inputs are leaky ReLUs of normal values.
+        kernel, bias = self.angle_net.last.kernel, self.angle_net.last.bias
+        kernel.assign(kernel * _GENTLY)
+        bias.assign(ops.zeros_like(bias))
+        _spread(self.rotation_net.last, np.zeros(3), np.array(_VIEWS))
+        # t is (a, b, c^2).
         places = np.stack([*roots[:, :2].T, np.sqrt(np.maximum(roots[:, 2], 0))], -1)
-        kernel = ops.convert_to_numpy(self.translation_net.last.kernel).copy()
-        kernel *= places.std(axis=0) / np.linalg.norm(kernel, axis=0) / _LEAKY_STD
-        self.translation_net.last.kernel.assign(kernel)
-        bias = places.mean(axis=0) - _LEAKY_MEAN * kernel.sum(axis=0)
-        self.translation_net.last.bias.assign(bias)
+        _spread(self.translation_net.last, places.mean(axis=0), places.std(axis=0))
 
     def call(self, positions, noise, training=None) -> Augmented:
         """
@@ -209,17 +220,16 @@ class Augmentor(keras.Model):
         posed = positions_from_limbs(turned * lengths[..., None], at, self._parents)
         stretched_limbs = turned * (lengths * stretch)[..., None]
         stretched = positions_from_limbs(stretched_limbs, at, self._parents)
-        placed = stretched
+        placed, rotation = stretched, rotation_matrices(ops.zeros_like(at))
         if "rigid" in self.operators:
             turn = _HALF_TURN * ops.tanh(ask(self.rotation_net, 2))
-            rotated = ops.matmul(
-                stretched - root, ops.swapaxes(rotation_matrices(turn), -1, -2)
-            )
+            rotation = rotation_matrices(turn)
+            rotated = ops.matmul(stretched - root, ops.swapaxes(rotation, -1, -2))
             move = ask(self.translation_net, 3)
             move = ops.concatenate([move[:, :2], ops.square(move[:, 2:])], axis=-1)
             placed = rotated + move[:, None]
         change = 1 - ops.sum(turned * directions, axis=-1)
-        return Augmented(posed, stretched, placed, added, changes, change)
+        return Augmented(posed, stretched, placed, added, changes, change, rotation)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ __all__ = [
     "exponential_feedback",
     "hinged_regulariser",
     "range_regulariser",
+    "view_spread",
 ]
 
 # The released code's: which change of angles is wanted, and which is let be.
@@ -96,6 +97,20 @@ def range_regulariser(augmented: Augmented) -> Any:
     """
     angles = ops.mean(augmented.angle_change, axis=-1) - _ANGLE_MIDDLE
     return _beyond(angles, _ANGLE_WIDTH) + _beyond(augmented.lengths, _LENGTH_LIMIT)
+
+
+def view_spread(rotations: Any) -> Any:
+    """How much rotations differ: 0 where all are the same, 1 if evenly spread.
+
+    1 - |mean of R| / sqrt(3), the spread of directional statistics with rotations in
+    place of directions. Evenly all round one axis makes 0.42; tilting that axis by 20
+    degrees (deviation) about both others makes 0.5.
+
+    Args:
+      rotations: matrices `[B, 3, 3]`.
+    """
+    mean = ops.mean(rotations, axis=0)
+    return 1 - ops.sqrt(ops.sum(ops.square(mean)) / 3 + 1e-12)
 
 
 def _beyond(values: Any, slack: float) -> Any:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfpose.geometry import limb_directions, limb_lengths, limb_vectors
 from tfpose.poseaug.augmentor import NOISE, OPERATORS, Augmentor
 from tfpose.poseaug.body import Body
+from tfpose.poseaug.loss import view_spread
 from tfpose.skeletons import get_skeleton
 
 COUNT = 32
@@ -64,6 +65,8 @@ def test_what_is_kept(name):
     np.testing.assert_allclose(found.stretched[:, root], source[:, root], **near)
     assert np.asarray(found.placed)[:, root, 2].min() >= 0
     assert np.abs(found.placed - found.stretched).max() > 0.1
+    turned_back = np.einsum("bji,blj->bli", found.rotation, placed)
+    np.testing.assert_allclose(turned_back, stretched, atol=1e-4)
     moved = np.asarray(found.angle_change)
     others = [k for k in range(len(body.limbs)) if k not in trunk]
     assert moved[:, others].max() > 0.01 and (moved > -1e-5).all()
@@ -107,6 +110,10 @@ def test_a_gentle_start_changes_little_and_is_as_spread_as_people_are():
     roots = gentle.placed.numpy()[:, 0]
     np.testing.assert_allclose(roots.mean(0), people.mean(0), atol=0.3)
     np.testing.assert_allclose(roots.std(0), people.std(0), rtol=0.3)
+    # Upright, facing all ways.
+    down = gentle.rotation.numpy()[:, :, 1]
+    assert np.degrees(np.arccos(down[:, 1])).mean() < 30
+    assert 0.3 < float(view_spread(gentle.rotation)) < 0.5
 
 
 def test_noise_makes_the_difference():

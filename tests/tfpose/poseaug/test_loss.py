@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tfpose.geometry import rotation_matrices
 from tfpose.poseaug.augmentor import Augmented
 from tfpose.poseaug.body import Body
 from tfpose.poseaug.loss import (
@@ -12,6 +14,7 @@ from tfpose.poseaug.loss import (
     exponential_feedback,
     hinged_regulariser,
     range_regulariser,
+    view_spread,
 )
 from tfpose.skeletons import get_skeleton
 
@@ -25,6 +28,7 @@ def changes(direction=0.0, length=0.0, angle=0.0) -> Augmented:
         np.full((2, 15, 3), direction, np.float32),
         np.full((2, 9), length, np.float32),
         np.full((2, 15), angle, np.float32),
+        np.tile(np.eye(3, dtype=np.float32), (2, 1, 1)),
     )
 
 
@@ -76,3 +80,29 @@ def test_regularisers():
     assert float(range_regulariser(changes(angle=0.5))) == pytest.approx(
         0.295**2, rel=1e-4
     )
+
+
+def test_view_spread_is_how_much_turns_differ():
+    def spread(turns) -> float:
+        return float(view_spread(rotation_matrices(np.float32(turns))))
+
+    round_about = np.linspace(0, 2 * np.pi, 100, endpoint=False)
+    upright = np.stack([0 * round_about, round_about, 0 * round_about], axis=-1)
+    assert spread(np.tile([0.3, 1.2, -0.4], (100, 1))) == pytest.approx(0, abs=1e-5)
+    # The mean keeps the axis alone: one in three of a rotation's squares.
+    assert spread(upright) == pytest.approx(1 - 1 / 3**0.5, abs=1e-5)
+    assert 0 < spread(upright[:25]) < spread(upright[:50]) < spread(upright)
+    # Half turns about each axis, and none, cancel out.
+    assert spread(np.pi * np.eye(4, 3)) == pytest.approx(1, abs=1e-3)
+
+
+def test_view_spread_has_a_slope_where_turns_are_nearly_alike():
+    turns = tf.Variable(
+        np.random.default_rng(0).normal(0, 0.01, (64, 3)), dtype="float32"
+    )
+    with tf.GradientTape() as tape:
+        found = view_spread(rotation_matrices(turns))
+    slope = tape.gradient(found, turns).numpy()
+    assert np.isfinite(slope).all()
+    # Outwards.
+    assert (slope * turns.numpy()).sum() > 0
