@@ -91,7 +91,8 @@ class PoseAugConfig(LifterConfig):
     pool_size: int = option(4096, "Made-up poses that are shown again.", at_least=1)
     gentle_start: bool = option(
         False,
-        "Begin with small changes, upright, and as people stand; ours, for small data.",
+        "Begin with small changes of upright bodies where people are; ours, for small "
+        "data.",
     )
     swap_lengths: bool = option(
         True, "Give every source pose the limb lengths of a training subject."

@@ -220,7 +220,6 @@ class Augmentor(keras.Model):
         posed = positions_from_limbs(turned * lengths[..., None], at, self._parents)
         stretched_limbs = turned * (lengths * stretch)[..., None]
         stretched = positions_from_limbs(stretched_limbs, at, self._parents)
-        placed, rotation = stretched, rotation_matrices(ops.zeros_like(at))
         if "rigid" in self.operators:
             turn = _HALF_TURN * ops.tanh(ask(self.rotation_net, 2))
             rotation = rotation_matrices(turn)
@@ -228,6 +227,9 @@ class Augmentor(keras.Model):
             move = ask(self.translation_net, 3)
             move = ops.concatenate([move[:, :2], ops.square(move[:, 2:])], axis=-1)
             placed = rotated + move[:, None]
+        else:
+            rotation = rotation_matrices(ops.zeros_like(at))
+            placed = stretched
         change = 1 - ops.sum(turned * directions, axis=-1)
         return Augmented(posed, stretched, placed, added, changes, change, rotation)
 
