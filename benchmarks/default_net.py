@@ -3,8 +3,8 @@
     python -m benchmarks.default_net --data_dir=../shared/data/lspet --out=runs/default
 
 About an hour on 2 CPU cores; interrupted, it goes on from there. Leaves the net in
-`tfpose/weights/default.keras`, prints its figures on the validation people and draws
-some of them, drawn by lot, in `<out>/default_net.jpg`.
+`tfpose/weights/default.keras`, prints its metrics on the validation people and draws
+some of them, drawn at random, in `<out>/default_net.jpg`.
 """
 
 import pathlib
@@ -14,8 +14,8 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.runs import Run, drops, run_all
-from data_pipelines.datasets import load_dataset
 from data_pipelines.images import decode_image
+from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people
 from tfpose.cli.evaluate import Protocol, evaluate
 from tfpose.drawing import draw_skeleton
@@ -50,7 +50,7 @@ def _training(root: pathlib.Path) -> Run:
 
 
 def _draw(net: str, path: pathlib.Path) -> None:
-    """People drawn by lot, not by how well they came out."""
+    """People drawn at random, not by how well they came out."""
     people = labelled_people(load_dataset("coco_format", _DATA_DIR.value, "val"))
     estimator = PoseEstimator(load_keras(net))
     rows = np.random.default_rng(0).choice(len(people), _SHOWN, replace=False)

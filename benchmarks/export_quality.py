@@ -18,11 +18,11 @@ from absl import app, flags
 
 from benchmarks.onnx_peer import SIZE, time_onnx_apart, write_onnx_apart
 from export.benchmark import Setting, describe_machine, measure_apart
-from export.litert import export_litert
-from export.litert_convert import FORMS, convert, quantise
-from export.litert_data import pose_calibration, pose_validation
-from export.litert_report import answers, keras_answers
+from export.litert.convert import FORMS, convert, quantise
+from export.litert.export import export_litert
+from export.litert.report import answers, keras_answers
 from export.pose_net import pose_function
+from export.validation import pose_calibration, pose_validation
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.net import build_heatmap_net
@@ -76,9 +76,9 @@ def _culprits() -> None:
         small = quantise(model, "int8", samples, [*function.kept, *kept])
         found = answers(small, people.inputs)
         away = people.distances(found, expected)
-        figures, _ = people.score(found)
+        metrics, _ = people.score(found)
         cells = [f"{np.median(away):.3f}", f"{np.quantile(away, 0.95):.3f}"]
-        cells += [f"{100 * figures.get(name, np.nan):.2f}" for name in ("pck", "ap")]
+        cells += [f"{100 * metrics.get(name, np.nan):.2f}" for name in ("pck", "ap")]
         print(f"| {part} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -92,7 +92,7 @@ def _speed() -> None:
         "skeleton": get_skeleton("coco17").to_dict(),
         "sigma": 2.0,
         "decoder": "dark",
-        "geometry": "half_pixel",
+        "alignment": "half_pixel",
         "flip_shift": 0,
     }
     net = build_heatmap_net("hrnet_w32", SIZE, 17, info=info)

@@ -18,9 +18,9 @@ import numpy as np
 from absl import app, flags
 
 from data_pipelines.batches import training_batches
-from data_pipelines.datasets import load_dataset
 from data_pipelines.jigsaw import JigsawAugmentation, JigsawTraining
 from data_pipelines.people import PoseDataset
+from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import PoseAugmentation, TopDownTraining, labelled_people
 
 __all__ = ["main"]

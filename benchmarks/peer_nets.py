@@ -90,7 +90,7 @@ def _ours(peer_dir: str, threads: int, checkpoint: str) -> dict[str, Any]:
     from tfpose.codecs.heatmap import HeatmapCodec
     from tfpose.weights.official import import_weights
     from tfpose.weights.presets import build_preset
-    from trainers.optimizer import adam
+    from trainers.engine.optimizer import adam
     from trainers.top_down import TopDownModel
     from trainers.top_down_config import TopDownConfig
 

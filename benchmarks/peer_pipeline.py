@@ -24,9 +24,9 @@ from absl import app, flags
 
 from benchmarks.hrnet_peer import peer_data_set
 from data_pipelines.batches import training_batches
-from data_pipelines.datasets import load_dataset
 from data_pipelines.images import FileImages
 from data_pipelines.people import PoseDataset
+from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import PoseAugmentation, TopDownTraining, labelled_people
 
 __all__ = ["main"]

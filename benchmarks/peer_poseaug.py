@@ -5,12 +5,12 @@
 Both train on the same pairs of real motion capture, by the released code's recipe,
 after its warm-up, from the same lifter. An epoch is theirs unchanged (new lengths for
 all poses, augmentor and discriminators over all of them, then the lifter on all
-made-up pairs and on all real ones), and as many steps of our engine as there are
-batches, in which the lifter learns from real and made-up pairs together: the same
+augmented pairs and on all real ones), and as many steps of our engine as there are
+batches, in which the lifter learns from real and augmented pairs together: the same
 number of pairs in half as many updates. Each side has a process of its own with the
 same number of threads; they take turns. Neither evaluates, draws or logs.
 
-Both begin with small changes where people are (`gentle_start`), so that the made-up
+Both begin with small changes where people are (`gentle_start`), so that the augmented
 pairs are within the image, as later in training; theirs skips those that are not.
 """
 
@@ -171,10 +171,10 @@ class _Training:
 
     def __init__(self, setting: _Setting, net: Any, precision: str):
         from data_pipelines.lifting.batches import LiftingTraining
-        from trainers.engine import Engine
+        from trainers.engine.loop import Engine
+        from trainers.engine.strategies import make_strategy
         from trainers.poseaug import PRESETS
         from trainers.poseaug_model import PoseAugModel
-        from trainers.strategies import make_strategy
 
         config = dataclasses.replace(
             PRESETS["released"],
@@ -185,7 +185,7 @@ class _Training:
             gentle_start=True,
         )
         sampler = LiftingTraining(
-            setting.pairs, config.batch_size, config.seed, judged=True
+            setting.pairs, config.batch_size, config.seed, with_real=True
         )
         self._steps = sampler.steps_per_epoch
         roots = setting.pairs.positions[:, net.skeleton.root]
@@ -203,8 +203,8 @@ class _Training:
         self.inside()
 
     def inside(self) -> float:
-        """Share of the made-up pairs that the lifter learned from, in the last step."""
-        return float(self._last["made_inside"])
+        """Share of augmented pairs that the lifter learned from, in the last step."""
+        return float(self._last["augmented_inside"])
 
     def profile(self) -> list[tuple[str, str, float]]:
         """(Kind, name, milliseconds per step) of TensorFlow's operations and our parts.
@@ -226,7 +226,7 @@ class _Training:
         source = batch["positions"]
         seen = project(source, batch["intrinsics"], 1.0)
         one = tf.ones(())
-        made, made_2d, _ = model._train_augmentor(
+        made, augmented_2d, _ = model._train_augmentor(
             source, seen, batch["intrinsics"], 0, one, 1.0
         )
         made = type(made)(*(tf.stop_gradient(part) for part in made))
@@ -234,11 +234,11 @@ class _Training:
             "augmentor, with feedback": lambda: model._train_augmentor(
                 source, seen, batch["intrinsics"], 0, one, 1.0
             )[2],
-            "discriminators, when due": lambda: model._train_judges(
-                batch, made, made_2d, 1.0
+            "discriminators, when due": lambda: model._train_discriminators(
+                batch, made, augmented_2d, 1.0
             ),
             "lifter, both pairs": lambda: model._train_lifter(
-                batch, source, seen, made, made_2d, one, 1.0
+                batch, source, seen, made, augmented_2d, one, 1.0
             ),
         }
         found = []
@@ -304,7 +304,7 @@ def _time_epochs(sides: Sequence[Side], setting: _Setting) -> list[float]:
     """Prints the table of epochs; returns the sides' medians."""
     print(
         f"| PoseAug, VPose, {len(setting.pairs)} poses, batch {setting.batch_size} | "
-        "s per epoch (range) | of theirs (range) | made-up pairs learned from |"
+        "s per epoch (range) | of theirs (range) | augmented pairs learned from |"
     )
     print("|---|---|---|---|")
     seconds = take_turns(sides, "epoch", 0, 1, _ROUNDS.value)

@@ -38,9 +38,9 @@ _NETS = flags.DEFINE_list(
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
 _EPOCHS = flags.DEFINE_integer("epochs", 40, "Of the baseline.")
 _AUGMENTED = flags.DEFINE_integer("poseaug_epochs", 40, "Of PoseAug, after it.")
-_RATE = flags.DEFINE_float("learning_rate", 1e-3, "Lifter's step size, baselines.")
+_RATE = flags.DEFINE_float("learning_rate", 1e-3, "Lifter's learning rate, baselines.")
 _AUGMENTED_RATE = flags.DEFINE_float(
-    "poseaug_learning_rate", 1e-3, "Lifter's step size in PoseAug."
+    "poseaug_learning_rate", 1e-3, "Lifter's learning rate in PoseAug."
 )
 _STRIDE = flags.DEFINE_integer("stride", 1, "Every how many poses one is trained on.")
 _MANNEQUINS = flags.DEFINE_integer("mannequins", 8000, "Drawn to train on.")
@@ -145,17 +145,17 @@ def main(argv: list[str]) -> None:
     print("\n| lifter | training | " + " | ".join(_COLUMNS) + " | gain of MPJPE |")
     print("|" + "---|" * (len(_COLUMNS) + 3))
     for net in _NETS.value:
-        figures = [
+        metrics = [
             [_figures(row, test) for row in runs[net, seed]]
             for seed in range(_SEEDS.value)
         ]
         for number, name in enumerate(_ROWS):
             cells = [
-                mean_and_spread([seed[number][column] for seed in figures], 1)
+                mean_and_spread([seed[number][column] for seed in metrics], 1)
                 for column in range(len(_COLUMNS))
             ]
             # Of each seed against the baseline that was trained as long.
-            gains = [100 * (1 - seed[number][0] / seed[1][0]) for seed in figures]
+            gains = [100 * (1 - seed[number][0] / seed[1][0]) for seed in metrics]
             gain = "" if number < 2 else f"{mean_and_spread(gains, 1)} %"
             print(f"| {net} | {name} | " + " | ".join(cells) + f" | {gain} |")
 

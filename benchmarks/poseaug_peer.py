@@ -94,7 +94,7 @@ def _load(peer_dir: str) -> types.SimpleNamespace:
         "tensorboardX": {"SummaryWriter": _Nothing},
         "progress.bar": {"Bar": _Nothing},
         "function_poseaug.poseaug_viz": {"plot_poseaug": lambda *_: None},
-        "torchgeometry": {"angle_axis_to_rotation_matrix": _matrices},
+        "torchalignment": {"angle_axis_to_rotation_matrix": _matrices},
     }
     with import_alone(folder, list(_MODULES.values()), absent) as modules:
         for module in modules:
@@ -180,7 +180,7 @@ class PeerPoseAug:
         return {"train_det2d3d_loader": loader(), "train_gt2d3d_loader": loader()}
 
     def epoch(self) -> float:
-        """One epoch; returns the share of the made-up poses that the lifter got."""
+        """One epoch; returns the share of the augmented poses that the lifter got."""
         code, data = self._code, self._data
         with _within(self._folder):
             code.update.dataloader_update(self._args, data, "cpu")

@@ -43,19 +43,27 @@ class Products:
 
 
 def step_products(
-    lifter: Products, augmentor: Products, judges: Products, judges_every: int
+    lifter: Products,
+    augmentor: Products,
+    discriminators: Products,
+    discriminator_every: int,
 ) -> float:
     """Multiply-adds of one step for each pose of its batch, with both feedbacks.
 
-    * The augmentor: it is trained; the judges see what it made, and are gone back
-      through; so is the lifter, on the turned and on the placed pose, which also lifts
-      the source.
-    * The judges, in one of `judges_every` steps: trained on a real and a made-up pose.
-    * The lifter: trained on a made-up and on a real pair, whether at once or by turns.
+    * The augmentor: it is trained, through the discriminators, and through the lifter
+      on the turned and on the placed pose; the lifter also lifts the source.
+    * The discriminators, in one of `discriminator_every` steps: trained on a real and
+      an augmented pose.
+    * The lifter: trained on an augmented and a real pair, whether at once or in turns.
     """
-    made = augmentor.training + judges.forward + judges.backward
+    made = augmentor.training + discriminators.forward + discriminators.backward
     feedback = 3 * lifter.forward + 2 * lifter.backward
-    return made + feedback + 2 * judges.training / judges_every + 2 * lifter.training
+    return (
+        made
+        + feedback
+        + 2 * discriminators.training / discriminator_every
+        + 2 * lifter.training
+    )
 
 
 def model_products(model: Any) -> float:
@@ -63,11 +71,14 @@ def model_products(model: Any) -> float:
     augmentor = model.augmentor
     nets = ("angle_net", "length_net", "rotation_net", "translation_net")
     chains = [_kernels(getattr(augmentor, name)) for name in nets]
-    judges = [*model.part_judge.judges, model.keypoint_judge]
+    discriminators = [
+        *model.part_discriminator.discriminators,
+        model.keypoint_discriminator,
+    ]
     return step_products(
         Products.of([_kernels(model.net)]),
         Products.of(chains),
-        Products.of([_kernels(judge) for judge in judges]),
+        Products.of([_kernels(discriminator) for discriminator in discriminators]),
         model.config.discriminator_every,
     )
 

@@ -42,7 +42,7 @@ class Run:
 
 
 def drops(epochs: int) -> str:
-    """The papers' two drops of the step size, at the same shares of a shorter run."""
+    """The papers' two drops of the learning rate, at the same shares of a run."""
     return f"{max(1, round(0.8 * epochs))},{max(1, round(0.93 * epochs))}"
 
 

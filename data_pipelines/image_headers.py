@@ -35,7 +35,7 @@ def stored_jpeg_size(path: str | os.PathLike) -> tuple[int, int] | None:
 
 
 def image_records(images: Iterable[tuple[int, str]], folder: str) -> list[dict]:
-    """Images (id, file name) as `data_pipelines.coco_images.read_images` takes them.
+    """Images (id, file name) as `readers.coco_images.read_images` takes them.
 
     Labels of files without sizes were made on pixels as stored, so that size is
     declared, and no EXIF rotation is applied later.

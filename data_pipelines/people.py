@@ -44,7 +44,7 @@ class PoseDataset:
         person_ids: int64 `[P]`, unique.
         boxes: float32 `[P, 4]`, [x, y, w, h] px in edge coordinates. Clipped to the
             image (0 <= x, x + w <= width) but for MPII's, see
-            `data_pipelines/mpii.py`.
+            `data_pipelines/readers/mpii.py`.
         keypoints: float32 `[P, J, 3]`, (x, y, v) px; v is 0 absent, 1 occluded,
             2 visible; x = y = 0 where v = 0. A person labelled by box only has all 0.
         areas: float32 `[P]`, segment area in px^2; NaN where the dataset has none, so
@@ -57,7 +57,7 @@ class PoseDataset:
             `keypoints` leaves out too; NaN where unknown. None where it has none.
         centres: float32 `[P, 2]`, (x, y) px in pixel-centre coordinates, the middles
             of the regions that nets are shown. None where those are the boxes'
-            middles, as a geometry has them.
+            middles, as an alignment has them.
     """
 
     name: str

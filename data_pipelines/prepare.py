@@ -25,10 +25,11 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from data_pipelines.coco_format import load_json
-from data_pipelines.datasets import DATASETS, SPLITS, read_source
 from data_pipelines.images import decode_image
 from data_pipelines.people import PoseDataset
+from data_pipelines.readers.coco_format import load_json
+from data_pipelines.readers.datasets import DATASETS, SPLITS, read_source
+from data_pipelines.readers.skip_report import SkipReport
 from data_pipelines.records import (
     FORMAT,
     INDEX,
@@ -39,7 +40,6 @@ from data_pipelines.records import (
     write_shard,
 )
 from data_pipelines.shrink import shrink_image, shrink_people
-from data_pipelines.skip_report import SkipReport
 from tfpose.errors import InputError
 
 __all__ = ["define_flags", "main", "prepare_split"]

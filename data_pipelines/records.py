@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.coco_format import load_json
 from data_pipelines.people import OPTIONAL_COLUMNS, PoseDataset
-from data_pipelines.skip_report import SkipReport
+from data_pipelines.readers.coco_format import load_json
+from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 

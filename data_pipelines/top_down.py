@@ -18,7 +18,7 @@ from data_pipelines.batches import (
 )
 from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
-from tfpose.codecs.geometry import box_offset
+from tfpose.codecs.alignment import box_offset
 from tfpose.errors import InputError
 from tfpose.metrics.oks import PoseTruth
 from tfpose.skeletons import Skeleton
@@ -127,11 +127,11 @@ def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset
 
 
 class _Crops:
-    def __init__(self, people: PoseDataset, input_size, budget_megabytes, geometry):
+    def __init__(self, people: PoseDataset, input_size, budget_megabytes, alignment):
         self.people, self.input_size = people, tuple(input_size)
-        self.geometry = geometry
+        self.alignment = alignment
         self.centres, self.sizes = box_regions(
-            people.boxes, self.input_size, geometry=geometry
+            people.boxes, self.input_size, alignment=alignment
         )
         if people.centres is not None:
             self.centres = people.centres.astype(np.float64)
@@ -151,7 +151,7 @@ class _Crops:
     ) -> dict[str, np.ndarray]:
         """The person under the map; mirrored, joints are renamed, not only moved."""
         photo = int(self.people.image_index[row])
-        antialias = self.geometry == "half_pixel"
+        antialias = self.alignment == "half_pixel"
         image = self._images.crop(photo, matrix, self.input_size, antialias)
         labels = self.people.keypoints[row]
         keypoints = transform_points(matrix, labels[:, :2])
@@ -182,7 +182,7 @@ class TopDownTraining(_Crops):
         seed: int,
         augmentation: PoseAugmentation,
         budget_megabytes: float = 0.0,
-        geometry: str = "half_pixel",
+        alignment: str = "half_pixel",
     ):
         """
         Args:
@@ -192,10 +192,10 @@ class TopDownTraining(_Crops):
           seed: of order and augmentation.
           augmentation: what is done to the regions.
           budget_megabytes: memory for decoded photos.
-          geometry: one of `tfpose.codecs.geometry.GEOMETRIES`; any but `half_pixel`
+          alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; any but `half_pixel`
             shrinks photos without averaging, as published.
         """
-        super().__init__(people, input_size, budget_megabytes, geometry)
+        super().__init__(people, input_size, budget_megabytes, alignment)
         self.steps_per_epoch = steps_per_epoch(len(people), batch_size)
         self._epoch_size = self.steps_per_epoch * batch_size
         self._seed, self._augmentation = seed, augmentation
@@ -220,10 +220,10 @@ class TopDownTraining(_Crops):
             sizes * scale[:, None],
             self.input_size,
             turn,
-            self.geometry,
+            self.alignment,
         )
         matrices[mirror] = mirror_matrices(
-            matrices[mirror], self.input_size, self.geometry
+            matrices[mirror], self.input_size, self.alignment
         )
         return rows, matrices, mirror
 
@@ -258,11 +258,11 @@ class TopDownTraining(_Crops):
         mask, points = shown[rows][..., None], keypoints[rows, :, :2]
         low = np.where(mask, points, np.inf).min(axis=1)
         high = np.where(mask, points, -np.inf).max(axis=1)
-        # From pixel centre to pixel centre, or from edge to edge, as a geometry has it.
-        sides = np.maximum(high - low - 2 * box_offset(self.geometry), 1)
+        # From pixel centre to pixel centre, or edge to edge, as an alignment has it.
+        sides = np.maximum(high - low - 2 * box_offset(self.alignment), 1)
         boxes = np.concatenate([low, sides], axis=-1)
         centres[rows], sizes[rows] = box_regions(
-            boxes, self.input_size, _HALF_BODY_PADDING, self.geometry
+            boxes, self.input_size, _HALF_BODY_PADDING, self.alignment
         )
         if self._augmentation.half_body_centre == "mean":
             centres[rows] = np.mean(points, axis=1, where=mask)
@@ -286,12 +286,12 @@ class TopDownEvaluation(_Crops):
         people: PoseDataset,
         input_size: tuple[int, int],
         budget_megabytes: float = 0.0,
-        geometry: str = "half_pixel",
+        alignment: str = "half_pixel",
     ):
         """Arguments as for `TopDownTraining`."""
-        super().__init__(people, input_size, budget_megabytes, geometry)
+        super().__init__(people, input_size, budget_megabytes, alignment)
         self.matrices = region_matrices(
-            self.centres, self.sizes, self.input_size, geometry=geometry
+            self.centres, self.sizes, self.input_size, alignment=alignment
         )
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:

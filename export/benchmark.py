@@ -29,7 +29,7 @@ from ai_edge_litert.hardware_accelerator import HardwareAccelerator
 from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegate
 from ai_edge_litert.options import CpuOptions, Options
 
-from export.litert_file import read_metadata
+from export.litert.file import read_metadata
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
 
@@ -401,7 +401,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(DELEGATES)}, and paths of delegates' shared libraries",
     )
     parser.add_argument("--runs", type=int, default=50, help="timed ones a setting")
-    parser.add_argument("--json", help="file for all figures")
+    parser.add_argument("--json", help="file for all metrics")
     return parser
 
 

@@ -7,7 +7,7 @@ from tfpose.top_down.estimator import PoseEstimator
 __all__ = ["pose_metadata"]
 
 # Of the net's info, what is told under names of its own.
-_TOLD = ("skeleton", "sigma", "decoder", "geometry", "flip_shift", "task")
+_TOLD = ("skeleton", "sigma", "decoder", "alignment", "flip_shift", "task")
 
 
 def pose_metadata(
@@ -34,7 +34,7 @@ def pose_metadata(
             "of": "pixels / 255",
         },
         "decoder": estimator.decoder,
-        "geometry": estimator.geometry,
+        "alignment": estimator.alignment,
         "flip_test": estimator.flip_test,
         "training": {k: v for k, v in net.info.items() if k not in _TOLD},
     }

@@ -24,15 +24,15 @@ import tensorflow as tf
 
 from export.function import ExportFunction
 from export.lifter import lifter_example, lifter_function
-from export.serving_batching import Batching, measure_batches, repeat_rows
-from export.serving_messages import (
+from export.serving.batching import Batching, measure_batches, repeat_rows
+from export.serving.messages import (
     SIGNATURE,
     WARMUP_FILE,
     predict_request,
     with_model,
     write_warmup,
 )
-from export.serving_pose import photo_example, photo_pose_function
+from export.serving.pose_net import photo_example, photo_pose_function
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.files import write_whole

@@ -14,7 +14,7 @@ class HeatmapModel(keras.Model):
     """A heatmap net that learns to draw what its method asks for.
 
     A method says what is to be drawn (`targets`), how far off each sample is
-    (`sample_losses`), and what else is worth knowing of a step (`figures`).
+    (`sample_losses`), and what else is worth knowing of a step (`step_metrics`).
     """
 
     def __init__(self, net: keras.Model, codec: HeatmapCodec, global_batch_size: int):
@@ -39,7 +39,7 @@ class HeatmapModel(keras.Model):
         """How far off each sample's heatmaps are, float32 `[B]`."""
         raise NotImplementedError
 
-    def figures(self, batch: dict[str, Any], heatmaps, target) -> dict[str, Any]:
+    def step_metrics(self, batch: dict[str, Any], heatmaps, target) -> dict[str, Any]:
         """Further metrics of a step, `[B]` each."""
         return {}
 
@@ -56,8 +56,8 @@ class HeatmapModel(keras.Model):
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
-        figures = self.figures(batch, heatmaps, target)
-        return {"loss": loss} | {k: self._batch_mean(v) for k, v in figures.items()}
+        metrics = self.step_metrics(batch, heatmaps, target)
+        return {"loss": loss} | {k: self._batch_mean(v) for k, v in metrics.items()}
 
     def _batch_mean(self, values):
         return ops.sum(values) / self.global_batch_size

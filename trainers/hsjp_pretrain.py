@@ -16,8 +16,8 @@ import numpy as np
 from keras import ops
 
 from data_pipelines.colour import ColourAugmentation
-from data_pipelines.datasets import DATASETS
 from data_pipelines.jigsaw import JigsawAugmentation, JigsawEvaluation, JigsawTraining
+from data_pipelines.readers.datasets import DATASETS
 from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.files import write_picture
 from tfpose.hsjp.loss import jigsaw_loss
@@ -27,13 +27,13 @@ from tfpose.metrics.jigsaw import jigsaw_scores
 from tfpose.top_down.net import build_heatmap_net, find_net
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
-from trainers.config import RunConfig, option
-from trainers.engine import Engine
+from trainers.engine.config import RunConfig, option
+from trainers.engine.loop import Engine
+from trainers.engine.optimizer import adam
+from trainers.engine.program import run_main
+from trainers.engine.workdir import Workdir
 from trainers.heatmap_model import HeatmapModel
-from trainers.optimizer import adam
 from trainers.people import load_people
-from trainers.program import run_main
-from trainers.workdir import Workdir
 
 __all__ = ["PRESETS", "HSJPConfig", "HSJPTask", "JigsawModel", "main"]
 
@@ -60,7 +60,7 @@ class HSJPConfig(RunConfig):
     batch_size: int = option(256, "People per step, over all replicas.", at_least=1)
     lr_drop_epochs: tuple[int, ...] = option(
         (190, 220),
-        "Epochs (from 1) after which the step size is divided by 10.",
+        "Epochs (from 1) after which the learning rate is divided by 10.",
         at_least=1,
     )
     input_side: int = option(
@@ -163,7 +163,7 @@ class JigsawModel(HeatmapModel):
     def sample_losses(self, heatmaps, target, weights):
         return jigsaw_loss(heatmaps, target, weights)
 
-    def figures(self, batch, heatmaps, target):
+    def step_metrics(self, batch, heatmaps, target):
         inside = batch["inside"]
         points, _ = self.codec.decode(heatmaps, "argmax")
         _, correct = jigsaw_scores(points, batch["centres"], self.epsilon, inside)

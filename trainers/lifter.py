@@ -12,10 +12,10 @@ from keras import ops
 
 from data_pipelines.lifting.batches import LiftingTraining
 from tfpose.lifters.loss import joint_errors, pose_losses, relative_to_root
+from trainers.engine.program import run_main
+from trainers.engine.workdir import Workdir
 from trainers.lifter_config import PRESETS, LifterConfig
 from trainers.lifting_task import LiftingTask, lifter_optimizer
-from trainers.program import run_main
-from trainers.workdir import Workdir
 
 __all__ = ["PRESETS", "LifterConfig", "LifterModel", "LifterTask", "main"]
 

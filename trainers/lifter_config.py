@@ -5,7 +5,7 @@ import dataclasses
 from data_pipelines.lifting.datasets import LIFTING_DATASETS
 from tfpose.lifters.build import LIFTERS
 from tfpose.skeletons import SKELETONS
-from trainers.config import RunConfig, option
+from trainers.engine.config import RunConfig, option
 
 __all__ = ["PRESETS", "LifterConfig"]
 
@@ -14,8 +14,8 @@ __all__ = ["PRESETS", "LifterConfig"]
 class LifterConfig(RunConfig):
     """Options of training a lifter; the defaults are PoseAug's for its baselines.
 
-    (Their step size falls by 4 % every 100,000 steps; at 1,524 steps an epoch that is
-    by 3 % in all, so it is constant here.)
+    (Their learning rate falls by 4 % every 100,000 steps; at 1,524 steps an epoch that
+    is by 3 % in all, so it is constant here.)
 
     Raises:
       InputError: an impossible value.
@@ -39,10 +39,12 @@ class LifterConfig(RunConfig):
     epochs: int = option(50, "Times that every pose is seen.", at_least=1)
     batch_size: int = option(1024, "Poses per step, over all replicas.", at_least=1)
     lr_drop_epochs: tuple[int, ...] = option(
-        (), "Epochs (from 1) after which the step size is divided by 10.", at_least=1
+        (),
+        "Epochs (from 1) after which the learning rate is divided by 10.",
+        at_least=1,
     )
     linear_decay: bool = option(
-        False, "Let the step size fall from epoch to epoch, in a line, towards 0."
+        False, "Let the learning rate fall from epoch to epoch, in a line, towards 0."
     )
     clip_norm: float = option(
         1.0, "Gradients' norm is held to this; 0 for no limit.", at_least=0

@@ -1,4 +1,4 @@
-"""What training a lifter needs, whatever it is trained by: data, figures, pictures."""
+"""What training a lifter needs, whatever it is trained by: data, metrics, pictures."""
 
 import pathlib
 from typing import Any
@@ -20,10 +20,10 @@ from tfpose.lifters.estimator import PoseLifter
 from tfpose.metrics.mpjpe import PROTOCOLS, score_positions
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.weights.keras_file import load_keras
-from trainers.engine import Engine
+from trainers.engine.loop import Engine
+from trainers.engine.optimizer import LinearDecay, adam
+from trainers.engine.workdir import Workdir
 from trainers.lifter_config import LifterConfig
-from trainers.optimizer import LinearDecay, adam
-from trainers.workdir import Workdir
 
 __all__ = ["LiftingTask", "draw_pose", "lifter_optimizer"]
 
@@ -41,7 +41,7 @@ def lifter_optimizer(
     Args:
       config: the options.
       epoch_steps: updates in an epoch.
-      rate: step size at first; None for the config's.
+      rate: learning rate at first; None for the config's.
     """
     rate = config.learning_rate if rate is None else rate
     schedule: Any = rate
@@ -74,7 +74,7 @@ class LiftingTask:
         dropout = None if config.dropout < 0 else config.dropout
         self.net = build_lifter(config.net, skeleton, dropout=dropout)
         if start is not None:
-            _hand_over(start, self.net, config)
+            _copy_weights(start, self.net, config)
         self.lifter = PoseLifter(self.net, config.flip_test)
 
     def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
@@ -92,9 +92,9 @@ class LiftingTask:
             )
             for protocol in PROTOCOLS
         ]
-        figures = {_METRICS[score.protocol]: score.overall.mpjpe for score in scores}
-        figures |= {"pck": scores[0].overall.pck, "auc": scores[0].overall.auc}
-        return figures, [str(score) for score in scores]
+        metrics = {_METRICS[score.protocol]: score.overall.mpjpe for score in scores}
+        metrics |= {"pck": scores[0].overall.pck, "auc": scores[0].overall.auc}
+        return metrics, [str(score) for score in scores]
 
     def _lift(self, batch):
         return {"positions": self.lifter.lift(batch["keypoints"])}
@@ -123,7 +123,7 @@ class LiftingTask:
         write_picture(folder / "lifted.png", picture)
 
     def finish(self, last: dict[str, float]) -> list[str]:
-        """Nothing to add to what the figures rest on."""
+        """Nothing to add to what the metrics rest on."""
         return []
 
 
@@ -159,7 +159,7 @@ def _load_start(config: LifterConfig, skeleton: Skeleton) -> keras.Model:
     return start
 
 
-def _hand_over(start: keras.Model, net: keras.Model, config: LifterConfig) -> None:
+def _copy_weights(start: keras.Model, net: keras.Model, config: LifterConfig) -> None:
     """All weights of a lifter of the same kind."""
     shapes = [[tuple(w.shape) for w in model.weights] for model in (start, net)]
     if shapes[0] != shapes[1]:

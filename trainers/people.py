@@ -5,11 +5,11 @@ import fcntl
 import pathlib
 from collections.abc import Iterator
 
-from data_pipelines.datasets import load_dataset
 from data_pipelines.people import PoseDataset
+from data_pipelines.readers.datasets import load_dataset
 from tfpose.errors import InputError
-from trainers.config import RunConfig
-from trainers.workdir import Workdir
+from trainers.engine.config import RunConfig
+from trainers.engine.workdir import Workdir
 
 __all__ = ["load_people"]
 

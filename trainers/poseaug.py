@@ -16,12 +16,12 @@ from tfpose.drawing import grid as contact_sheet
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
 from tfpose.files import write_picture
-from trainers.engine import Engine
+from trainers.engine.loop import Engine
+from trainers.engine.program import run_main
+from trainers.engine.workdir import Workdir
 from trainers.lifting_task import LiftingTask, draw_pose
 from trainers.poseaug_config import PRESETS, PoseAugConfig
 from trainers.poseaug_model import PoseAugModel
-from trainers.program import run_main
-from trainers.workdir import Workdir
 
 __all__ = ["PRESETS", "PoseAugConfig", "PoseAugTask", "main", "subject_lengths"]
 
@@ -46,7 +46,7 @@ class PoseAugTask(LiftingTask):
         """
         super().__init__(config, workdir)
         self.sampler = LiftingTraining(
-            self.train, config.batch_size, config.seed, judged=True
+            self.train, config.batch_size, config.seed, with_real=True
         )
         self.steps_per_epoch = self.sampler.steps_per_epoch
         self.model = PoseAugModel(
@@ -61,11 +61,11 @@ class PoseAugTask(LiftingTask):
         """Training error, hardness, and how the discriminators fare."""
         problem = _collapse(metrics)
         return (
-            f"training MPJPE {metrics['mpjpe']:.1f} mm; made-up poses "
+            f"training MPJPE {metrics['mpjpe']:.1f} mm; augmented poses "
             f"{metrics['error_ratio']:.1f} times as hard, turned by "
-            f"{metrics['angle_degrees']:.0f} degrees; judges right on "
-            f"{100 * _right(metrics, 'part_judge'):.0f} % (3D), "
-            f"{100 * _right(metrics, 'keypoint_judge'):.0f} % (2D)"
+            f"{metrics['angle_degrees']:.0f} degrees; discriminators right on "
+            f"{100 * _right(metrics, 'part_discriminator'):.0f} % (3D), "
+            f"{100 * _right(metrics, 'keypoint_discriminator'):.0f} % (2D)"
             + (f"; WARNING: {problem}" if problem else "")
         )
 
@@ -80,7 +80,7 @@ class PoseAugTask(LiftingTask):
         write_picture(folder / "augmented.png", picture)
 
     def _augmented_pairs(self) -> np.ndarray:
-        """Source keypoints and pose, made-up keypoints and pose (as Figure S2)."""
+        """Source keypoints and pose, augmented keypoints and pose (as Figure S2)."""
         rows = np.linspace(0, len(self._poses) - 1, _SHOWN).astype(int)
         batch = self._validation.many(rows)
         placed, keypoints = (
@@ -95,7 +95,7 @@ class PoseAugTask(LiftingTask):
             ):
                 tiles.append(draw_pose(seen, skeleton))
                 tiles += [draw_positions(body, skeleton, angle) for angle in _ANGLES]
-        titles = ["source 2D", "3D", "side", "made-up 2D", "3D", "side"] * len(rows)
+        titles = ["source 2D", "3D", "side", "augmented 2D", "3D", "side"] * len(rows)
         return contact_sheet(tiles, columns=6, titles=titles)
 
     def finish(self, last: dict[str, float]) -> list[str]:
@@ -133,16 +133,19 @@ def subject_lengths(poses: LiftingDataset) -> np.ndarray:
     return medians.astype(np.float32)
 
 
-def _right(metrics: dict[str, float], judge: str) -> float:
-    return (metrics[f"{judge}_real"] + metrics[f"{judge}_fake"]) / 2
+def _right(metrics: dict[str, float], discriminator: str) -> float:
+    return (metrics[f"{discriminator}_real"] + metrics[f"{discriminator}_fake"]) / 2
 
 
 def _collapse(metrics: dict[str, float]) -> str:
-    """What is wrong with the game of augmentor and judges, and what helps."""
-    for judge, kind in (("part_judge", "3D"), ("keypoint_judge", "2D")):
-        if _right(metrics, judge) > _TOO_SURE:
+    """What is wrong with the game of augmentor and discriminators, and what helps."""
+    for discriminator, kind in (
+        ("part_discriminator", "3D"),
+        ("keypoint_discriminator", "2D"),
+    ):
+        if _right(metrics, discriminator) > _TOO_SURE:
             return (
-                f"the {kind} discriminator tells nearly all made-up poses, so they "
+                f"the {kind} discriminator tells nearly all augmented poses, so they "
                 "teach nothing real; try gentle_start, a lower "
                 "learning_rate_discriminators, a higher "
                 f"adversarial_weight_{kind.lower()}, or another seed"
@@ -155,8 +158,8 @@ def _collapse(metrics: dict[str, float]) -> str:
     # There is none where bodies are not turned at all.
     if metrics.get("view_spread", 1.0) < _ALIKE:
         return (
-            "made-up bodies are all turned alike, so the lifter sees one new view; try "
-            "view_spread=0.5"
+            "augmented bodies are all turned alike, so the lifter sees one new view; "
+            "try view_spread=0.5"
         )
     return ""
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from tfpose.errors import InputError
 from tfpose.poseaug.augmentor import OPERATORS
-from trainers.config import option
+from trainers.engine.config import option
 from trainers.lifter_config import LifterConfig
 
 __all__ = ["PRESETS", "PoseAugConfig"]
@@ -18,9 +18,9 @@ class PoseAugConfig(LifterConfig):
 
     * Parts train by turns at every step, not every epoch: Algorithm 1 allows both.
       Then a whole step is one compiled function, the lifter sees what the augmentor
-      makes now, and no epoch of made-up poses has to be kept. The code has passes over
-      the whole set: all of A and D, then all of P.
-    * The lifter learns from source and made-up pairs in one batch. By turns, batch by
+      makes now, and no epoch of augmented poses has to be kept. The code has passes
+      over the whole set: all of A and D, then all of P.
+    * The lifter learns from source and augmented pairs in one batch. By turns, batch by
       batch, its batch normalisation would keep the mean of two sets of statistics of
       which it has never trained with the mean: validation errors doubled. (The code
       ends each epoch with the source's, so that its statistics are theirs.)
@@ -28,10 +28,10 @@ class PoseAugConfig(LifterConfig):
       its batch statistics (the code's does).
     * `exponential` feedback is of the lifter's loss in square metres, as equation 9 is
       written. At that scale it is nearly linear.
-    * A made-up pair outside the image on any side gives way to the pair it was made of
-      (the code drops those beyond the right and lower sides, and learns from others).
+    * An augmented pair outside the image on any side gives way to the pair it was made
+      of (the code drops those beyond the right and lower sides, and keeps others).
     * Nothing in paper or code keeps the augmentor from turning all bodies alike, and it
-      does: judges, regulariser and feedback are all content with one view.
+      does: discriminators, regulariser and feedback are all content with one view.
       `view_spread`, which is off in their presets, asks for many. Its measure is
       `tfpose.poseaug.loss.view_spread`; what is above 0.42 has to come from tilting,
       which is what other cameras differ by: people face all ways before any.
@@ -41,11 +41,13 @@ class PoseAugConfig(LifterConfig):
     """
 
     linear_decay: bool = option(
-        True, "Let the step size fall from epoch to epoch, in a line, towards 0."
+        True, "Let the learning rate fall from epoch to epoch, in a line, towards 0."
     )
-    learning_rate_augmentor: float = option(1e-3, "Adam's step size at first.", above=0)
+    learning_rate_augmentor: float = option(
+        1e-3, "Adam's learning rate at first.", above=0
+    )
     learning_rate_discriminators: float = option(
-        1e-3, "Adam's step size at first.", above=0
+        1e-3, "Adam's learning rate at first.", above=0
     )
     operators: tuple[str, ...] = option(
         OPERATORS, f"What may be done to a pose; of {', '.join(OPERATORS)}."
@@ -75,7 +77,7 @@ class PoseAugConfig(LifterConfig):
     adversarial_weight_2d: float = option(1.0, "Of the augmentor's loss.", at_least=0)
     view_spread: float = option(
         0.0,
-        "How much made-up bodies' turns are at least to differ, 0 (alike) to 1; ours.",
+        "How much augmented bodies' turns shall differ, 0 (alike) to 1; ours.",
         at_least=0,
         at_most=1,
     )
@@ -88,7 +90,7 @@ class PoseAugConfig(LifterConfig):
     warmup_epochs: int = option(
         0, "Epochs in which augmentor and discriminators train alone.", at_least=0
     )
-    pool_size: int = option(4096, "Made-up poses that are shown again.", at_least=1)
+    pool_size: int = option(4096, "Augmented poses that are shown again.", at_least=1)
     gentle_start: bool = option(
         False,
         "Begin with small changes of upright bodies where people are; ours, for small "
@@ -157,5 +159,5 @@ on 2 CPU cores. Its lifters err twice as much on their own poses as Human3.6M's,
 poses that are 2 to 32 times as hard, which the code asks for, would have to leave the
 image; those of 1 to 3 times need not. Bodies are turned about the vertical axis and
 tilted by some 20 degrees each way. The lifter learns at its baseline's pace, the
-augmentor and its judges at the code's: at three times that they lose hold of each
-other, in some seeds and not in others."""
+augmentor and its discriminators at the code's: at three times that they lose hold of
+each other, in some seeds and not in others."""

@@ -28,8 +28,8 @@ from tfpose.poseaug.loss import (
     view_spread,
 )
 from tfpose.poseaug.pool import FakePool
+from trainers.engine.optimizer import Optimizers
 from trainers.lifting_task import lifter_optimizer
-from trainers.optimizer import Optimizers
 from trainers.poseaug_config import PoseAugConfig
 
 __all__ = ["PoseAugModel"]
@@ -37,15 +37,15 @@ __all__ = ["PoseAugModel"]
 # Beyond 45 degrees from the axis, distortion means nothing (the released code's).
 _LIMIT = 1.0
 
-_JUDGED = [
-    f"{judge}_{what}"
-    for judge in ("part_judge", "keypoint_judge")
+_DISCRIMINATOR_METRICS = [
+    f"{discriminator}_{what}"
+    for discriminator in ("part_discriminator", "keypoint_discriminator")
     for what in ("loss", "real", "fake")
 ]
 
 
 class PoseAugModel(keras.Model):
-    """A lifter, the augmentor that makes poses for it, and the augmentor's judges."""
+    """A lifter, the augmentor that makes poses for it, and the discriminators."""
 
     def __init__(
         self,
@@ -69,38 +69,40 @@ class PoseAugModel(keras.Model):
         self.augmentor = Augmentor(skeleton, config.operators)
         if config.gentle_start:
             self.augmentor.start_gently(roots)
-        self.part_judge = PartDiscriminator(skeleton)
-        self.keypoint_judge = KeypointDiscriminator()
+        self.part_discriminator = PartDiscriminator(skeleton)
+        self.keypoint_discriminator = KeypointDiscriminator()
         joints = skeleton.num_joints
         # Before the first step, as optimisers are made for what is there.
-        self.part_judge(np.zeros((1, joints, 3), np.float32))
-        self.keypoint_judge(np.zeros((1, joints, 2), np.float32))
+        self.part_discriminator(np.zeros((1, joints, 3), np.float32))
+        self.keypoint_discriminator(np.zeros((1, joints, 2), np.float32))
         self.part_pool = FakePool(config.pool_size, (joints, 3), config.seed)
         self.keypoint_pool = FakePool(config.pool_size, (joints, 2), config.seed + 1)
         # Until they have been asked, they guess.
-        self._judged = self.add_weight(
-            (len(_JUDGED),), keras.initializers.Constant(0.5), trainable=False
+        self._last_metrics = self.add_weight(
+            (len(_DISCRIMINATOR_METRICS),),
+            keras.initializers.Constant(0.5),
+            trainable=False,
         )
         self.draws = keras.random.SeedGenerator(config.seed)
         self._body = Body(skeleton)
         self._lengths = lengths.astype(np.float32)
         self._epoch_steps = epoch_steps
-        # Step size, and updates in an epoch.
-        judges = (
+        # Learning rate, and updates in an epoch.
+        discriminators = (
             config.learning_rate_discriminators,
             epoch_steps / config.discriminator_every,
         )
         pace = {
             "lifter": (config.learning_rate, epoch_steps),
             "augmentor": (config.learning_rate_augmentor, epoch_steps),
-            "part_judge": judges,
-            "keypoint_judge": judges,
+            "part_discriminator": discriminators,
+            "keypoint_discriminator": discriminators,
         }
         self._parts: dict[str, keras.Model] = {
             "lifter": net,
             "augmentor": self.augmentor,
-            "part_judge": self.part_judge,
-            "keypoint_judge": self.keypoint_judge,
+            "part_discriminator": self.part_discriminator,
+            "keypoint_discriminator": self.keypoint_discriminator,
         }
         self.optimizer = Optimizers(
             {
@@ -119,19 +121,21 @@ class PoseAugModel(keras.Model):
         """One step of each part; returns per-batch means, to be summed over replicas.
 
         Batch: `positions` `[B, J, 3]`, `keypoints` `[B, J, 2]`, `intrinsics` `[B, 9]`,
-        and `judged_positions`, `judged_intrinsics` of other poses.
+        and `real_positions`, `real_intrinsics` of other poses.
         """
         share = batch["positions"].shape[0] / self.config.batch_size
         epoch = self.optimizer["augmentor"].iterations // self._epoch_steps
         warm = ops.cast(epoch >= self.config.warmup_epochs, "float32")
         source = self._swap_lengths(batch["positions"])
         seen = project(source, batch["intrinsics"], _LIMIT)
-        made, made_2d, figures = self._train_augmentor(
+        made, augmented_2d, metrics = self._train_augmentor(
             source, seen, batch["intrinsics"], epoch, warm, share
         )
-        figures |= self._train_judges(batch, made, made_2d, share)
-        figures |= self._train_lifter(batch, source, seen, made, made_2d, warm, share)
-        return {name: value * share for name, value in figures.items()}
+        metrics |= self._train_discriminators(batch, made, augmented_2d, share)
+        metrics |= self._train_lifter(
+            batch, source, seen, made, augmented_2d, warm, share
+        )
+        return {name: value * share for name, value in metrics.items()}
 
     def augment(self, positions: Any, intrinsics: Any) -> tuple[Any, Any]:
         """Augmented positions `[B, J, 3]` and keypoints `[B, J, 2]`, for pictures.
@@ -152,7 +156,7 @@ class PoseAugModel(keras.Model):
         return seed + ops.stack([ops.cast(replica, seed.dtype), 0])
 
     def _swap_lengths(self, positions):
-        """The same directions with the lengths of a training subject, by lot."""
+        """The same directions with the lengths of a training subject, at random."""
         if not self.config.swap_lengths:
             return positions
         subjects = tf.random.stateless_uniform(
@@ -174,9 +178,9 @@ class PoseAugModel(keras.Model):
         noise = tf.random.stateless_normal((source.shape[0], 4, NOISE), self._draw())
         with tf.GradientTape() as tape:
             made = self.augmentor(source, noise, training=True)
-            made_2d = project(made.placed, intrinsics, _LIMIT)
-            adversarial_3d = adversarial_loss(self.part_judge(made.turned))
-            adversarial_2d = adversarial_loss(self.keypoint_judge(made_2d))
+            augmented_2d = project(made.placed, intrinsics, _LIMIT)
+            adversarial_3d = adversarial_loss(self.part_discriminator(made.turned))
+            adversarial_2d = adversarial_loss(self.keypoint_discriminator(augmented_2d))
             regular = (
                 hinged_regulariser(made)
                 if config.regulariser == "hinged"
@@ -184,7 +188,7 @@ class PoseAugModel(keras.Model):
             )
             done = ops.cast(epoch, "float32") / config.epochs
             feedback, ratio = self._feedback(
-                source, seen, intrinsics, made, made_2d, done
+                source, seen, intrinsics, made, augmented_2d, done
             )
             loss = (
                 config.adversarial_weight_3d * adversarial_3d
@@ -199,7 +203,7 @@ class PoseAugModel(keras.Model):
                 loss += config.view_weight * ops.square(lacking)
         self._update("augmentor", tape, loss, share)
         cosines = ops.clip(1 - made.angle_change, -1.0, 1.0)
-        figures = {
+        metrics = {
             "augmentor_loss": loss,
             "feedback": feedback,
             "error_ratio": ratio,
@@ -207,14 +211,14 @@ class PoseAugModel(keras.Model):
             "length_change": ops.mean(ops.abs(made.lengths)),
             **turns,
         }
-        return made, made_2d, figures
+        return made, augmented_2d, metrics
 
-    def _feedback(self, source, seen, intrinsics, made, made_2d, done):
+    def _feedback(self, source, seen, intrinsics, made, augmented_2d, done):
         """The lifter's part of the augmentor's loss, and how many times as far off it
-        is on the made-up poses; `done` is the training's share that is over."""
+        is on the augmented poses; `done` is the training's share that is over."""
         config = self.config
         easier = self._ask(seen, source)
-        placed = self._ask(made_2d, made.placed)
+        placed = self._ask(augmented_2d, made.placed)
         errors = [ops.mean(joint_errors(*asked)) for asked in (placed, easier)]
         ratio = errors[0] / ops.maximum(errors[1], 1e-6)
         if config.feedback == "none":
@@ -247,17 +251,21 @@ class PoseAugModel(keras.Model):
             joint_errors(*harder), joint_errors(*easier), hardness, slack, self._body
         )
 
-    def _train_judges(self, batch, made, made_2d, share) -> dict[str, Any]:
+    def _train_discriminators(self, batch, made, augmented_2d, share) -> dict[str, Any]:
         """Both discriminators, at every step or every so many."""
 
         def train():
-            real = self._swap_lengths(batch["judged_positions"])
-            real_2d = project(real, batch["judged_intrinsics"], _LIMIT)
+            real = self._swap_lengths(batch["real_positions"])
+            real_2d = project(real, batch["real_intrinsics"], _LIMIT)
             fake = self.part_pool(self._rooted(made.turned))
-            fake_2d = self.keypoint_pool(made_2d)
+            fake_2d = self.keypoint_pool(augmented_2d)
             return {
-                **self._train_judge("part_judge", self._rooted(real), fake, share),
-                **self._train_judge("keypoint_judge", real_2d, fake_2d, share),
+                **self._train_discriminator(
+                    "part_discriminator", self._rooted(real), fake, share
+                ),
+                **self._train_discriminator(
+                    "keypoint_discriminator", real_2d, fake_2d, share
+                ),
             }
 
         every = self.config.discriminator_every
@@ -267,17 +275,17 @@ class PoseAugModel(keras.Model):
 
         def train_now():
             found = train()
-            self._judged.assign([found[name] for name in _JUDGED])
-            return self._judged.value
+            self._last_metrics.assign([found[name] for name in _DISCRIMINATOR_METRICS])
+            return self._last_metrics.value
 
         # At rest they are as good as they last were.
-        found = tf.cond(due, train_now, lambda: self._judged.value)
-        return dict(zip(_JUDGED, tf.unstack(found), strict=True))
+        found = tf.cond(due, train_now, lambda: self._last_metrics.value)
+        return dict(zip(_DISCRIMINATOR_METRICS, tf.unstack(found), strict=True))
 
-    def _train_judge(self, name: str, real, fake, share) -> dict[str, Any]:
-        judge = self._parts[name]
+    def _train_discriminator(self, name: str, real, fake, share) -> dict[str, Any]:
+        discriminator = self._parts[name]
         with tf.GradientTape() as tape:
-            real_scores, fake_scores = judge(real), judge(fake)
+            real_scores, fake_scores = discriminator(real), discriminator(fake)
             loss = discriminator_loss(real_scores, fake_scores)
         self._update(name, tape, loss, share)
         return {
@@ -287,16 +295,16 @@ class PoseAugModel(keras.Model):
         }
 
     def _train_lifter(
-        self, batch, source, seen, made, made_2d, warm, share
+        self, batch, source, seen, made, augmented_2d, warm, share
     ) -> dict[str, Any]:
-        """On the source's own pairs and the made-up ones, all together.
+        """On the source's own pairs and the augmented ones, all together.
 
-        A made-up pair that is not within the image gives way to the one it was made
+        An augmented pair that is not within the image gives way to the one it was made
         of.
         """
-        inside = ops.all(ops.abs(made_2d) <= 1, axis=(-2, -1), keepdims=True)
+        inside = ops.all(ops.abs(augmented_2d) <= 1, axis=(-2, -1), keepdims=True)
         keypoints = ops.concatenate(
-            [batch["keypoints"], ops.where(inside, made_2d, seen)], axis=0
+            [batch["keypoints"], ops.where(inside, augmented_2d, seen)], axis=0
         )
         positions = ops.concatenate(
             [batch["positions"], ops.where(inside, made.placed, source)], axis=0
@@ -311,8 +319,8 @@ class PoseAugModel(keras.Model):
         return {
             "loss": ops.mean(losses),
             "mpjpe": 1000 * ops.mean(errors),
-            "made_mpjpe": 1000 * ops.mean(made_errors),
-            "made_inside": ops.mean(ops.cast(inside, "float32")),
+            "augmented_mpjpe": 1000 * ops.mean(made_errors),
+            "augmented_inside": ops.mean(ops.cast(inside, "float32")),
         }
 
     def _update(self, name: str, tape: tf.GradientTape, loss, share: float) -> None:

@@ -32,13 +32,13 @@ from tfpose.top_down.loss import keypoint_loss
 from tfpose.top_down.net import HeatmapNet, build_heatmap_net
 from tfpose.top_down.transfer import freeze_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
-from trainers.engine import Engine
+from trainers.engine.loop import Engine
+from trainers.engine.optimizer import adam
+from trainers.engine.program import run_main
+from trainers.engine.workdir import Workdir
 from trainers.heatmap_model import HeatmapModel
-from trainers.optimizer import adam
 from trainers.people import load_people
-from trainers.program import run_main
 from trainers.top_down_config import PRESETS, TopDownConfig
-from trainers.workdir import Workdir
 
 __all__ = ["PRESETS", "TopDownConfig", "TopDownModel", "TopDownTask", "main"]
 
@@ -88,10 +88,10 @@ class TopDownTask:
             config.seed,
             config.augmentation,
             budget,
-            config.geometry,
+            config.alignment,
         )
         self._validation = TopDownEvaluation(
-            self._people, config.input_size, budget, config.geometry
+            self._people, config.input_size, budget, config.alignment
         )
         self.steps_per_epoch = self.sampler.steps_per_epoch
         # What was built before must not decide the initial weights.
@@ -155,7 +155,7 @@ class TopDownTask:
         write_picture(folder / "poses.png", picture)
 
     def finish(self, last: dict[str, float]) -> list[str]:
-        """Nothing to add to what the figures rest on."""
+        """Nothing to add to what the metrics rest on."""
         return []
 
 
@@ -165,7 +165,7 @@ def _build_net(config: TopDownConfig, skeleton: Skeleton) -> HeatmapNet:
         "skeleton": skeleton.to_dict(),
         "sigma": config.sigma,
         "decoder": config.decoder,
-        "geometry": config.geometry,
+        "alignment": config.alignment,
         "flip_shift": config.flip_shift,
     }
     if config.blur_kernel:

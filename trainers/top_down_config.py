@@ -3,14 +3,14 @@
 import dataclasses
 import re
 
-from data_pipelines.datasets import DATASETS
+from data_pipelines.readers.datasets import DATASETS
 from data_pipelines.top_down import PoseAugmentation
-from tfpose.codecs.geometry import GEOMETRIES
+from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.top_down.net import find_net
 from tfpose.weights.presets import PRESETS as PUBLISHED
 from tfpose.weights.presets import Preset
-from trainers.config import RunConfig, option
+from trainers.engine.config import RunConfig, option
 
 __all__ = ["PRESETS", "TopDownConfig"]
 
@@ -19,13 +19,13 @@ __all__ = ["PRESETS", "TopDownConfig"]
 class TopDownConfig(RunConfig):
     """Options of training a pose net; the defaults are HRNet-W32's on COCO.
 
-    But for the pixels' geometry: by default it is the project's own, `half_pixel`, with
+    But for the pixel alignment: by default it is the project's own, `half_pixel`, with
     Gaussians at unrounded centres and DARK's decoder, which such targets are made for.
     Image, heatmap and mirror image then lie on each other exactly, where `official`
     leaves them up to half a cell apart and rounds targets to cells; with this net on
     COCO, MMPose reports 74.9 AP for `official`, 75.7 with DARK's targets and decoder,
     and 76.2 for `udp`, which is exact as well. Presets named like published weights
-    have the geometry, targets and decoder that those were trained with.
+    have the alignment, targets and decoder that those were trained with.
 
     Raises:
       InputError: an impossible value.
@@ -38,8 +38,8 @@ class TopDownConfig(RunConfig):
     input_width: int = option(192, "Input width, pixels; a multiple of 4.", at_least=32)
     sigma: float = option(2.0, "Target Gaussians' sigma, heatmap cells.", above=0)
     decoder: str = option("dark", "From heatmaps to keypoints.", choices=DECODE_METHODS)
-    geometry: str = option(
-        "half_pixel", "How photo, input and heatmap correspond.", choices=GEOMETRIES
+    alignment: str = option(
+        "half_pixel", "How photo, input and heatmap correspond.", choices=ALIGNMENTS
     )
     rounded_targets: bool = option(
         False, "Gaussians about the nearest cell, up to 3 sigma, as HRNet's."
@@ -52,7 +52,7 @@ class TopDownConfig(RunConfig):
     )
     flip_shift: int = option(
         0,
-        "Cells that a mirrored heatmap is shifted by; 1 for the official geometry.",
+        "Cells that a mirrored heatmap is shifted by; 1 for the official alignment.",
         at_least=0,
         at_most=1,
     )
@@ -100,7 +100,7 @@ class TopDownConfig(RunConfig):
         return HeatmapCodec(
             self.input_size,
             sigma=self.sigma,
-            geometry=self.geometry,
+            alignment=self.alignment,
             rounded=self.rounded_targets,
             blur_kernel=self.blur_kernel or None,
         )
@@ -132,7 +132,7 @@ _SMALL = TopDownConfig(
     half_body_centre="box",
 )
 _MMPOSE = TopDownConfig(
-    geometry="official",
+    alignment="official",
     rounded_targets=True,
     decoder="msra",
     flip_shift=1,
@@ -177,7 +177,7 @@ def _published(name: str, preset: Preset) -> TopDownConfig:
         input_width=preset.input_size[1],
         sigma=preset.sigma,
         decoder=preset.decoder,
-        geometry=preset.geometry,
+        alignment=preset.alignment,
         # TokenPose's code is DarkPose's, which does not round.
         rounded_targets=family != "tokenpose",
         blur_kernel=preset.blur_kernel or 0,
@@ -200,11 +200,11 @@ PRESETS = {
     "mmpose": _MMPOSE,
     "mmpose_dark": dataclasses.replace(_MMPOSE, rounded_targets=False, decoder="dark"),
     "mmpose_udp": dataclasses.replace(
-        _MMPOSE, rounded_targets=False, decoder="udp", geometry="udp", flip_shift=0
+        _MMPOSE, rounded_targets=False, decoder="udp", alignment="udp", flip_shift=0
     ),
     **{name: _published(name, preset) for name, preset in PUBLISHED.items()},
 }
-"""`paper`: HRNet-W32 at 256 x 192 on COCO, with exact geometry. `small`: a small net
+"""`paper`: HRNet-W32 at 256 x 192 on COCO, with exact alignment. `small`: a small net
 and input for a few thousand photos on 2 CPU cores. `demo`: the same on drawn
 mannequins. `mmpose`, `mmpose_dark`, `mmpose_udp`: MMPose's settings for HRNet-W32. And
 one for each published net, by its name in `tfpose.weights.presets`, as its authors

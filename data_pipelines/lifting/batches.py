@@ -39,7 +39,7 @@ class LiftingTraining:
     """An endless stream of training pairs, in another order in every epoch.
 
     With `judged`, each pair comes with the position and the camera of another one,
-    `judged_positions` and `judged_intrinsics`, in an order of its own: what
+    `real_positions` and `real_intrinsics`, in an order of its own: what
     discriminators are shown as real.
     """
 

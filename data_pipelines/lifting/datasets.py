@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from absl import logging
 
-from data_pipelines.layout import NotThere
-from data_pipelines.lifting.h36m import read_h36m
-from data_pipelines.lifting.humaneva import read_humaneva
-from data_pipelines.lifting.mannequin import read_mannequins
-from data_pipelines.lifting.mpi_inf_3dhp import read_mpi_inf_3dhp
 from data_pipelines.lifting.poses import LiftingDataset
-from data_pipelines.lifting.pw3d import read_pw3d
-from data_pipelines.lifting.takes import PROJECTED
+from data_pipelines.lifting.readers.h36m import read_h36m
+from data_pipelines.lifting.readers.humaneva import read_humaneva
+from data_pipelines.lifting.readers.mannequin import read_mannequins
+from data_pipelines.lifting.readers.mpi_inf_3dhp import read_mpi_inf_3dhp
+from data_pipelines.lifting.readers.pw3d import read_pw3d
+from data_pipelines.lifting.readers.takes import PROJECTED
 from data_pipelines.mocap.dataset import read_mocap_split
-from data_pipelines.skip_report import SkipReport
+from data_pipelines.readers.layout import NotThere
+from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 

@@ -18,7 +18,7 @@ def split_off(
     """Training and validation poses, of different people where there are several.
 
     Args:
-        poses: of a training split. The test split is for the final figures only.
+        poses: of a training split. The test split is for the final metrics only.
         subjects: people to keep out. By default the last ones, by name, who have a
             tenth of the poses together; of one person alone the last takes that do.
 

@@ -125,10 +125,23 @@ def _poster(image, rng, box) -> None:
             cv2.line(image, center, other, color, max(radius // 3, 1))
         else:
             text = "ABCMNRSTXYZ"[int(rng.integers(8)) :][:3]
-            cv2.putText(image, text, (x, center[1]), cv2.FONT_HERSHEY_SIMPLEX,
-                        0.02 * w + 0.1, color, 1, cv2.LINE_AA)
-    cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(_palette_color(rng) * 0.5),
-                  int(rng.integers(1, 4)))
+            cv2.putText(
+                image,
+                text,
+                (x, center[1]),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.02 * w + 0.1,
+                color,
+                1,
+                cv2.LINE_AA,
+            )
+    cv2.rectangle(
+        image,
+        (x, y),
+        (x + w, y + h),
+        _tuple(_palette_color(rng) * 0.5),
+        int(rng.integers(1, 4)),
+    )
 
 
 def _furniture(image, rng, box) -> None:
@@ -139,8 +152,9 @@ def _furniture(image, rng, box) -> None:
     front = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
     lid = np.array([(x, y), (x + w, y), (x + w + skew, y - top), (x + skew, y - top)])
     edge = x + w if skew > 0 else x
-    side = np.array([(edge, y), (edge, y + h), (edge + skew, y + h - top),
-                     (edge + skew, y - top)])
+    side = np.array(
+        [(edge, y), (edge, y + h), (edge + skew, y + h - top), (edge + skew, y - top)]
+    )
     cv2.fillConvexPoly(image, side.astype(np.int32), _tuple(color * 0.6))
     cv2.fillConvexPoly(image, lid.astype(np.int32), _tuple(color * 1.25))
     cv2.fillConvexPoly(image, front.astype(np.int32), _tuple(color * 0.9))
@@ -157,8 +171,14 @@ def _tree(image, rng, box) -> None:
     leaf = np.array((70, 110, 50)) * rng.uniform(0.5, 1.3, 3)
     for _ in range(9):
         center = (x + int(rng.integers(0, w + 1)), y + int(rng.integers(0, h * 2 // 3)))
-        cv2.circle(image, center, max(int(w * rng.uniform(0.12, 0.3)), 2),
-                   _tuple(leaf * rng.uniform(0.65, 1.25)), -1, cv2.LINE_AA)
+        cv2.circle(
+            image,
+            center,
+            max(int(w * rng.uniform(0.12, 0.3)), 2),
+            _tuple(leaf * rng.uniform(0.65, 1.25)),
+            -1,
+            cv2.LINE_AA,
+        )
 
 
 def _limb(image, rng, box) -> None:
@@ -170,8 +190,14 @@ def _limb(image, rng, box) -> None:
     points = np.stack([x + rng.random(3) * w, y + rng.random(3) * h], 1).astype(int)
     thick = int(max(min(w, h) * rng.uniform(0.08, 0.25), 2))
     cv2.polylines(image, [points], False, _tuple(color * 0.75), thick, cv2.LINE_AA)
-    cv2.polylines(image, [points - [thick // 6, 0]], False, _tuple(color),
-                  max(thick * 2 // 3, 1), cv2.LINE_AA)
+    cv2.polylines(
+        image,
+        [points - [thick // 6, 0]],
+        False,
+        _tuple(color),
+        max(thick * 2 // 3, 1),
+        cv2.LINE_AA,
+    )
 
 
 def _ball(image, rng, box) -> None:
@@ -180,8 +206,14 @@ def _ball(image, rng, box) -> None:
     center = np.array((x + w // 2, y + h // 2))
     for k in range(4):
         spot = (center - k * radius // 9).tolist()
-        cv2.circle(image, spot, radius * (5 - k) // 5, _tuple(color * (0.6 + 0.18 * k)),
-                   -1, cv2.LINE_AA)
+        cv2.circle(
+            image,
+            spot,
+            radius * (5 - k) // 5,
+            _tuple(color * (0.6 + 0.18 * k)),
+            -1,
+            cv2.LINE_AA,
+        )
 
 
 def _window(image, rng, box) -> None:
@@ -198,8 +230,9 @@ def _window(image, rng, box) -> None:
 _THINGS = (_poster, _furniture, _tree, _limb, _ball, _window, _furniture, _limb)
 
 
-def _clutter(image: np.ndarray, rng: np.random.Generator, count: int,
-             base: float) -> None:
+def _clutter(
+    image: np.ndarray, rng: np.random.Generator, count: int, base: float
+) -> None:
     """Things on the wall and standing on the floor about row `base`."""
     height, width = image.shape[:2]
     for kind in rng.integers(0, len(_THINGS), count).tolist():
@@ -231,11 +264,20 @@ def _wall(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
             if rng.random() < 0.5:
                 cv2.rectangle(image, (x, y), (x + w, height), _tuple(color), -1)
                 for row in range(y + 4, height, 11):
-                    cv2.line(image, (x + 3, row), (x + w - 3, row),
-                             _tuple(color * 0.55), 4)
+                    cv2.line(
+                        image, (x + 3, row), (x + w - 3, row), _tuple(color * 0.55), 4
+                    )
             else:
-                cv2.ellipse(image, (x, height), (w, height - y), 0, 180, 360,
-                            _tuple(color * (0.5, 0.7, 0.5)), -1)
+                cv2.ellipse(
+                    image,
+                    (x, height),
+                    (w, height - y),
+                    0,
+                    180,
+                    360,
+                    _tuple(color * (0.5, 0.7, 0.5)),
+                    -1,
+                )
         return image
     color = _palette_color(rng)
     image = _textured(rng, size, color, rng.uniform(0.02, 0.5))
@@ -248,13 +290,19 @@ def _wall(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
         for row, y in enumerate(range(0, height, step)):
             image[y : y + step, (row % 2) * step :: 2 * step] = line
     if rng.random() < 0.4:
-        cv2.multiply(image, _textured(rng, size, np.full(3, 255.0), 0.45), image,
-                     1 / 255)
+        cv2.multiply(
+            image, _textured(rng, size, np.full(3, 255.0), 0.45), image, 1 / 255
+        )
     return image
 
 
-def paint_background(rng: np.random.Generator, camera: Camera, ground: np.ndarray,
-                     size: tuple[int, int], clutter: tuple[int, int]) -> np.ndarray:
+def paint_background(
+    rng: np.random.Generator,
+    camera: Camera,
+    ground: np.ndarray,
+    size: tuple[int, int],
+    clutter: tuple[int, int],
+) -> np.ndarray:
     """A place to stand in.
 
     Args:
@@ -283,8 +331,9 @@ def paint_background(rng: np.random.Generator, camera: Camera, ground: np.ndarra
         else:
             mask = np.zeros(size, np.uint8)
             ends = np.clip([left, right], -9999, 9999)
-            shape = np.array([(-1, ends[0]), (width, ends[1]),
-                              (width, 9999), (-1, 9999)])
+            shape = np.array(
+                [(-1, ends[0]), (width, ends[1]), (width, 9999), (-1, 9999)]
+            )
             cv2.fillPoly(mask, [shape.astype(np.int32)], 255)
             cv2.copyTo(floor, mask, image)
     count = int(rng.integers(clutter[0], clutter[1] + 1))
@@ -295,8 +344,9 @@ def paint_background(rng: np.random.Generator, camera: Camera, ground: np.ndarra
     return image
 
 
-def paint_occluders(image: np.ndarray, rng: np.random.Generator,
-                    count: int) -> np.ndarray:
+def paint_occluders(
+    image: np.ndarray, rng: np.random.Generator, count: int
+) -> np.ndarray:
     """Draws `count` objects over `image` (in place).
 
     Returns:

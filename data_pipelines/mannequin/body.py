@@ -175,8 +175,12 @@ def _bone_angles(angles: np.ndarray) -> np.ndarray:
     named = dict(zip(ANGLES, angles.tolist(), strict=True))
     euler = np.zeros((len(BONES), 3))
     # The trunk's and the neck's angles are shared by two bones each.
-    for bone, source in (("spine", "spine"), ("chest", "spine"),
-                         ("neck", "neck"), ("head", "neck")):
+    for bone, source in (
+        ("spine", "spine"),
+        ("chest", "spine"),
+        ("neck", "neck"),
+        ("head", "neck"),
+    ):
         euler[_INDEX[bone]] = (
             named[f"{source}_flex"] / 2,
             named[f"{source}_twist"] / 2,

@@ -141,8 +141,14 @@ _NOSE = _column([
 ])  # fmt: skip
 
 
-def _level(rect: str, rows: np.ndarray, bones: tuple[str, str], weight: np.ndarray,
-           side: float = 1.0, **more) -> Tube:
+def _level(
+    rect: str,
+    rows: np.ndarray,
+    bones: tuple[str, str],
+    weight: np.ndarray,
+    side: float = 1.0,
+    **more,
+) -> Tube:
     """A level tube from rows (y, x, z, a, b), mirrored to `side`."""
     y, x, z, a, b = rows.T
     centres = np.stack([x * side, y, z], 1)
@@ -173,16 +179,19 @@ _CUT = 7
 _UPPER = slice(0, _CUT + 1)
 _LOWER = slice(_CUT, None)
 _TORSO_TUBE = _level("torso", _TORSO, ("chest", "spine"), _TORSO[:, 0], square=0.25)
-_TORSO_WEIGHTS = (_ramp(_TORSO[_UPPER, 0], 0.73, 0.665),
-                  _ramp(_TORSO[_LOWER, 0], 0.665, 0.58))
+_TORSO_WEIGHTS = (
+    _ramp(_TORSO[_UPPER, 0], 0.73, 0.665),
+    _ramp(_TORSO[_LOWER, 0], 0.665, 0.58),
+)
 _BELLY, _BUST, _WAIST = _swell(0.62, 0.06), _swell(0.745, 0.022), _swell(0.64, 0.04)
 
 
 def _torso(outfit: Outfit) -> list[Tube]:
     whole = _TORSO_TUBE
     y = _TORSO[:, 0]
-    grow = np.where(y > outfit.top_hem, outfit.top_thickness + 0.002,
-                    outfit.bottom_thickness)
+    grow = np.where(
+        y > outfit.top_hem, outfit.top_thickness + 0.002, outfit.bottom_thickness
+    )
     radii = whole.radii + grow[:, None]
     radii[:, 1] += outfit.belly * _BELLY
     radii[:, 0] += 0.010 * outfit.waist * _WAIST
@@ -200,19 +209,36 @@ def _torso(outfit: Outfit) -> list[Tube]:
 def _foot(side: str, sign: float) -> Tube:
     z, x, y, a, b = _FOOT.T
     bone = f"{side}_ankle"
-    return Tube("foot", np.stack([x * sign, y, z], 1), np.stack([a, b], 1),
-                (bone, bone), np.ones(len(z)), (z - z[0]) / (z[-1] - z[0]), "upright",
-                0.2)
+    return Tube(
+        "foot",
+        np.stack([x * sign, y, z], 1),
+        np.stack([a, b], 1),
+        (bone, bone),
+        np.ones(len(z)),
+        (z - z[0]) / (z[-1] - z[0]),
+        "upright",
+        0.2,
+    )
 
 
 def _side_tubes(side: str, sign: float) -> list[Tube]:
     """Arm, leg, foot, hand and thumb of one side, naked."""
     wrist = (f"{side}_wrist", f"{side}_wrist")
     return [
-        _level("arm", _ARM, (f"{side}_shoulder", f"{side}_elbow"),
-               _ramp(_ARM[:, 0], 0.662, 0.594), sign),
-        _level("leg", _LEG, (f"{side}_hip", f"{side}_knee"),
-               _ramp(_LEG[:, 0], 0.325, 0.245), sign),
+        _level(
+            "arm",
+            _ARM,
+            (f"{side}_shoulder", f"{side}_elbow"),
+            _ramp(_ARM[:, 0], 0.662, 0.594),
+            sign,
+        ),
+        _level(
+            "leg",
+            _LEG,
+            (f"{side}_hip", f"{side}_knee"),
+            _ramp(_LEG[:, 0], 0.325, 0.245),
+            sign,
+        ),
         _foot(side, sign),
         _level("hand", _HAND, wrist, np.ones(len(_HAND)), sign),
         _level("hand", _THUMB, wrist, np.ones(len(_THUMB)), sign),
@@ -230,8 +256,13 @@ def _limbs(outfit: Outfit) -> list[Tube]:
         cloth = outfit.bottom_thickness + outfit.flare * leg.v**1.5
         cloth = np.where(leg.v <= outfit.trouser + 0.02, cloth, 0.0)
         shoe = np.full(len(foot.v), outfit.shoe_thickness)
-        tubes += [_grown(arm, sleeve), _grown(leg, cloth), _grown(foot, shoe), hand,
-                  thumb]
+        tubes += [
+            _grown(arm, sleeve),
+            _grown(leg, cloth),
+            _grown(foot, shoe),
+            hand,
+            thumb,
+        ]
     return tubes
 
 
@@ -241,8 +272,15 @@ def _head_tubes() -> list[Tube]:
     z, x, y, a, b = _NOSE.T
     tubes = [
         _level("head", _HEAD, bones, np.ones(len(_HEAD))),
-        Tube("nose", np.stack([x, y, z], 1), np.stack([a, b], 1), bones, np.ones(4),
-             np.linspace(0, 1, 4), "upright"),
+        Tube(
+            "nose",
+            np.stack([x, y, z], 1),
+            np.stack([a, b], 1),
+            bones,
+            np.ones(4),
+            np.linspace(0, 1, 4),
+            "upright",
+        ),
         _level("hand", _NECK, ("head", "chest"), _ramp(_NECK[:, 0], 0.875, 0.835)),
     ]
     ear = np.array([(.055, .005, .007), (.054, .011, .016), (.049, .011, .016),
@@ -250,8 +288,17 @@ def _head_tubes() -> list[Tube]:
     for sign in (1.0, -1.0):
         rows = ear if sign > 0 else ear[::-1]
         centres = np.stack([rows[:, 0] * sign, np.full(4, 0.921), np.full(4, 0.0)], 1)
-        tubes.append(Tube("nose", centres, rows[:, 1:], bones, np.ones(4),
-                          np.linspace(0, 1, 4), "sideways"))
+        tubes.append(
+            Tube(
+                "nose",
+                centres,
+                rows[:, 1:],
+                bones,
+                np.ones(4),
+                np.linspace(0, 1, 4),
+                "sideways",
+            )
+        )
     return tubes
 
 
@@ -263,36 +310,69 @@ def _hair(outfit: Outfit) -> list[Tube]:
     if outfit.hair == "bald":
         return []
     puff = outfit.hair_volume
-    rows = [(1.004, 0, -.004, .001, .001), (0.999, 0, -.005, .032, .035),
-            (0.983, 0, -.006, .045, .053), (0.963, 0, -.010, .0515, .057),
-            (0.943, 0, -.019, .0525, .050), (0.920, 0, -.026, .0505, .042),
-            (0.897, 0, -.030, .043, .033), (0.884, 0, -.030, .001, .001)]
+    rows = [
+        (1.004, 0, -0.004, 0.001, 0.001),
+        (0.999, 0, -0.005, 0.032, 0.035),
+        (0.983, 0, -0.006, 0.045, 0.053),
+        (0.963, 0, -0.010, 0.0515, 0.057),
+        (0.943, 0, -0.019, 0.0525, 0.050),
+        (0.920, 0, -0.026, 0.0505, 0.042),
+        (0.897, 0, -0.030, 0.043, 0.033),
+        (0.884, 0, -0.030, 0.001, 0.001),
+    ]
     if outfit.hair == "long":
         rows = rows[:5] + [
-            (0.915, 0, -.024, .056, .045), (0.880, 0, -.030, .058, .040),
-            (0.840, 0, -.042, .060, .032), (0.795, 0, -.058, .058, .024),
-            (outfit.hair_end, 0, -.064, .045, .016),
-            (outfit.hair_end - 0.012, 0, -.064, .001, .001)]
+            (0.915, 0, -0.024, 0.056, 0.045),
+            (0.880, 0, -0.030, 0.058, 0.040),
+            (0.840, 0, -0.042, 0.060, 0.032),
+            (0.795, 0, -0.058, 0.058, 0.024),
+            (outfit.hair_end, 0, -0.064, 0.045, 0.016),
+            (outfit.hair_end - 0.012, 0, -0.064, 0.001, 0.001),
+        ]
     table = _column(rows)
     table[1:-1, 3:] += puff * np.clip((table[1:-1, 0:1] - 0.86) / 0.05, 0.1, 1.0)
     table[:4, 0] += puff
     weight = _ramp(table[:, 0], 0.86, 0.80)
     tubes = [_level("hair", table, ("head", "chest"), weight)]
-    ball = [(.99, .2), (.85, .62), (.5, .95), (0, 1.05), (-.5, .95), (-.85, .62),
-            (-.99, .2)]
+    ball = [
+        (0.99, 0.2),
+        (0.85, 0.62),
+        (0.5, 0.95),
+        (0, 1.05),
+        (-0.5, 0.95),
+        (-0.85, 0.62),
+        (-0.99, 0.2),
+    ]
     if outfit.hair == "bun":
-        rows = [(0.985 + .026 * h, 0, -.055, .026 * r, .026 * r) for h, r in ball]
+        rows = [(0.985 + 0.026 * h, 0, -0.055, 0.026 * r, 0.026 * r) for h, r in ball]
     elif outfit.hair == "ponytail":
-        rows = [(.965, 0, -.062, .008, .008), (.955, 0, -.075, .020, .018),
-                (.92, 0, -.086, .024, .018), (.87, 0, -.088, .022, .016),
-                (.82, 0, -.086, .014, .010), (.79, 0, -.085, .003, .003)]
+        rows = [
+            (0.965, 0, -0.062, 0.008, 0.008),
+            (0.955, 0, -0.075, 0.020, 0.018),
+            (0.92, 0, -0.086, 0.024, 0.018),
+            (0.87, 0, -0.088, 0.022, 0.016),
+            (0.82, 0, -0.086, 0.014, 0.010),
+            (0.79, 0, -0.085, 0.003, 0.003),
+        ]
     elif outfit.hair == "cap":
-        brim = [(.045, .030, .966, .042, .004), (.07, 0, .964, .046, .004),
-                (.095, 0, .960, .038, .004), (.108, 0, .957, .014, .002)]
+        brim = [
+            (0.045, 0.030, 0.966, 0.042, 0.004),
+            (0.07, 0, 0.964, 0.046, 0.004),
+            (0.095, 0, 0.960, 0.038, 0.004),
+            (0.108, 0, 0.957, 0.014, 0.002),
+        ]
         z, _, y, a, b = _column(brim).T
-        tubes.append(Tube("hair", np.stack([0 * y, y, z], 1), np.stack([a, b], 1),
-                          ("head", "head"), np.ones(4), np.linspace(0, 1, 4),
-                          "upright"))
+        tubes.append(
+            Tube(
+                "hair",
+                np.stack([0 * y, y, z], 1),
+                np.stack([a, b], 1),
+                ("head", "head"),
+                np.ones(4),
+                np.linspace(0, 1, 4),
+                "upright",
+            )
+        )
         return tubes
     else:
         return tubes
@@ -308,13 +388,21 @@ def _extras(outfit: Outfit) -> list[Tube]:
         t = (top - y) / (top - outfit.skirt_hem)
         a = 0.080 + 0.030 * np.minimum(t * 3, 1) + outfit.flare * t
         b = 0.066 + 0.024 * np.minimum(t * 3, 1) + outfit.flare * t
-        rows = np.stack([y, 0 * y, 0 * y - .003, a, b], 1)
-        tubes.append(_level("skirt", rows, ("pelvis", "pelvis"),
-                            _ramp(y, 0.585, 0.50), hem=True))
+        rows = np.stack([y, 0 * y, 0 * y - 0.003, a, b], 1)
+        tubes.append(
+            _level("skirt", rows, ("pelvis", "pelvis"), _ramp(y, 0.585, 0.50), hem=True)
+        )
     if outfit.bag:
-        rows = _column([(.815, 0, -.085, .02, .01), (.810, 0, -.088, .07, .028),
-                        (.76, 0, -.098, .082, .042), (.68, 0, -.105, .086, .050),
-                        (.645, 0, -.10, .078, .044), (.638, 0, -.095, .03, .02)])
+        rows = _column(
+            [
+                (0.815, 0, -0.085, 0.02, 0.01),
+                (0.810, 0, -0.088, 0.07, 0.028),
+                (0.76, 0, -0.098, 0.082, 0.042),
+                (0.68, 0, -0.105, 0.086, 0.050),
+                (0.645, 0, -0.10, 0.078, 0.044),
+                (0.638, 0, -0.095, 0.03, 0.02),
+            ]
+        )
         tubes.append(_level("bag", rows, ("chest", "chest"), np.ones(6), square=0.6))
     return tubes
 
@@ -339,12 +427,18 @@ def _ring_points(first: np.ndarray, second: np.ndarray, square: np.ndarray):
     # A superellipse of exponent 2 (circle) growing towards a box.
     bulge = np.maximum(np.abs(_SIN), np.abs(_COS)) ** -1.0
     factor = 1.0 + square[:, None] * (bulge - 1.0)[None]
-    return (first[:, None] * (factor * _SIN)[..., None]
-            + second[:, None] * (factor * _COS)[..., None])
+    return (
+        first[:, None] * (factor * _SIN)[..., None]
+        + second[:, None] * (factor * _COS)[..., None]
+    )
 
 
-def skin_tubes(tubes: list[Tube], pose: Pose3D, build: Proportions,
-               rects: dict[str, tuple[int, int, int, int]]) -> Surface:
+def skin_tubes(
+    tubes: list[Tube],
+    pose: Pose3D,
+    build: Proportions,
+    rects: dict[str, tuple[int, int, int, int]],
+) -> Surface:
     """Poses the tubes: one `Surface` in the world.
 
     Args:
@@ -371,8 +465,9 @@ def skin_tubes(tubes: list[Tube], pose: Pose3D, build: Proportions,
     local = (centres[:, None] - REST_ORIGINS[bones]) * scale[..., None]
     placed = pose.origins[bones] + np.einsum("rkab,rkb->rka", rotations, local)
     centre = weight * placed[:, 0] + (1 - weight) * placed[:, 1]
-    turn = (weight[..., None] * rotations[:, 0]
-            + (1 - weight[..., None]) * rotations[:, 1])
+    turn = (
+        weight[..., None] * rotations[:, 0] + (1 - weight[..., None]) * rotations[:, 1]
+    )
     axis = np.einsum("rab,rkb->rka", turn, axes)
     axis /= np.linalg.norm(axis, axis=-1, keepdims=True) + 1e-9
     size = axis * (radii * girth)[..., None]
@@ -382,8 +477,10 @@ def skin_tubes(tubes: list[Tube], pose: Pose3D, build: Proportions,
     points = centre[:, None] + _ring_points(size[:, 0], size[:, 1], square)
     start = np.cumsum([0, *counts])
     triangles = np.concatenate(
-        [_tube_triangles(n) + s * RING
-         for n, s in zip(counts, start[:-1].tolist(), strict=True)]
+        [
+            _tube_triangles(n) + s * RING
+            for n, s in zip(counts, start[:-1].tolist(), strict=True)
+        ]
     )
     if hem.any():  # A skirt is seen from inside too.
         inside = triangles[hem[triangles[:, 0] // RING]]
@@ -399,8 +496,10 @@ def skin_tubes(tubes: list[Tube], pose: Pose3D, build: Proportions,
         _normals(points, each).reshape(-1, 3),
         uv.reshape(-1, 2),
         triangles,
-        [(a * RING, b * RING)
-         for a, b in zip(start[:-1].tolist(), start[1:].tolist(), strict=True)],
+        [
+            (a * RING, b * RING)
+            for a, b in zip(start[:-1].tolist(), start[1:].tolist(), strict=True)
+        ],
     )
 
 

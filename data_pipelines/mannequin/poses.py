@@ -16,8 +16,12 @@ Angles = dict[str, float]
 def _relaxed(rng: np.random.Generator) -> Angles:
     u = rng.uniform
     pose = {
-        "spine_flex": u(-4, 10), "spine_side": u(-5, 5), "spine_twist": u(-8, 8),
-        "neck_flex": u(-10, 18), "neck_side": u(-8, 8), "neck_twist": u(-25, 25),
+        "spine_flex": u(-4, 10),
+        "spine_side": u(-5, 5),
+        "spine_twist": u(-8, 8),
+        "neck_flex": u(-10, 18),
+        "neck_side": u(-8, 8),
+        "neck_twist": u(-25, 25),
     }
     for side in _SIDES:
         pose |= {
@@ -47,8 +51,10 @@ def _gesture(rng: np.random.Generator, pose: Angles, side: str) -> None:
         (u(-40, -15), u(5, 20), u(-40, 0), u(30, 80)),  # behind the back
     ][rng.integers(8)]
     pose |= {
-        f"{side}_shoulder_flex": flex, f"{side}_shoulder_abduct": abduct,
-        f"{side}_shoulder_twist": twist, f"{side}_elbow_flex": elbow,
+        f"{side}_shoulder_flex": flex,
+        f"{side}_shoulder_abduct": abduct,
+        f"{side}_shoulder_twist": twist,
+        f"{side}_elbow_flex": elbow,
     }
 
 
@@ -93,9 +99,11 @@ def _sitting(rng: np.random.Generator) -> Angles:
     pose["spine_flex"] = u(-8, 28)
     for side in _SIDES:
         pose |= {
-            f"{side}_hip_flex": u(72, 98), f"{side}_hip_abduct": u(2, 22),
+            f"{side}_hip_flex": u(72, 98),
+            f"{side}_hip_abduct": u(2, 22),
             f"{side}_knee_flex": u(60, 105),
-            f"{side}_shoulder_flex": u(10, 60), f"{side}_elbow_flex": u(15, 90),
+            f"{side}_shoulder_flex": u(10, 60),
+            f"{side}_elbow_flex": u(15, 90),
         }
         if rng.random() < 0.25:
             _gesture(rng, pose, side)
@@ -123,11 +131,14 @@ def _reaching(rng: np.random.Generator) -> Angles:
     side = _SIDES[rng.integers(2)]
     lean = 1.0 if side == "right" else -1.0
     pose |= {
-        "spine_side": lean * u(0, 25), "spine_twist": lean * u(-20, 35),
+        "spine_side": lean * u(0, 25),
+        "spine_twist": lean * u(-20, 35),
         "spine_flex": u(-8, 35),
-        f"{side}_shoulder_flex": u(40, 165), f"{side}_shoulder_abduct": u(-15, 60),
+        f"{side}_shoulder_flex": u(40, 165),
+        f"{side}_shoulder_abduct": u(-15, 60),
         f"{side}_elbow_flex": u(2, 40),
-        f"{side}_hip_flex": u(-15, 30), f"{side}_knee_flex": u(2, 40),
+        f"{side}_hip_flex": u(-15, 30),
+        f"{side}_knee_flex": u(2, 40),
     }
     return pose
 
@@ -151,9 +162,12 @@ def _lunging(rng: np.random.Generator) -> Angles:
     pose, u = _standing(rng), rng.uniform
     front, back = _SIDES if rng.random() < 0.5 else _SIDES[::-1]
     pose |= {
-        f"{front}_hip_flex": u(45, 95), f"{front}_knee_flex": u(50, 100),
-        f"{back}_hip_flex": u(-25, 0), f"{back}_knee_flex": u(5, 70),
-        f"{back}_ankle_flex": u(-10, 20), "spine_flex": u(-5, 25),
+        f"{front}_hip_flex": u(45, 95),
+        f"{front}_knee_flex": u(50, 100),
+        f"{back}_hip_flex": u(-25, 0),
+        f"{back}_knee_flex": u(5, 70),
+        f"{back}_ankle_flex": u(-10, 20),
+        "spine_flex": u(-5, 25),
     }
     return pose
 
@@ -162,11 +176,15 @@ def _kicking(rng: np.random.Generator) -> Angles:
     pose, u = _standing(rng), rng.uniform
     leg, other = _SIDES if rng.random() < 0.5 else _SIDES[::-1]
     pose |= {
-        f"{leg}_hip_flex": u(25, 110), f"{leg}_hip_abduct": u(0, 50),
-        f"{leg}_knee_flex": u(3, 80), f"{leg}_ankle_flex": u(-35, 0),
-        f"{other}_knee_flex": u(3, 25), "spine_flex": u(-15, 25),
+        f"{leg}_hip_flex": u(25, 110),
+        f"{leg}_hip_abduct": u(0, 50),
+        f"{leg}_knee_flex": u(3, 80),
+        f"{leg}_ankle_flex": u(-35, 0),
+        f"{other}_knee_flex": u(3, 25),
+        "spine_flex": u(-15, 25),
         "spine_side": u(-20, 20),
-        f"{leg}_shoulder_flex": u(-40, 0), f"{other}_shoulder_flex": u(20, 80),
+        f"{leg}_shoulder_flex": u(-40, 0),
+        f"{other}_shoulder_flex": u(20, 80),
     }
     for side in _SIDES:
         pose[f"{side}_shoulder_abduct"] = u(15, 80)
@@ -179,8 +197,10 @@ def _bending(rng: np.random.Generator) -> Angles:
     hips = u(20, 85)
     for side in _SIDES:
         pose |= {
-            f"{side}_hip_flex": hips + u(-8, 8), f"{side}_knee_flex": u(2, 45),
-            f"{side}_shoulder_flex": u(40, 120), f"{side}_elbow_flex": u(5, 60),
+            f"{side}_hip_flex": hips + u(-8, 8),
+            f"{side}_knee_flex": u(2, 45),
+            f"{side}_shoulder_flex": u(40, 120),
+            f"{side}_elbow_flex": u(5, 60),
         }
     return pose
 

@@ -1,6 +1,6 @@
 """A z-buffer for triangle meshes in NumPy: all triangles of a picture at once.
 
-    T: triangles.  N: covered pixels.  C: vertex attributes.
+T: triangles.  N: covered pixels.  C: vertex attributes.
 """
 
 import numpy as np
@@ -12,8 +12,9 @@ _ID_BITS = 20
 _NEAR = 0.15  # metres
 
 
-def _front_faces(xy: np.ndarray, z: np.ndarray, triangles: np.ndarray,
-                 size: tuple[int, int]) -> np.ndarray:
+def _front_faces(
+    xy: np.ndarray, z: np.ndarray, triangles: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
     """Indices of triangles that face the camera and touch the picture."""
     x, y = xy[:, 0].take(triangles.T), xy[:, 1].take(triangles.T)
     area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])

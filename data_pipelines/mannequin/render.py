@@ -113,24 +113,40 @@ def _turn(yaw: float, pitch: float, roll: float) -> np.ndarray:
 def _seat_tubes(rng: np.random.Generator) -> list[Tube]:
     """A stool, perhaps with a back, bound to the pelvis."""
     w, d = rng.uniform(0.10, 0.16), rng.uniform(0.09, 0.14)
-    y = np.array([.474, .4735, .25, .249])
-    width = np.array([.01, w, w * rng.uniform(.5, 1.0), .01])
-    depth = np.array([.01, d, d * .9, .01])
-    tubes = [Tube("seat", np.stack([0 * y, y, 0 * y + .01], 1),
-                  np.stack([width, depth], 1), ("pelvis", "pelvis"), np.ones(4),
-                  np.linspace(0, 1, 4), square=1.0)]
+    y = np.array([0.474, 0.4735, 0.25, 0.249])
+    width = np.array([0.01, w, w * rng.uniform(0.5, 1.0), 0.01])
+    depth = np.array([0.01, d, d * 0.9, 0.01])
+    tubes = [
+        Tube(
+            "seat",
+            np.stack([0 * y, y, 0 * y + 0.01], 1),
+            np.stack([width, depth], 1),
+            ("pelvis", "pelvis"),
+            np.ones(4),
+            np.linspace(0, 1, 4),
+            square=1.0,
+        )
+    ]
     if rng.random() < 0.4:
-        y = np.array([.74, .739, .47, .469])
-        thin = np.array([.002, .010, .010, .002])
-        tubes.append(Tube("seat", np.stack([0 * y, y, 0 * y - .115], 1),
-                          np.stack([np.array([.01, w, w, .01]), thin], 1),
-                          ("pelvis", "pelvis"), np.ones(4), np.linspace(0, 1, 4),
-                          square=1.0))
+        y = np.array([0.74, 0.739, 0.47, 0.469])
+        thin = np.array([0.002, 0.010, 0.010, 0.002])
+        tubes.append(
+            Tube(
+                "seat",
+                np.stack([0 * y, y, 0 * y - 0.115], 1),
+                np.stack([np.array([0.01, w, w, 0.01]), thin], 1),
+                ("pelvis", "pelvis"),
+                np.ones(4),
+                np.linspace(0, 1, 4),
+                square=1.0,
+            )
+        )
     return tubes
 
 
-def _draw_body(rng: np.random.Generator, scenario: Scenario, yaw: float,
-               place: np.ndarray) -> _Body:
+def _draw_body(
+    rng: np.random.Generator, scenario: Scenario, yaw: float, place: np.ndarray
+) -> _Body:
     """A random person standing (sitting, lying) at `place` on the floor."""
     names = list(scenario.families)
     odds = np.cumsum(list(scenario.families.values()))
@@ -166,8 +182,9 @@ def _draw_body(rng: np.random.Generator, scenario: Scenario, yaw: float,
     return _Body(family, build, joint_positions(pose, build), surface, atlas, seat)
 
 
-def _draw_bodies(rng: np.random.Generator, scenario: Scenario,
-                 count: int) -> list[_Body]:
+def _draw_bodies(
+    rng: np.random.Generator, scenario: Scenario, count: int
+) -> list[_Body]:
     """People who do not stand inside each other."""
     places: list[np.ndarray] = []
     reach = 0.55 * np.sqrt(count)
@@ -191,16 +208,24 @@ def _draw_bodies(rng: np.random.Generator, scenario: Scenario,
     return bodies
 
 
-def _draw_camera(rng: np.random.Generator, scenario: Scenario, bodies: list[_Body],
-                 size: tuple[int, int]) -> Camera:
+def _draw_camera(
+    rng: np.random.Generator,
+    scenario: Scenario,
+    bodies: list[_Body],
+    size: tuple[int, int],
+) -> Camera:
     azimuth = rng.normal(0, scenario.front)
     if rng.random() < scenario.any_side:
         azimuth = rng.uniform(-180, 180)
     if len(bodies) > 1:
         azimuth = rng.normal(0, 15)
     distance = rng.uniform(*scenario.distance) + 0.8 * (len(bodies) - 1) ** 0.5
-    view = (azimuth, rng.uniform(*scenario.elevation),
-            rng.normal(0, scenario.roll / 2), distance)
+    view = (
+        azimuth,
+        rng.uniform(*scenario.elevation),
+        rng.normal(0, scenario.roll / 2),
+        distance,
+    )
     points = np.concatenate([b.surface.vertices[::7] for b in bodies])
     fill, limit = rng.uniform(*scenario.fill), scenario.shift
     if rng.random() < scenario.cut and len(bodies) == 1:  # Upper or lower body only.
@@ -234,12 +259,20 @@ def _draw_light(rng: np.random.Generator, scenario: Scenario, camera: Camera) ->
     contrast = rng.uniform(*scenario.contrast)
     exposure = rng.uniform(*scenario.exposure)
     tints = 1 + scenario.tint * rng.uniform(-1, 1, (2, 3))
-    return _Light(direction, 1.25 * exposure * contrast * tints[0],
-                  exposure * (1.12 - contrast) * tints[1])
+    return _Light(
+        direction,
+        1.25 * exposure * contrast * tints[0],
+        exposure * (1.12 - contrast) * tints[1],
+    )
 
 
-def _cast_shadows(image: np.ndarray, bodies: list[_Body], camera: Camera,
-                  light: _Light, strength: float) -> None:
+def _cast_shadows(
+    image: np.ndarray,
+    bodies: list[_Body],
+    camera: Camera,
+    light: _Light,
+    strength: float,
+) -> None:
     """Darkens the floor (in place) where bodies keep the light off."""
     height, width = image.shape[:2]
     mask = np.zeros(((height + 1) // 2, (width + 1) // 2), np.uint8)
@@ -256,13 +289,15 @@ def _cast_shadows(image: np.ndarray, bodies: list[_Body], camera: Camera,
     if not mask.any():
         return
     mask = cv2.GaussianBlur(mask, (0, 0), 2.0)
-    keep = cv2.resize(cv2.convertScaleAbs(mask, alpha=-strength, beta=255.0),
-                      (width, height))
+    keep = cv2.resize(
+        cv2.convertScaleAbs(mask, alpha=-strength, beta=255.0), (width, height)
+    )
     cv2.multiply(image, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), image, 1 / 255)
 
 
-def _paint_people(image: np.ndarray, bodies: list[_Body], camera: Camera,
-                  light: _Light, rng) -> tuple[np.ndarray, np.ndarray]:
+def _paint_people(
+    image: np.ndarray, bodies: list[_Body], camera: Camera, light: _Light, rng
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws all bodies into `image` (in place).
 
     Returns:
@@ -289,8 +324,7 @@ def _paint_people(image: np.ndarray, bodies: list[_Body], camera: Camera,
     facing = np.abs(np.einsum("va,va->v", normals @ camera.rotation.T, away))
     lambert = np.maximum((normals @ light.direction + 0.25) / 1.25, 0.0)
     values = np.empty((len(vertices), 4))
-    values[:, :2] = np.concatenate(
-        [s.uv + (0, i * ATLAS_SIZE[0]) for i, s, _ in parts])
+    values[:, :2] = np.concatenate([s.uv + (0, i * ATLAS_SIZE[0]) for i, s, _ in parts])
     values[:, 2] = lambert * (0.8 + 0.2 * facing)
     values[:, 3] = (0.62 + 0.38 * facing) * (0.86 + 0.14 * normals[:, 1])
     inside = interpolate(xy, triangles, values, pixels, owners, width)
@@ -322,8 +356,9 @@ def _smooth_edges(image: np.ndarray, who: np.ndarray) -> None:
     cv2.copyTo(cv2.GaussianBlur(image, (3, 3), 0.75), edge, image)
 
 
-def _annotate(body: _Body, row: int, camera: Camera, who: np.ndarray,
-              depth: np.ndarray) -> Person | None:
+def _annotate(
+    body: _Body, row: int, camera: Camera, who: np.ndarray, depth: np.ndarray
+) -> Person | None:
     """Keypoints, box and area; None when nothing of the person is seen."""
     height, width = who.shape
     mask = who == row
@@ -347,9 +382,14 @@ def _annotate(body: _Body, row: int, camera: Camera, who: np.ndarray,
     return Person(keypoints, local, box, int(mask.sum()), body.family)
 
 
-def draw_sample(scenario: str, seed: int, index: int,
-                image_size: tuple[int, int] = (256, 192),
-                people: tuple[int, int] = (1, 1), split: str = "train") -> Sample:
+def draw_sample(
+    scenario: str,
+    seed: int,
+    index: int,
+    image_size: tuple[int, int] = (256, 192),
+    people: tuple[int, int] = (1, 1),
+    split: str = "train",
+) -> Sample:
     """Draws picture `index`: a pure function of the arguments.
 
     Args:
@@ -383,8 +423,13 @@ def draw_sample(scenario: str, seed: int, index: int,
     order[[i for i, person in enumerate(found) if person]] = np.arange(len(shown))
     who = np.where(who >= 0, order[np.maximum(who, 0)], who)
     image = _develop(image, rng, plan)
-    return Sample(image, shown, camera,
-                  int(rng.integers(plan.quality[0], plan.quality[1] + 1)), who)
+    return Sample(
+        image,
+        shown,
+        camera,
+        int(rng.integers(plan.quality[0], plan.quality[1] + 1)),
+        who,
+    )
 
 
 def _develop(image: np.ndarray, rng: np.random.Generator, plan: Scenario) -> np.ndarray:
@@ -398,8 +443,14 @@ def _develop(image: np.ndarray, rng: np.random.Generator, plan: Scenario) -> np.
     y, x = rng.integers(0, len(sheet) // 2, 2).tolist()
     noise = sheet[y : y + height, x : x + width]
     if noise.shape != image.shape:
-        noise = cv2.copyMakeBorder(noise, 0, height - noise.shape[0], 0,
-                                   width - noise.shape[1], cv2.BORDER_WRAP)
+        noise = cv2.copyMakeBorder(
+            noise,
+            0,
+            height - noise.shape[0],
+            0,
+            width - noise.shape[1],
+            cv2.BORDER_WRAP,
+        )
     return cv2.addWeighted(image, 1.0, noise, grain, -128 * grain)
 
 

@@ -113,8 +113,9 @@ def _main() -> int:
     except BrokenPipeError:  # The program that asked is gone.
         return 1
     except OSError as error:
-        print(f"{error.filename or job['images_dir']}: {error.strerror}",
-              file=sys.stderr)
+        print(
+            f"{error.filename or job['images_dir']}: {error.strerror}", file=sys.stderr
+        )
         return 2
     return 0
 

@@ -97,7 +97,11 @@ def draw_outfit(rng: np.random.Generator, feminine: float) -> Outfit:
     """A random outfit. feminine: 0..1, moves hair, cut and shape."""
     u = rng.uniform
     woman = rng.random() < feminine
-    odds = [.25, .38, .2, .1, .01, .06] if woman else [.66, .06, .02, .02, .10, .14]
+    odds = (
+        [0.25, 0.38, 0.2, 0.1, 0.01, 0.06]
+        if woman
+        else [0.66, 0.06, 0.02, 0.02, 0.10, 0.14]
+    )
     hair = HAIRS[int(np.searchsorted(np.cumsum(odds), rng.random()).clip(0, 5))]
     tone = _SKINS[rng.integers(len(_SKINS))] * u(0.92, 1.05) + rng.normal(0, 4, 3)
     hair_color = _HAIRS[rng.integers(len(_HAIRS))] * u(0.8, 1.15)
@@ -151,8 +155,9 @@ def _fill(area: np.ndarray, color: Color) -> None:
     cv2.rectangle(area, (0, 0), area.shape[1::-1], color, -1)
 
 
-def _pattern(area: np.ndarray, kind: str, color: Color, second: Color,
-             period: int) -> None:
+def _pattern(
+    area: np.ndarray, kind: str, color: Color, second: Color, period: int
+) -> None:
     """Fills a texture area (a view) with a cloth pattern."""
     _fill(area, color)
     half = max(period // 2, 1)
@@ -178,12 +183,19 @@ def _paint_torso(atlas: np.ndarray, o: Outfit) -> None:
         cv2.rectangle(area, (middle - 13, 17), (middle + 13, 31), o.top_second, -1)
         cv2.circle(area, (middle, 24), 5, _shade(o.top, 0.7), -1)
     if o.open_front:  # A jacket over a shirt.
-        inner = np.array([(middle - 7, 0), (middle + 7, 0), (middle + 10, h),
-                          (middle - 10, h)], np.int32)
+        inner = np.array(
+            [(middle - 7, 0), (middle + 7, 0), (middle + 10, h), (middle - 10, h)],
+            np.int32,
+        )
         cv2.fillConvexPoly(area, inner, o.top_second)
         for edge in (-1, 1):
-            cv2.line(area, (middle + 7 * edge, 4), (middle + 10 * edge, h),
-                     _shade(o.top, 0.55), 1)
+            cv2.line(
+                area,
+                (middle + 7 * edge, 4),
+                (middle + 10 * edge, h),
+                _shade(o.top, 0.55),
+                1,
+            )
     elif o.period % 3 == 0:  # Buttons.
         cv2.line(area, (middle, 6), (middle, 44), _shade(o.top, 0.7), 1)
         area[10:44:6, middle : middle + 2] = _shade(o.top, 0.35)
@@ -196,8 +208,13 @@ def _paint_torso(atlas: np.ndarray, o: Outfit) -> None:
         cv2.line(area, (middle, hem + 3), (middle, h), _shade(o.bottom, 0.6), 1)
         if o.skirt_hem is None:  # Back pockets.
             for column in (w // 8 - 6, 7 * w // 8 - 6):
-                cv2.rectangle(area, (column, hem + 5), (column + 12, hem + 13),
-                              _shade(o.bottom, 0.65), 1)
+                cv2.rectangle(
+                    area,
+                    (column, hem + 5),
+                    (column + 12, hem + 13),
+                    _shade(o.bottom, 0.65),
+                    1,
+                )
     # Neck opening: deeper in front.
     deep = int(3 + 9 * o.neckline)
     area[:2] = o.skin
@@ -290,14 +307,16 @@ def paint_atlas(o: Outfit, rng: np.random.Generator) -> np.ndarray:
         color, second = o.top, o.top_second
     area = atlas[y : y + h, x : x + w]
     kind = o.top_pattern if o.bottom is o.top else o.bottom_pattern
-    _pattern(area, "plain" if kind in ("logo", "blocks") else kind, color, second,
-             o.period)
+    _pattern(
+        area, "plain" if kind in ("logo", "blocks") else kind, color, second, o.period
+    )
     dark = 1 + np.sin(np.arange(w) * (2 * np.pi / w) * (5 + o.period))
     area -= (area * (0.12 * dark)[:, None]).astype(np.uint8)
     x, y, w, h = RECTS["bag"]
     _fill(atlas[y : y + h, x : x + w], o.bottom_second)
-    cv2.rectangle(atlas, (x + 2, y + 14), (x + w - 3, y + 26),
-                  _shade(o.bottom_second, 0.6), 2)
+    cv2.rectangle(
+        atlas, (x + 2, y + 14), (x + w - 3, y + 26), _shade(o.bottom_second, 0.6), 2
+    )
     x, y, w, h = RECTS["nose"]
     _fill(atlas[y : y + h, x : x + w], _shade(o.skin, 0.96))
     x, y, w, h = RECTS["seat"]

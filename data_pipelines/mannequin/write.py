@@ -93,8 +93,9 @@ def _say(line: str, last: bool = False) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _draw_shards(config: dict, images_dir: str, parts_dir: str, todo: list[int],
-                 workers: int) -> None:
+def _draw_shards(
+    config: dict, images_dir: str, parts_dir: str, todo: list[int], workers: int
+) -> None:
     """Runs the writer processes and shows how far they are."""
     workers = max(1, min(workers, len(todo)))
     search = os.pathsep.join(path or "." for path in sys.path)
@@ -114,15 +115,21 @@ def _draw_shards(config: dict, images_dir: str, parts_dir: str, todo: list[int],
                     continue
                 finished.append(1)
                 speed = len(finished) / (time.monotonic() - began)
-                _say(f"mannequin {config['split']}: {len(finished)}/{total} shards of "
-                     f"{SHARD}, {speed * SHARD:.0f} images/s, "
-                     f"{(total - len(finished)) / speed:.0f} s left ")
+                _say(
+                    f"mannequin {config['split']}: {len(finished)}/{total} shards of "
+                    f"{SHARD}, {speed * SHARD:.0f} images/s, "
+                    f"{(total - len(finished)) / speed:.0f} s left "
+                )
 
     threads = []
     try:
         for worker in range(workers):
-            job = {"config": config, "images_dir": images_dir, "parts_dir": parts_dir,
-                   "shards": todo[worker::workers]}
+            job = {
+                "config": config,
+                "images_dir": images_dir,
+                "parts_dir": parts_dir,
+                "shards": todo[worker::workers],
+            }
             processes.append(subprocess.Popen(
                 [sys.executable, "-m", "data_pipelines.mannequin.shards",
                  json.dumps(job)],
@@ -204,8 +211,9 @@ def write_dataset(
     shards = range((config["count"] + SHARD - 1) // SHARD)
     if os.path.exists(final):
         info = _read_json(final).get("info")
-        _check_same(final, info.get("mannequin") if isinstance(info, dict) else None,
-                    config)
+        _check_same(
+            final, info.get("mannequin") if isinstance(info, dict) else None, config
+        )
         if all(_images_there(images_dir, config, shard) for shard in shards):
             return final
     try:

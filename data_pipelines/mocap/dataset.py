@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from data_pipelines.lifting.poses import LiftingDataset
-from data_pipelines.lifting.takes import PROJECTED, TakeTable
+from data_pipelines.lifting.readers.takes import PROJECTED, TakeTable
 from data_pipelines.mocap.asf_amc import AsfSkeleton, read_amc, read_asf
 from data_pipelines.mocap.bodies import check_body, check_upright
 from data_pipelines.mocap.bvh import read_bvh
@@ -31,7 +31,7 @@ from data_pipelines.mocap.cameras import (
 )
 from data_pipelines.mocap.clip import Clip, sample_frames
 from data_pipelines.mocap.mapping import map_joints
-from data_pipelines.skip_report import SkipReport
+from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton, get_skeleton
 

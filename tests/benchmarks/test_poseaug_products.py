@@ -24,8 +24,8 @@ def test_a_chain_counts_each_kernel():
 
 
 def test_a_step_does_everything_once():
-    lifter, augmentor, judges = (Products(n, 0) for n in (1, 100, 10_000))
-    each = step_products(lifter, augmentor, judges, 2)
+    lifter, augmentor, discriminators = (Products(n, 0) for n in (1, 100, 10_000))
+    each = step_products(lifter, augmentor, discriminators, 2)
     # Five for the feedback and six to train; three; two, and half of six.
     assert each == 11 + 300 + 2 * 10_000 + 3 * 10_000
 
@@ -59,7 +59,7 @@ def test_the_step_does_what_is_counted_and_no_more():
     )
     model.optimizer.build([])
     shapes = {"positions": (16, 3), "keypoints": (16, 2), "intrinsics": (9,)}
-    shapes |= {f"judged_{name}": shapes[name] for name in ("positions", "intrinsics")}
+    shapes |= {f"real_{name}": shapes[name] for name in ("positions", "intrinsics")}
     batch = {k: tf.TensorSpec((count, *v), tf.float32) for k, v in shapes.items()}
     step = tf.function(model.train_step).get_concrete_function(batch)
     found = needed_products(step.graph, step.outputs) / count

@@ -8,12 +8,12 @@ import pytest
 
 from data_pipelines.batches import training_batches
 from data_pipelines.colour import ColourAugmentation
-from data_pipelines.datasets import load_dataset
 from data_pipelines.jigsaw import (
     JigsawAugmentation,
     JigsawEvaluation,
     JigsawTraining,
 )
+from data_pipelines.readers.datasets import load_dataset
 from tfpose.hsjp import puzzle
 from tfpose.top_down.crop import transform_points
 

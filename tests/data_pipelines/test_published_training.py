@@ -19,7 +19,7 @@ from tfpose.top_down.loss import keypoint_loss
 
 SIZE = (256, 192)
 BOX = np.array([[40.0, 30.0, 150.0, 240.0]])
-GEOMETRIES = {
+ALIGNMENTS = {
     "hrnet": ("official", True),
     "simple_baseline": ("official", True),
     "tokenpose": ("tokenpose", False),
@@ -93,8 +93,8 @@ def their_sample(module, people, draws: Draws, monkeypatch):
     """Input `[H, W, 3]`, targets `[J, h, w]` and their weights `[J]`."""
     data = object.__new__(module.JointsDataset)
     half_bodies = hasattr(module.JointsDataset, "half_body_transform")
-    geometry = "tokenpose" if "adjust_target_weight" in dir(data) else "official"
-    centres, sizes = box_regions(BOX, SIZE, geometry=geometry)
+    alignment = "tokenpose" if "adjust_target_weight" in dir(data) else "official"
+    centres, sizes = box_regions(BOX, SIZE, alignment=alignment)
     joints = people.keypoints[0].astype(np.float64)
     vars(data).update(
         num_joints=17,
@@ -136,9 +136,9 @@ def their_sample(module, people, draws: Draws, monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("name", ALIGNMENTS)
 def test_samples_are_theirs(name, case, people, monkeypatch):
-    draws, (geometry, rounded) = CASES[case], GEOMETRIES[name]
+    draws, (alignment, rounded) = CASES[case], ALIGNMENTS[name]
     if name == "simple_baseline":
         draws = dataclasses.replace(draws, half=False)
     names = ["dataset.JointsDataset", "utils.transforms"]
@@ -146,14 +146,14 @@ def test_samples_are_theirs(name, case, people, monkeypatch):
         image, target, weights = their_sample(module, people, draws, monkeypatch)
     monkeypatch.setattr(top_down, "epoch_rng", lambda *_: copy.copy(draws))
     augmentation = PoseAugmentation(half_body_centre="mean")
-    sample = TopDownTraining(people, SIZE, 1, 0, augmentation, 0.0, geometry)(0)
+    sample = TopDownTraining(people, SIZE, 1, 0, augmentation, 0.0, alignment)(0)
     difference = np.abs(sample["image"].astype(int) - image)
     if name == "simple_baseline":
         # Reads blue first, and gives it so to the net.
         difference = np.abs(sample["image"][..., ::-1].astype(int) - image)
     # Blocks of one colour: a pixel on an edge may fall to the other side.
     assert np.mean(difference > 2) < 5e-3
-    codec = HeatmapCodec(SIZE, sigma=2, geometry=geometry, rounded=rounded)
+    codec = HeatmapCodec(SIZE, sigma=2, alignment=alignment, rounded=rounded)
     keypoints, given = sample["keypoints"][None], sample["weights"][None]
     given = given * np.asarray(codec.reaches(keypoints))
     np.testing.assert_array_equal(given[0], weights)
@@ -161,7 +161,7 @@ def test_samples_are_theirs(name, case, people, monkeypatch):
     np.testing.assert_allclose(drawn, target, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("name", ALIGNMENTS)
 def test_loss_is_theirs(name):
     rng = np.random.default_rng(0)
     predicted, target = rng.random((2, 3, 8, 6, 17)).astype(np.float32)

@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import prepare
-from data_pipelines.coco_format import read_coco
 from data_pipelines.people import OPTIONAL_COLUMNS
 from data_pipelines.prepare import prepare_split
+from data_pipelines.readers.coco_format import read_coco
 from data_pipelines.records import example_features, read_records, verify_records
 from tfpose.errors import InputError
 

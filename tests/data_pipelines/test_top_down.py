@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.batches import training_batches
-from data_pipelines.datasets import load_dataset
+from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import (
     PoseAugmentation,
     TopDownEvaluation,

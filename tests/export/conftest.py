@@ -12,7 +12,7 @@ INFO = {
     "skeleton": get_skeleton("lsp14").to_dict(),
     "sigma": 2.0,
     "decoder": "dark",
-    "geometry": "half_pixel",
+    "alignment": "half_pixel",
     "flip_shift": 0,
     "epochs": 3,
 }

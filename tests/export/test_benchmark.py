@@ -1,4 +1,4 @@
-"""The table of latencies: its figures, its failures, and a real model in it."""
+"""The table of latencies: its metrics, its failures, and a real model in it."""
 
 import json
 import math
@@ -12,8 +12,8 @@ from export.benchmark import (
     main,
     measure_apart,
 )
-from export.litert_convert import convert
-from export.litert_file import with_metadata
+from export.litert.convert import convert
+from export.litert.file import with_metadata
 from export.pose_net import pose_function
 from tfpose.errors import InputError
 

@@ -17,15 +17,15 @@ from export import savedmodel
 from export.function import ExportFunction
 from export.lifter import lifter_example, lifter_function
 from export.savedmodel import main, write_saved_model
-from export.serving_batching import Batching
-from export.serving_messages import (
+from export.serving.batching import Batching
+from export.serving.messages import (
     WARMUP_FILE,
     named_arrays,
     predict_request,
     read_warmup,
     write_warmup,
 )
-from export.serving_pose import photo_example, photo_pose_function
+from export.serving.pose_net import photo_example, photo_pose_function
 from tests.export import stock_tensorflow
 from tfpose.errors import InputError
 from tfpose.lifters.build import build_lifter

@@ -14,7 +14,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from data_pipelines.images import decode_image
-from export.litert_convert import convert
+from export.litert.convert import convert
 from export.pose_net import pose_function
 from export.web.__main__ import main
 from export.web.server import LITERTJS, copy_site, find_site, open_server
@@ -218,14 +218,14 @@ def show(browser, address: str, sign: str):
     return browser
 
 
-def box_matrix(box, size=(64, 64), geometry="half_pixel") -> np.ndarray:
-    centres, sizes = box_regions(np.array([box]), size, geometry=geometry)
-    return region_matrices(centres, sizes, size, geometry=geometry)[0]
+def box_matrix(box, size=(64, 64), alignment="half_pixel") -> np.ndarray:
+    centres, sizes = box_regions(np.array([box]), size, alignment=alignment)
+    return region_matrices(centres, sizes, size, alignment=alignment)[0]
 
 
-def browser_crop(page, box, geometry="half_pixel") -> tuple[np.ndarray, np.ndarray]:
+def browser_crop(page, box, alignment="half_pixel") -> tuple[np.ndarray, np.ndarray]:
     """The page's own crop of its photo, and the matrix that made it."""
-    call = CROP % (geometry, geometry, json.dumps(list(map(float, box))))
+    call = CROP % (alignment, alignment, json.dumps(list(map(float, box))))
     matrix, encoded = page.evaluate(call)
     pixels = np.frombuffer(base64.b64decode(encoded), np.uint8).reshape(64, 64, 3)
     sx, sy, tx, ty = (matrix[key] for key in ("sx", "sy", "tx", "ty"))
@@ -287,14 +287,14 @@ def test_what_the_page_tells(page):
     assert changed > 1000
 
 
-@pytest.mark.parametrize("geometry", ["half_pixel", "official", "tokenpose", "udp"])
-def test_crops_are_those_of_the_library(page, photo, geometry):
+@pytest.mark.parametrize("alignment", ["half_pixel", "official", "tokenpose", "udp"])
+def test_crops_are_those_of_the_library(page, photo, alignment):
     image = decode_image(photo.read_bytes())
     for box in ([0, 0, 333, 500], [3.4, 42.7, 329.2, 429.2], [150, 60, 60.5, 40]):
-        matrix, pixels = browser_crop(page, box, geometry)
-        expected = box_matrix(box, geometry=geometry)
+        matrix, pixels = browser_crop(page, box, alignment)
+        expected = box_matrix(box, alignment=alignment)
         np.testing.assert_allclose(matrix, expected, atol=1e-9)
-        theirs = warp(image, expected, (64, 64), antialias=geometry == "half_pixel")
+        theirs = warp(image, expected, (64, 64), antialias=alignment == "half_pixel")
         # OpenCV's bilinear weights are whole 32nds.
         difference = np.abs(pixels.astype(int) - theirs)
         assert difference.mean() < 0.6 and np.quantile(difference, 0.99) < 6

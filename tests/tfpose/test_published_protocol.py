@@ -62,16 +62,16 @@ def heatmaps_of(size: tuple[int, int], joints: int = 200, seed: int = 0) -> np.n
 def ours(
     heatmaps: np.ndarray,
     size: tuple[int, int],
-    geometry: str,
+    alignment: str,
     decoder: str,
     sigma: float,
     blur_kernel: int | None = None,
 ) -> np.ndarray:
     """Keypoints `[B, J, 2]` in the photo."""
-    codec = HeatmapCodec(size, 4, sigma, geometry, blur_kernel=blur_kernel)
+    codec = HeatmapCodec(size, 4, sigma, alignment, blur_kernel=blur_kernel)
     points = np.asarray(codec.decode(heatmaps, decoder)[0])
-    regions = box_regions(BOXES, size, geometry=geometry)
-    matrices = region_matrices(*regions, size, geometry=geometry)
+    regions = box_regions(BOXES, size, alignment=alignment)
+    matrices = region_matrices(*regions, size, alignment=alignment)
     return transform_points(invert_matrices(matrices), points)
 
 
@@ -166,7 +166,7 @@ def mmpose_keypoints(kind: str, heatmaps, size, sigma, kernel) -> np.ndarray:
 
 
 CASES = [
-    # Original, heatmaps' sigma, kernel, then ours: geometry, decoder, kernel.
+    # Original, heatmaps' sigma, kernel, then ours: alignment, decoder, kernel.
     ("hrnet", 2.0, 11, "official", "quarter", None),
     ("hrnet", 3.0, 17, "official", "quarter", None),
     ("simple_baseline", 2.0, 11, "official", "quarter", None),
@@ -181,7 +181,7 @@ CASES = [
 ]
 
 
-def difference(original, sigma, kernel, geometry, decoder, blur) -> tuple[float, int]:
+def difference(original, sigma, kernel, alignment, decoder, blur) -> tuple[float, int]:
     """Largest distance in the photo, px, and how many keypoints were compared."""
     size = SIZES[sigma]
     heatmaps = heatmaps_of(size)
@@ -190,7 +190,7 @@ def difference(original, sigma, kernel, geometry, decoder, blur) -> tuple[float,
         expected = mmpose_keypoints(kind, heatmaps, size, sigma, kernel)
     else:
         expected = microsoft_keypoints(original, heatmaps, size, kernel)
-    found = ours(heatmaps, size, geometry, decoder, sigma, blur)
+    found = ours(heatmaps, size, alignment, decoder, sigma, blur)
     if original in ("mmpose dark", "mmpose udp"):
         # Where there is no peak the first says cell (-1, -1) and DarkPose (0, 0); the
         # second looks around (-1, -1), which for the first joint is beyond the array.
@@ -207,7 +207,9 @@ def test_keypoints_of_the_same_heatmaps(case):
 
 def matrix_difference(original: str, size: tuple[int, int], angle: float) -> float:
     """Largest distance in the input, px, of photo points under the two maps."""
-    geometry = {"mmpose udp": "udp", "tokenpose": "tokenpose"}.get(original, "official")
+    alignment = {"mmpose udp": "udp", "tokenpose": "tokenpose"}.get(
+        original, "official"
+    )
     output = (size[1], size[0])
     if original.startswith("mmpose"):
         with mmpose() as peer:
@@ -226,9 +228,9 @@ def matrix_difference(original: str, size: tuple[int, int], angle: float) -> flo
                 peer.transforms.get_affine_transform(c, s, angle, np.array(output))
                 for c, s in regions
             ]
-    regions = box_regions(BOXES, size, geometry=geometry)
+    regions = box_regions(BOXES, size, alignment=alignment)
     turn = angle if original == "mmpose udp" else -angle
-    mine = region_matrices(*regions, size, turn, geometry)
+    mine = region_matrices(*regions, size, turn, alignment)
     points = np.array([[0, 0], [639, 0], [0, 479], [639, 479], [320, 240]])
     moved = transform_points(np.array(theirs, np.float64), points)
     return float(np.abs(moved - transform_points(mine, points)).max())
@@ -245,12 +247,12 @@ def test_crops_are_of_the_same_maps(original, size, angle):
 
 def crop_difference(original: str, photo: np.ndarray) -> tuple[float, int]:
     """Share of pixel values that differ, and by how much at most, of 0..255."""
-    size, geometry = (256, 192), "tokenpose" if original == "tokenpose" else "official"
+    size, alignment = (256, 192), "tokenpose" if original == "tokenpose" else "official"
     with microsoft(original, size) as peer:
         regions = [peer.data._box2cs(box) for box in BOXES]
         theirs = [peer.transforms.crop(photo, c, s, size[::-1]) for c, s in regions]
-    regions = box_regions(BOXES, size, geometry=geometry)
-    matrices = region_matrices(*regions, size, geometry=geometry)
+    regions = box_regions(BOXES, size, alignment=alignment)
+    matrices = region_matrices(*regions, size, alignment=alignment)
     mine = [warp(photo, matrix, size, antialias=False) for matrix in matrices]
     off = np.abs(np.array(mine, int) - np.array(theirs, int))
     return float((off > 0).mean()), int(off.max())
@@ -313,13 +315,13 @@ def labels_and_boxes(shared_data, which: str):
     return document, ids, boxes, rng.uniform(0.05, 1, len(boxes))
 
 
-def drawn_heatmaps(document, ids, boxes, size, geometry, seed=3):
+def drawn_heatmaps(document, ids, boxes, size, alignment, seed=3):
     """What a net might answer: the labelled pose with most in the box, off a little."""
     rng = np.random.default_rng(seed)
     rows, columns = size[0] // 4, size[1] // 4
-    regions = box_regions(boxes, size, geometry=geometry)
-    matrices = region_matrices(*regions, size, geometry=geometry)
-    codec = HeatmapCodec(size, geometry=geometry)
+    regions = box_regions(boxes, size, alignment=alignment)
+    matrices = region_matrices(*regions, size, alignment=alignment)
+    codec = HeatmapCodec(size, alignment=alignment)
     maps = np.zeros((len(ids), rows, columns, 17), np.float32)
     for row, (image_id, box) in enumerate(zip(ids, boxes, strict=True)):
         poses = [
@@ -345,7 +347,7 @@ def drawn_heatmaps(document, ids, boxes, size, geometry, seed=3):
 
 
 def their_figures(peer, document, ids, heatmaps, boxes, scores, folder):
-    """HRNet's evaluation from heatmaps to figures; leaves its result file behind."""
+    """HRNet's evaluation from heatmaps to metrics; leaves its result file behind."""
     from pycocotools.coco import COCO
 
     regions = [peer.data._box2cs(box) for box in boxes]
@@ -371,10 +373,10 @@ def their_figures(peer, document, ids, heatmaps, boxes, scores, folder):
     return dict(values)
 
 
-def our_figures(document, ids, heatmaps, boxes, scores, size, geometry, decoder):
-    codec = HeatmapCodec(size, geometry=geometry)
-    regions = box_regions(boxes, size, geometry=geometry)
-    back = invert_matrices(region_matrices(*regions, size, geometry=geometry))
+def our_figures(document, ids, heatmaps, boxes, scores, size, alignment, decoder):
+    codec = HeatmapCodec(size, alignment=alignment)
+    regions = box_regions(boxes, size, alignment=alignment)
+    back = invert_matrices(region_matrices(*regions, size, alignment=alignment))
     points, heights = map(np.asarray, codec.decode(heatmaps, decoder))
     poses = PosePredictions(
         ids, transform_points(back, points), heights, rescore(scores, heights)
@@ -402,17 +404,17 @@ FIGURES = {
 
 
 def compare_figures(shared_data, folder, name: str, which: str):
-    """Their figures, ours on the same heatmaps, ours on their result file, poses."""
+    """Their metrics, ours on the same heatmaps, ours on their result file, poses."""
     size = (256, 192)
-    geometry, decoder = (
+    alignment, decoder = (
         ("tokenpose", "dark") if name == "tokenpose" else ("official", "quarter")
     )
     document, ids, boxes, scores = labels_and_boxes(shared_data, which)
-    heatmaps = drawn_heatmaps(document, ids, boxes, size, geometry)
+    heatmaps = drawn_heatmaps(document, ids, boxes, size, alignment)
     with microsoft(name, size) as peer, contextlib.redirect_stdout(io.StringIO()):
         theirs = their_figures(peer, document, ids, heatmaps, boxes, scores, folder)
     mine, poses, truth, images = our_figures(
-        document, ids, heatmaps, boxes, scores, size, geometry, decoder
+        document, ids, heatmaps, boxes, scores, size, alignment, decoder
     )
     path = next((folder / "results").glob("keypoints_*.json"))
     read = read_results(path, COCO17)

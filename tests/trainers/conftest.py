@@ -135,7 +135,7 @@ def assert_same_state(one: Path, other: Path) -> None:
 
 
 def timeless(value: Any) -> Any:
-    """JSON without the wall clock's figures."""
+    """JSON without the wall clock's metrics."""
     if isinstance(value, dict):
         return {k: timeless(v) for k, v in value.items() if k != "seconds"}
     return [timeless(v) for v in value] if isinstance(value, list) else value

@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from trainers import hsjp_pretrain, top_down
-from trainers.config import RunConfig
-from trainers.engine import Engine
-from trainers.optimizer import averaged_weights
-from trainers.strategies import make_strategy, synchronize_batch_norm
-from trainers.workdir import Workdir
+from trainers.engine.config import RunConfig
+from trainers.engine.loop import Engine
+from trainers.engine.optimizer import averaged_weights
+from trainers.engine.strategies import make_strategy, synchronize_batch_norm
+from trainers.engine.workdir import Workdir
 
 __all__ = ["main", "run_steps"]
 
@@ -31,7 +31,7 @@ TASKS = {
 def run_steps(
     config: RunConfig, make_task: Any, strategy: tf.distribute.Strategy
 ) -> tuple[Engine, dict[str, np.ndarray]]:
-    """The engine, validation figures at first, and weights and training figures of
+    """The engine, validation metrics at first, and weights and training metrics of
     each step.
 
     By plain gradient descent: Adam divides by the gradient's size at first, and would

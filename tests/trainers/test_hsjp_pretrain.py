@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tests.trainers.conftest import write_photos
 from tfpose.errors import InputError
-from trainers.engine import Engine, train
+from trainers.engine.loop import Engine, train
+from trainers.engine.workdir import Workdir
 from trainers.hsjp_pretrain import PRESETS, HSJPTask
-from trainers.workdir import Workdir
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from tfpose.errors import InputError
 from tfpose.geometry import denormalize_keypoints
 from tfpose.lifters.estimator import PoseLifter
 from tfpose.skeletons import get_skeleton
-from trainers.engine import train
+from trainers.engine.loop import train
+from trainers.engine.optimizer import LinearDecay
 from trainers.lifter import PRESETS, LifterConfig, LifterTask
-from trainers.optimizer import LinearDecay
 
 SKELETON = get_skeleton("h36m16")
 
@@ -148,17 +148,17 @@ def test_another_lifter_is_no_start(finished, config, tmp_path):
         train(other, LifterTask)
 
 
-def test_every_pose_comes_once_an_epoch_and_the_judged_ones_too(folder):
+def test_every_pose_comes_once_an_epoch_and_the_real_ones_too(folder):
     poses = load_lifting_dataset("mannequin", folder, "train", SKELETON)
-    stream = LiftingTraining(poses, 64, seed=3, judged=True)
+    stream = LiftingTraining(poses, 64, seed=3, with_real=True)
     first, second = (stream.many(np.arange(start, start + 640)) for start in (0, 640))
-    for name in ("positions", "judged_positions"):
+    for name in ("positions", "real_positions"):
         for epoch in (first, second):
             order = np.lexsort(epoch[name].reshape(640, -1).T)
             expected = np.lexsort(poses.positions.reshape(640, -1).T)
             np.testing.assert_array_equal(epoch[name][order], poses.positions[expected])
     assert (first["positions"] != second["positions"]).any()
-    assert (first["positions"] != first["judged_positions"]).any()
+    assert (first["positions"] != first["real_positions"]).any()
     part = stream.many(np.arange(620, 660))
     np.testing.assert_array_equal(part["keypoints"][:20], first["keypoints"][620:])
     np.testing.assert_array_equal(part["keypoints"][20:], second["keypoints"][:20])

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from data_pipelines import datasets
 from data_pipelines.mannequin import write
+from data_pipelines.readers import datasets
 from tfpose.errors import InputError
+from trainers.engine.workdir import Workdir
 from trainers.people import load_people
 from trainers.top_down_config import PRESETS
-from trainers.workdir import Workdir
 
 
 def test_mannequins_are_drawn_by_one_of_two(tmp_path, monkeypatch):

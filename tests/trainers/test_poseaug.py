@@ -18,7 +18,7 @@ from tests.trainers.test_resume import saved_step
 from tfpose.errors import InputError
 from tfpose.lifters.build import build_lifter
 from tfpose.skeletons import get_skeleton
-from trainers.engine import train
+from trainers.engine.loop import train
 from trainers.poseaug import PRESETS, PoseAugConfig, PoseAugTask, subject_lengths
 from trainers.poseaug_model import PoseAugModel
 
@@ -47,7 +47,7 @@ def make_model(config: PoseAugConfig, folder):
     """A model and its batches."""
     keras.utils.set_random_seed(0)
     poses = load_lifting_dataset("mannequin", folder, "train", SKELETON)
-    stream = LiftingTraining(poses, config.batch_size, 0, judged=True)
+    stream = LiftingTraining(poses, config.batch_size, 0, with_real=True)
     net = build_lifter(config.net, SKELETON, dropout=0.0)
     lengths = subject_lengths(poses)
     roots = poses.positions[:, 0]
@@ -89,14 +89,14 @@ def test_who_trains_when(folder):
     seen, right = [], []
     for _ in range(7):
         before = weights(model)
-        figures = step(next(batches))
+        metrics = step(next(batches))
         seen.append(moved(before, weights(model)))
-        assert all(np.isfinite(value) for value in figures.values())
-        right.append(float(figures["part_judge_real"]))
-    judges = [found["part_judge"] for found in seen]
-    assert judges == [found["keypoint_judge"] for found in seen]
+        assert all(np.isfinite(value) for value in metrics.values())
+        right.append(float(metrics["part_discriminator_real"]))
+    discriminators = [found["part_discriminator"] for found in seen]
+    assert discriminators == [found["keypoint_discriminator"] for found in seen]
     # Every second step of the augmentor, which is counted before.
-    assert judges == [False, True] * 3 + [False]
+    assert discriminators == [False, True] * 3 + [False]
     # A guess before they were asked; at rest what they were the last time.
     assert right[0] == 0.5 and right[1::2] == right[2::2] and 0 <= min(right[1:])
     assert len(set(right)) > 2 and max(right) <= 1
@@ -105,8 +105,8 @@ def test_who_trains_when(folder):
     assert counts == {
         "lifter": 7,
         "augmentor": 7,
-        "part_judge": 3,
-        "keypoint_judge": 3,
+        "part_discriminator": 3,
+        "keypoint_discriminator": 3,
     }
     # Five steps an epoch, of which the first is a warm-up of the other two.
     assert [found["lifter"] for found in seen] == [False] * 5 + [True] * 2
@@ -144,12 +144,12 @@ def test_operators_can_be_switched_off(folder, operators):
         "rigid": model.augmentor.rotation_net,
     }
     before = {name: [np.array(v) for v in net.weights] for name, net in nets.items()}
-    figures = model.train_step(next(batches))
+    metrics = model.train_step(next(batches))
     after = {name: [np.array(v) for v in net.weights] for name, net in nets.items()}
     assert moved(before, after) == {name: name in operators for name in nets}
-    assert (float(figures["angle_degrees"]) > 0.5) == ("bone_angle" in operators)
-    assert (float(figures["length_change"]) > 0) == ("bone_length" in operators)
-    assert ("view_spread" in figures) == ("rigid" in operators)
+    assert (float(metrics["angle_degrees"]) > 0.5) == ("bone_angle" in operators)
+    assert (float(metrics["length_change"]) > 0) == ("bone_length" in operators)
+    assert ("view_spread" in metrics) == ("rigid" in operators)
 
 
 def test_bodies_that_are_turned_too_much_alike_cost(folder):
@@ -163,10 +163,10 @@ def test_bodies_that_are_turned_too_much_alike_cost(folder):
         config = settle("small", folder, view_spread=wanted, **alone)
         model, batches = make_model(config, folder)
         before = weights(model)["augmentor"]
-        figures = model.train_step(next(batches))
-        lacking = max(0.0, wanted - float(figures["view_spread"]))
+        metrics = model.train_step(next(batches))
+        lacking = max(0.0, wanted - float(metrics["view_spread"]))
         cost = config.view_weight * lacking**2
-        assert float(figures["augmentor_loss"]) == pytest.approx(cost, abs=1e-5)
+        assert float(metrics["augmentor_loss"]) == pytest.approx(cost, abs=1e-5)
         pairs = zip(before, weights(model)["augmentor"], strict=True)
         assert any((a != b).any() for a, b in pairs) == (lacking > 0) == (wanted > 0.5)
 
@@ -177,14 +177,14 @@ def test_mixed_precision_leaves_bodies_and_views_in_float32(folder):
     try:
         config = settle("released", folder, warmup_epochs=0, discriminator_every=1)
         model, batches = make_model(config, folder)
-        figures = tf.function(model.train_step)(next(batches))
+        metrics = tf.function(model.train_step)(next(batches))
         batch = next(batches)
         placed, keypoints = model.augment(batch["positions"], batch["intrinsics"])
     finally:
         keras.config.set_dtype_policy(before)
     assert model.augmentor.angle_net.hidden[0].compute_dtype == "bfloat16"
     assert placed.dtype == keypoints.dtype == tf.float32
-    assert all(np.isfinite(value) for value in figures.values())
+    assert all(np.isfinite(value) for value in metrics.values())
 
 
 def test_source_poses_get_a_subjects_lengths(folder):
@@ -207,33 +207,33 @@ def test_a_run_leaves_a_lifter_and_pairs_before_and_after(folder, tmp_path, pres
     for name in ("lifted", "augmented_first", "augmented"):
         assert (tmp_path / f"figures/{name}.png").stat().st_size > 5000
     assert (
-        "judges right on" in summary["notes"][-1]
+        "discriminators right on" in summary["notes"][-1]
         or "augmentor:" in (summary["notes"][-1])
     )
 
 
 def test_a_collapse_is_told_with_what_to_do():
-    figures = {
+    metrics = {
         "mpjpe": 50.0,
         "error_ratio": 2.0,
         "angle_degrees": 20.0,
-        "part_judge_real": 0.6,
-        "part_judge_fake": 0.7,
-        "keypoint_judge_real": 0.5,
-        "keypoint_judge_fake": 0.5,
+        "part_discriminator_real": 0.6,
+        "part_discriminator_fake": 0.7,
+        "keypoint_discriminator_real": 0.5,
+        "keypoint_discriminator_fake": 0.5,
     }
     task = PoseAugTask.__new__(PoseAugTask)
-    assert "WARNING" not in task.describe(figures)
-    lost = {"keypoint_judge_real": 1.0, "keypoint_judge_fake": 0.99}
-    warned = task.describe({**figures, **lost})
+    assert "WARNING" not in task.describe(metrics)
+    lost = {"keypoint_discriminator_real": 1.0, "keypoint_discriminator_fake": 0.99}
+    warned = task.describe({**metrics, **lost})
     assert "WARNING: the 2D discriminator tells nearly all" in warned
     assert "adversarial_weight_2d" in warned
-    alike = task.describe({**figures, "view_spread": 0.01})
-    assert "WARNING: made-up bodies are all turned alike" in alike
-    assert "WARNING" not in task.describe({**figures, "view_spread": 0.4})
-    still = task.describe({**figures, "angle_degrees": 0.1, "error_ratio": 1.0})
+    alike = task.describe({**metrics, "view_spread": 0.01})
+    assert "WARNING: augmented bodies are all turned alike" in alike
+    assert "WARNING" not in task.describe({**metrics, "view_spread": 0.4})
+    still = task.describe({**metrics, "angle_degrees": 0.1, "error_ratio": 1.0})
     assert "WARNING: the augmentor changes next to nothing" in still
-    trained = {f"train_{name}": value for name, value in {**figures, **lost}.items()}
+    trained = {f"train_{name}": value for name, value in {**metrics, **lost}.items()}
     assert task.finish(trained)[-1].startswith("augmentor: the 2D discriminator")
 
 
@@ -263,7 +263,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(folder, tmp_path):
 def test_two_devices_train_together(folder, tmp_path):
     code = (
         "import dataclasses, sys, tensorflow as tf\n"
-        "from trainers.engine import train\n"
+        "from trainers.engine.loop import train\n"
         "from trainers.poseaug import PRESETS, PoseAugTask\n"
         "cpu = tf.config.list_physical_devices('CPU')[0]\n"
         "put = [tf.config.LogicalDeviceConfiguration()] * 2\n"

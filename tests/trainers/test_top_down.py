@@ -10,9 +10,9 @@ import tensorflow as tf
 from tfpose.errors import InputError
 from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import layer_groups
-from trainers.engine import Engine, train
+from trainers.engine.loop import Engine, train
+from trainers.engine.workdir import Workdir
 from trainers.top_down import PRESETS, TopDownTask
-from trainers.workdir import Workdir
 
 
 @pytest.fixture
@@ -123,17 +123,17 @@ def test_net_says_how_its_heatmaps_are_read(config):
     task = make_task(
         dataclasses.replace(
             config,
-            geometry="official",
+            alignment="official",
             rounded_targets=True,
             flip_shift=1,
             decoder="quarter",
         )
     )
     info = task.net.info
-    assert (info["geometry"], info["flip_shift"]) == ("official", 1)
+    assert (info["alignment"], info["flip_shift"]) == ("official", 1)
     assert (info["decoder"], info["sigma"]) == ("quarter", 1.0)
-    assert task.model.codec.rounded and task.model.codec.geometry == "official"
-    assert task.estimator.geometry == task.sampler.geometry == "official"
+    assert task.model.codec.rounded and task.model.codec.alignment == "official"
+    assert task.estimator.alignment == task.sampler.alignment == "official"
     samples = [task.sampler(place) for place in range(8)]
     batch = {k: np.stack([sample[k] for sample in samples]) for k in samples[0]}
     target, weights = task.model.targets(batch)

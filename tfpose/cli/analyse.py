@@ -10,8 +10,8 @@ import matplotlib.patches
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from data_pipelines.datasets import load_dataset
 from data_pipelines.people import PoseDataset
+from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import pose_truth
 from tfpose.errors import InputError
 from tfpose.files import write_whole

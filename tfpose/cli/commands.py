@@ -7,8 +7,8 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from data_pipelines.datasets import DATASETS, SPLITS
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
+from data_pipelines.readers.datasets import DATASETS, SPLITS
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.quiet_keras import import_keras
@@ -115,7 +115,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     add("--flip_shift", type=int, help="cells, 0 or 1; default: the model's own")
     add("--decoder", help="argmax, quarter, msra, dark, udp; default: the model's own")
     add(
-        "--geometry",
+        "--alignment",
         help="half_pixel, official, tokenpose, udp; default: the model's own",
     )
     add("--no_rescore", action="store_true", help="rank poses by their box's score")
@@ -125,7 +125,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         type=float,
         help="share of the box's area for people whose area is unknown (0.53)",
     )
-    add("--out", default="", help="JSON file for figures, protocol and notes")
+    add("--out", default="", help="JSON file for metrics, protocol and notes")
     add("--write_results", default="", help="COCO result file for the poses")
     command.set_defaults(run=_evaluate)
 
@@ -140,7 +140,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         flip_test=chosen.flip_test,
         flip_shift=chosen.flip_shift,
         decoder=chosen.decoder,
-        geometry=chosen.geometry,
+        alignment=chosen.alignment,
         rescore=not chosen.no_rescore,
         nms_threshold=chosen.nms_threshold,
         box_area_factor=chosen.box_area_factor,
@@ -168,7 +168,7 @@ def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
     add("--subjects", default="", help="people, by commas; default: the split's")
     add("--stride", type=int, default=1, help="every how many frames one is taken")
     add("--flip_test", action="store_true", help="mean with the mirrored pose's")
-    add("--out", default="", help="JSON file for all figures")
+    add("--out", default="", help="JSON file for all metrics")
     command.set_defaults(run=_evaluate_3d)
 
 
@@ -198,7 +198,7 @@ def _add_analyse(commands: argparse._SubParsersAction) -> None:
     add("--dataset", choices=list(DATASETS), default="coco_format")
     add("--data_dir", required=True)
     add("--split", choices=SPLITS, default="val")
-    add("--out", default="analysis", help="folder for analysis.json and figures")
+    add("--out", default="analysis", help="folder for analysis.json and metrics")
     add(
         "--box_area_factor",
         type=float,

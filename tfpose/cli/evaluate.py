@@ -1,4 +1,4 @@
-"""`python -m tfpose evaluate`: the figures of a pose net, or of a file of poses."""
+"""`python -m tfpose evaluate`: the metrics of a pose net, or of a file of poses."""
 
 import dataclasses
 import json
@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batches import evaluation_batches, input_error
-from data_pipelines.datasets import load_dataset
-from data_pipelines.detections import Detections, read_detections
 from data_pipelines.people import PoseDataset
+from data_pipelines.readers.datasets import load_dataset
+from data_pipelines.readers.detections import Detections, read_detections
 from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
 from tfpose.cli.models import load_estimator
 from tfpose.errors import InputError
@@ -42,7 +42,7 @@ class Protocol:
       flip_shift: cells, 0 or 1, that mirrored heatmaps are moved; None as the model
         says.
       decoder: one of `DECODE_METHODS`; None as the model says.
-      geometry: one of `GEOMETRIES`; None as the model says.
+      alignment: one of `ALIGNMENTS`; None as the model says.
       rescore: rank poses by box score times mean joint score, else by box score.
       nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
         none.
@@ -55,7 +55,7 @@ class Protocol:
     flip_test: bool = True
     flip_shift: int | None = None
     decoder: str | None = None
-    geometry: str | None = None
+    alignment: str | None = None
     rescore: bool = True
     nms_threshold: float = 0.9
     box_area_factor: float | None = None
@@ -83,8 +83,8 @@ def evaluate(
     out: str = "",
     write: str = "",
 ) -> dict[str, float]:
-    """Prints the figures of a pose net, or of poses in a file, on a data set, and how
-    they were come by; returns the figures.
+    """Prints the metrics of a pose net, or of poses in a file, on a data set, and how
+    they were come by; returns the metrics.
 
     With true boxes: PCK, and OKS AP where joints have sigmas and people areas. With
     boxes of a detector or poses from a file, which belong to no labelled person: AP.
@@ -93,10 +93,10 @@ def evaluate(
       dataset: kind of data set.
       data_dir: its folder.
       split: `train` or `val`.
-      protocol: the choices that figures depend on.
+      protocol: the choices that metrics depend on.
       model: a `.keras` pose net; empty with `results`.
       results: a COCO result file of poses; empty with `model`.
-      out: JSON file for figures, protocol and notes; empty for none.
+      out: JSON file for metrics, protocol and notes; empty for none.
       write: COCO result file for the poses that AP was measured on; empty for none.
 
     Raises:
@@ -116,7 +116,7 @@ def evaluate(
         estimator = load_estimator(
             model,
             protocol.flip_test,
-            geometry=protocol.geometry,
+            alignment=protocol.alignment,
             decoder=protocol.decoder,
             flip_shift=protocol.flip_shift,
         )
@@ -127,13 +127,13 @@ def evaluate(
     if out:
         text = json.dumps(report.as_json(), indent=2) + "\n"
         write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
-    return report.figures
+    return report.metrics
 
 
 @dataclasses.dataclass
 class _Report:
     protocol: dict[str, Any]
-    figures: dict[str, float]
+    metrics: dict[str, float]
     notes: list[str]
 
     def add_average_precision(
@@ -155,14 +155,14 @@ class _Report:
             "poses": len(predictions.image_ids),
         }
         self.notes += found["notes"]
-        self.figures |= {
+        self.metrics |= {
             name.lower(): value if value >= 0 else math.nan
             for name, value in found.items()
             if name.startswith(("AP", "AR"))
         }
 
     def show(self) -> None:
-        for name, value in self.figures.items():
+        for name, value in self.metrics.items():
             print(f"{name:10s} {value:.4f}")
         for name, value in self.protocol.items():
             print(f"  {name}: {value}")
@@ -170,8 +170,8 @@ class _Report:
             print(f"  {note}")
 
     def as_json(self) -> dict[str, Any]:
-        figures = {k: v if math.isfinite(v) else None for k, v in self.figures.items()}
-        return {"figures": figures, "protocol": self.protocol, "notes": self.notes}
+        metrics = {k: v if math.isfinite(v) else None for k, v in self.metrics.items()}
+        return {"metrics": metrics, "protocol": self.protocol, "notes": self.notes}
 
 
 def _refuse_unused(protocol: Protocol, write: str) -> None:
@@ -212,7 +212,7 @@ def _evaluate_net(
         shown = labelled_people(people)
         box_scores, source = np.ones(len(shown)), "ground truth"
     sampler = TopDownEvaluation(
-        shown, estimator.net.input_size, geometry=estimator.geometry
+        shown, estimator.net.input_size, alignment=estimator.alignment
     )
     keypoints, scores = _locate(estimator, sampler)
     keypoints = transform_points(invert_matrices(sampler.matrices), keypoints)
@@ -227,7 +227,7 @@ def _evaluate_net(
         report.notes.append("no pck: a detector's boxes belong to no labelled person")
     else:
         report.notes.insert(0, f"{len(shown)} people")
-        report.figures, notes = pck_scores(pose_truth(shown), shown.skeleton, keypoints)
+        report.metrics, notes = pck_scores(pose_truth(shown), shown.skeleton, keypoints)
         report.notes += notes
     try:
         kept = _suppress(predictions, sampler, protocol, report)
@@ -246,13 +246,13 @@ def _evaluate_net(
 def _switches(
     estimator: PoseEstimator, protocol: Protocol, source: str
 ) -> dict[str, Any]:
-    """Every choice that the figures depend on, by name."""
+    """Every choice that the metrics depend on, by name."""
     shift = f"yes, shifted by {estimator.flip_shift}" if protocol.flip_test else "no"
     joint_mean = "box score x mean of joint scores above 0.2"
     return {
         "boxes": source,
         "flip test": shift,
-        "geometry": estimator.geometry,
+        "alignment": estimator.alignment,
         "decoder": estimator.decoder,
         "smoothing kernel": estimator.codec.blur_kernel_size,
         "pixels averaged before strong shrinks": "yes" if estimator.antialias else "no",

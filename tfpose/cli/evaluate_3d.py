@@ -41,7 +41,7 @@ def evaluate_3d(
       subjects: people, in place of the split's.
       stride: every how many frames one is taken.
       flip_test: average over pose and mirrored pose.
-      out: JSON file for all figures, those of each joint and action too; empty for
+      out: JSON file for all metrics, those of each joint and action too; empty for
         none.
 
     Raises:

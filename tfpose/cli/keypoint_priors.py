@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from data_pipelines.coco_format import read_coco
+from data_pipelines.readers.coco_format import read_coco
 from tfpose.errors import InputError
 from tfpose.files import write_picture, write_whole
 from tfpose.hsjp.priors import KeypointPriors, draw_priors

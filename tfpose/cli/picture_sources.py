@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from data_pipelines.box_file import BoxFile
 from data_pipelines.images import decode_image
+from data_pipelines.readers.box_file import BoxFile
 from data_pipelines.video import VIDEO_SUFFIXES, VideoFrame, VideoReader
 from tfpose.errors import InputError
 
@@ -67,7 +67,7 @@ def find_sources(
     Args:
       paths: photos, videos, or folders of them.
       box: `x,y,w,h` of the one person in all pictures.
-      box_file: JSON file of people's boxes, see `data_pipelines.box_file`.
+      box_file: JSON file of people's boxes, see `data_pipelines.readers.box_file`.
 
     Raises:
       InputError: nothing there or nothing usable, a bad box, or a bad box file.

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.category_skeleton import skeleton_of_category
-from data_pipelines.coco_format import load_json
+from data_pipelines.readers.category_skeleton import skeleton_of_category
+from data_pipelines.readers.coco_format import load_json
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton, get_skeleton
 

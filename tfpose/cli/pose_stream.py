@@ -81,9 +81,9 @@ class PoseStream:
         yield from waiting
 
     def _matrices(self, boxes: np.ndarray) -> np.ndarray:
-        size, geometry = self.estimator.net.input_size, self.estimator.geometry
-        centres, sizes = box_regions(boxes, size, geometry=geometry)
-        return region_matrices(centres, sizes, size, geometry=geometry)
+        size, alignment = self.estimator.net.input_size, self.estimator.alignment
+        centres, sizes = box_regions(boxes, size, alignment=alignment)
+        return region_matrices(centres, sizes, size, alignment=alignment)
 
     def _crop(self, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         estimator = self.estimator

@@ -50,8 +50,8 @@ def predict(
       model: a `.keras` pose net; empty for the one that ships with the package.
       out: folder, made if need be.
       box: `x,y,w,h` of the person in pixels, for all pictures.
-      boxes: JSON file of people's boxes, see `data_pipelines.box_file`. With neither,
-        one person is taken to fill each picture.
+      boxes: JSON file of people's boxes, see `readers.box_file`. With neither, one
+        person is taken to fill each picture.
 
     Raises:
       InputError: nothing to look at, something that cannot be used, no pose net.

@@ -12,8 +12,8 @@ The pixel convention of the whole project is this one:
 - Boxes are [x, y, w, h] with x, y the left and top EDGE ([0, 0, W, H] is the whole
   image); the centre of a box is the point (x + w / 2 - 0.5, y + h / 2 - 0.5).
 
-That is geometry `half_pixel`. Published weights want others, which
-`tfpose.codecs.geometry` describes; wherever a `geometry` is asked for, this is the
+That is alignment `half_pixel`. Published weights want others, which
+`tfpose.codecs.alignment` describes; wherever a `alignment` is asked for, this is the
 default.
 
 Symbols: B batch, J joints, (H, W) input size, (h, w) heatmap size, s stride.
@@ -25,7 +25,7 @@ import numpy as np
 from keras import ops
 
 from tfpose.codecs import peaks
-from tfpose.codecs.geometry import cell_map, check_geometry
+from tfpose.codecs.alignment import cell_map, check_alignment
 from tfpose.codecs.peaks import KerasTensor
 from tfpose.errors import InputError
 
@@ -45,7 +45,7 @@ class HeatmapCodec:
         input_size: (H, W) of the network's input, pixels; multiples of `stride`.
         stride: input pixels per heatmap cell.
         sigma: standard deviation of the Gaussian, heatmap cells.
-        geometry: one of `tfpose.codecs.geometry.GEOMETRIES`. In any but `half_pixel`
+        alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`. In any but `half_pixel`
             decoding is that of the published code in every detail.
         rounded: targets are Gaussians about the nearest cell, 0 beyond 3 sigma, as
             HRNet and SimpleBaseline were trained on; otherwise about the keypoint.
@@ -59,7 +59,7 @@ class HeatmapCodec:
     input_size: tuple[int, int]
     stride: int = 4
     sigma: float = 2.0
-    geometry: str = "half_pixel"
+    alignment: str = "half_pixel"
     rounded: bool = False
     blur_kernel: int | None = None
 
@@ -75,11 +75,11 @@ class HeatmapCodec:
             )
         if not (np.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"sigma is {self.sigma}, expected a number above 0")
-        check_geometry(self.geometry)
-        if self.geometry in ("tokenpose", "udp") and min(self.heatmap_size) < 2:
+        check_alignment(self.alignment)
+        if self.alignment in ("tokenpose", "udp") and min(self.heatmap_size) < 2:
             raise InputError(
                 f"input_size is {self.input_size}, expected at least 2 cells each way "
-                f"for geometry {self.geometry!r}"
+                f"for alignment {self.alignment!r}"
             )
         if self.blur_kernel is not None and (
             self.blur_kernel < 3 or self.blur_kernel % 2 == 0
@@ -105,7 +105,7 @@ class HeatmapCodec:
 
     def _cell_map(self, points: KerasTensor) -> tuple[np.ndarray, np.ndarray]:
         dtype = "float64" if str(points.dtype).endswith("64") else "float32"
-        scale, offset = cell_map(self.geometry, self.input_size, self.heatmap_size)
+        scale, offset = cell_map(self.alignment, self.input_size, self.heatmap_size)
         return np.array(scale, dtype), np.array(offset, dtype)
 
     def inside(self, keypoints: KerasTensor, margin: float = 0.0) -> KerasTensor:
@@ -131,7 +131,7 @@ class HeatmapCodec:
 
         A joint of which there is nothing says nothing about the map, so published
         training, and ours, gives it no weight: 3 sigma from the centre, and a cell
-        more on the left and above in the geometries of others, as their code has it.
+        more on the left and above in the alignments of others, as their code has it.
 
         Args:
             keypoints: `[B, J, 2]` (x, y), input pixels, finite.
@@ -139,7 +139,7 @@ class HeatmapCodec:
         Returns:
             `[B, J]` float32, to be multiplied into a loss weight.
         """
-        if self.geometry == "half_pixel" and not self.rounded:
+        if self.alignment == "half_pixel" and not self.rounded:
             return self.inside(keypoints, 3 * self.sigma * self.stride)
         cells = self.to_cells(ops.cast(keypoints, "float32"))
         if self._bounded:
@@ -155,7 +155,7 @@ class HeatmapCodec:
     @property
     def _bounded(self) -> bool:
         """Whether targets end at 3 sigma; MMPose's for UDP do, centres unrounded."""
-        return self.rounded or self.geometry == "udp"
+        return self.rounded or self.alignment == "udp"
 
     def encode(self, keypoints: KerasTensor, weights: KerasTensor) -> KerasTensor:
         """Renders a Gaussian of peak 1 at each keypoint.
@@ -168,7 +168,7 @@ class HeatmapCodec:
         Returns:
             `[B, h, w, J]` float32 in [0, 1]. Unless `rounded`, the maximum over cells
             is below 1 where the keypoint is between cells. With `rounded`, and for
-            geometry `udp`, cells more than 3 sigma from the nearest one are 0.
+            alignment `udp`, cells more than 3 sigma from the nearest one are 0.
         """
         present = ops.cast(weights, "float32") > 0
         cells = self.to_cells(ops.cast(keypoints, "float32"))
@@ -197,7 +197,7 @@ class HeatmapCodec:
         argmax: the middle of the highest cell (the first one of equals).
         quarter: a quarter cell from there towards the higher neighbour, in each
             direction in which the cell has two neighbours of different height. In
-            any geometry but `half_pixel` with HRNet's rule at the border.
+            any alignment but `half_pixel` with HRNet's rule at the border.
         msra: the same with the rule of MMPose's MSRA codec at the border.
         dark: Zhang et al., "Distribution-Aware Coordinate Representation for Human
             Pose Estimation" (CVPR 2020). The map is smoothed by a Gaussian and
@@ -236,7 +236,7 @@ class HeatmapCodec:
         if method != "argmax":
             cells = cells + self._step(method, heatmaps, scores, x, y)
         found = (scores > 0)[..., None]
-        if self.geometry == "half_pixel":
+        if self.alignment == "half_pixel":
             return ops.where(found, self.to_pixels(cells), 0.0), scores
         nowhere = -1.0 if method in ("msra", "udp") else 0.0
         return self.to_pixels(ops.where(found, cells, nowhere)), scores
@@ -249,7 +249,7 @@ class HeatmapCodec:
         x: KerasTensor,
         y: KerasTensor,
     ) -> KerasTensor:
-        own = self.geometry == "half_pixel"
+        own = self.alignment == "half_pixel"
         if method == "msra":
             return peaks.quarter_step(heatmaps, x, y, "mmpose")
         if method == "quarter":

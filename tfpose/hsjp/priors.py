@@ -78,7 +78,7 @@ def keypoint_priors(
 
 
 def joint_groups(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """Joint indices of the supplement's three figures, and the torso if there is one.
+    """Joint indices of the supplement's three metrics, and the torso if there is one.
 
     Keys are "head", "upper limbs", "lower limbs" and "torso", empty groups left out.
     """

@@ -95,7 +95,7 @@ class PositionScores:
     def mean_of_actions(self) -> float:
         """Mean of the actions' mean distances, millimetres; NaN without actions.
 
-        Many published Human3.6M figures are this one, which counts a short action as
+        Many published Human3.6M metrics are this one, which counts a short action as
         much as a long one; `overall` counts every pose alike.
         """
         scores = [score.mpjpe for score in self.per_action.values()]

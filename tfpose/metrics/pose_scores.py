@@ -1,4 +1,4 @@
-"""The figures that a 2D pose net is judged by, as far as the labels allow."""
+"""The metrics that a 2D pose net is judged by, as far as the labels allow."""
 
 import numpy as np
 
@@ -30,13 +30,13 @@ def pose_scores(
       joint_scores: `[P, J]`, heights of the heatmaps' peaks.
 
     Returns:
-      The figures, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints);
+      The metrics, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints);
       where head sizes are known `pckh` and `pckh01` (PCKh@0.5 and @0.1); where the
       skeleton has sigmas and all areas are known `ap`, `ap50`, `ap75`. And notes that
       say which reference length, sigmas and boxes they rest on, and what is missing
       and why.
     """
-    figures, notes = pck_scores(truth, skeleton, keypoints)
+    metrics, notes = pck_scores(truth, skeleton, keypoints)
     notes.insert(0, "boxes: ground truth")
     predictions = PosePredictions(
         image_ids=truth.image_ids,
@@ -48,10 +48,10 @@ def pose_scores(
         result = oks_average_precision(truth, predictions, skeleton)
     except InputError as error:
         notes.append(f"no ap: {error}")
-        return figures, notes
-    figures |= {name.lower(): result[name] for name in ("AP", "AP50", "AP75")}
+        return metrics, notes
+    metrics |= {name.lower(): result[name] for name in ("AP", "AP50", "AP75")}
     notes.append(f"ap: sigmas {result['sigmas_source']}; areas {result['area_source']}")
-    return figures, notes + result["notes"]
+    return metrics, notes + result["notes"]
 
 
 def pck_scores(
@@ -62,7 +62,7 @@ def pck_scores(
     found = pck(keypoints, truth.keypoints, reference)
     if found.excluded:
         notes.append(f"pck: {found.excluded} people without a {length} left out")
-    figures = {"pck": found.overall, "pck_mean": found.mean}
+    metrics = {"pck": found.overall, "pck_mean": found.mean}
     if truth.torso_sizes is not None:
         visible = torso_size(truth.keypoints, skeleton, _torso_kind(skeleton))
         strict = pck(keypoints, truth.keypoints, visible)
@@ -74,9 +74,9 @@ def pck_scores(
         more, more_notes = _pckh_scores(
             truth.keypoints, truth.head_sizes, skeleton, keypoints
         )
-        figures |= more
+        metrics |= more
         notes += more_notes
-    return figures, notes
+    return metrics, notes
 
 
 def _reference(
@@ -116,7 +116,7 @@ def _pckh_scores(
     found, parts = at(0.5)
     if not found.people:
         return {}, ["no pckh: nobody's head size is known"]
-    figures = {"pckh": found.overall, "pckh01": at(0.1)[0].overall}
+    metrics = {"pckh": found.overall, "pckh01": at(0.1)[0].overall}
     shares = ", ".join(f"{part} {share:.4f}" for part, share in parts.items())
     notes = [
         "pckh, pckh01: within 0.5 and 0.1 of the head size (0.6 of the head box's "
@@ -127,4 +127,4 @@ def _pckh_scores(
     ]
     if found.excluded:
         notes.append(f"pckh: {found.excluded} people without a head size left out")
-    return figures, notes
+    return metrics, notes

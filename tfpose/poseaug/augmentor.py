@@ -172,8 +172,8 @@ class Augmentor(keras.Model):
         """Begins with small changes of bodies that stand upright where people are.
 
         As it is drawn, it begins with bodies turned head over heels and within a metre
-        of the camera, which judges learn to tell before it can learn from them; that
-        takes a large data set to get over. Bodies that were all in one place would be
+        of the camera, which discriminators learn to tell before it learns from them;
+        that takes a large data set to get over. Bodies that were all in one place would be
         told as soon, so they are as spread as people are. They face all ways: those
         that began alike would stay so.
 

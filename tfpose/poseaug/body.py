@@ -72,7 +72,7 @@ class Body:
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """Limbs of what the 3D discriminator judges by itself: arms, legs, torso.
+        """Limbs of what the 3D discriminator scores by itself: arms, legs, torso.
 
         An arm has the limb that it hangs on, a leg the other limbs at the root, the
         torso all but what is behind a shoulder or hip.

@@ -1,4 +1,4 @@
-"""Judges of whether a 3D pose, part by part, and its projection are real."""
+"""Discriminators of whether a 3D pose, part by part, and its projection are real."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from tfpose.skeletons import Skeleton
 __all__ = ["KeypointDiscriminator", "PartDiscriminator"]
 
 
-class _Judge(keras.layers.Layer):
-    """`[B, F]` to a score `[B, 1]`: four dense layers with a short cut, and a fifth."""
+class _Discriminator(keras.layers.Layer):
+    """`[B, F]` to a score `[B, 1]`: four dense layers with a residual, and a fifth."""
 
     def __init__(self, units: int, last_units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -35,9 +35,9 @@ class _Judge(keras.layers.Layer):
 class PartDiscriminator(keras.Model):
     """Scores of arms, legs and torso, `[B, 5]`; 1 means real, 0 made up.
 
-    What is judged are the cosines between a part's limbs (kinematic chain space of
-    unit vectors), so neither size nor place nor view. Each part has a judge of its
-    own.
+    What is scored are the cosines between a part's limbs (kinematic chain space of
+    unit vectors), so neither size nor place nor view. Each part has its own
+    discriminator.
 
     Args:
         skeleton: of the poses.
@@ -54,7 +54,7 @@ class PartDiscriminator(keras.Model):
     def __init__(
         self, skeleton: Skeleton, units: int = 256, dtype: Any = None, **kwargs: Any
     ) -> None:
-        # What is judged stays in float32 up to the first layer.
+        # What is scored stays in float32 up to the first layer.
         super().__init__(dtype=dtype, autocast=False, **kwargs)
         body = Body(skeleton)
         count = len(body.limbs)
@@ -65,8 +65,8 @@ class PartDiscriminator(keras.Model):
             mask[list(part)] = 1
             self._masks.append(mask)
         policy = self.dtype_policy
-        self.judges = [
-            _Judge(units, 100, name=f"part{i}", dtype=policy)
+        self.discriminators = [
+            _Discriminator(units, 100, name=f"part{i}", dtype=policy)
             for i in range(len(self._masks))
         ]
         self._size = count**2
@@ -78,10 +78,10 @@ class PartDiscriminator(keras.Model):
         """
         cosines = kinematic_chain_space(limb_vectors(positions, self._parents))
         scores = []
-        for mask, judge in zip(self._masks, self.judges, strict=True):
+        for mask, discriminator in zip(self._masks, self.discriminators, strict=True):
             # Zero outside of the part, as if its limbs had no length.
             part = cosines * (mask * mask.T)
-            scores.append(judge(ops.reshape(part, (-1, self._size))))
+            scores.append(discriminator(ops.reshape(part, (-1, self._size))))
         return ops.concatenate(scores, axis=-1)
 
 
@@ -108,6 +108,6 @@ class KeypointDiscriminator(keras.Model):
         """
         x = ops.reshape(keypoints, (-1, keypoints.shape[1] * 2))
         first, second, third, fourth, fifth = self.hidden
-        short_cut = leaky(first(x))
-        x = leaky(third(leaky(second(short_cut))) + short_cut)
+        residual = leaky(first(x))
+        x = leaky(third(leaky(second(residual))) + residual)
         return self.last(leaky(fifth(fourth(x))))

@@ -25,7 +25,7 @@ _EASIEST = 1e-4  # Metres; errors are not divided by less.
 
 
 def adversarial_loss(fake_scores: Any) -> Any:
-    """How far made-up poses `[B, ...]` are from being taken for real (half LS-GAN)."""
+    """How far augmented poses `[B, ...]` are from passing as real (half LS-GAN)."""
     return 0.5 * ops.mean(ops.square(fake_scores - 1))
 
 

@@ -1,4 +1,4 @@
-"""A store of made-up poses, some of which the discriminators are shown again."""
+"""A store of augmented poses, some of which the discriminators are shown again."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ __all__ = ["FakePool"]
 class FakePool(keras.layers.Layer):
     """Gives half of a batch back, and earlier ones for the other half.
 
-    Until it is full it keeps and gives back all. Then each made-up pose is swapped,
+    Until it is full it keeps and gives back all. Then each augmented pose is swapped,
     half of the time, for one that was kept. Poses of a batch go to different places,
     where the original code may draw one twice, so that the result does not depend on
     the order of writing.

@@ -4,16 +4,16 @@ Symbols: people P; input size `(H, W)`. A *region* is the upright or rotated
 rectangle of the photo that the net sees: its centre in pixels (pixel centres at
 integers, see `tfpose.codecs.heatmap`) and its size `(w, h)` in pixels. A *matrix* is
 float64 `[..., 2, 3]` and maps photo pixels to input pixels:
-`p' = m[:, :2] p + m[:, 2]`. All depends on the geometry, `half_pixel` unless another
-one is named (`tfpose.codecs.geometry`).
+`p' = m[:, :2] p + m[:, 2]`. All depends on the alignment, `half_pixel` unless another
+one is named (`tfpose.codecs.alignment`).
 """
 
 import cv2
 import numpy as np
 
-from tfpose.codecs.geometry import (
+from tfpose.codecs.alignment import (
     box_offset,
-    check_geometry,
+    check_alignment,
     input_middle,
     mirror_sum,
     region_scales,
@@ -39,7 +39,7 @@ def box_regions(
     boxes: np.ndarray,
     input_size: tuple[int, int],
     padding: float = BOX_PADDING,
-    geometry: str = "half_pixel",
+    alignment: str = "half_pixel",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Regions of the input's aspect ratio that hold each box with some context.
 
@@ -47,17 +47,17 @@ def box_regions(
       boxes: `[P, 4]` x, y, w, h in pixels, x and y the left and top edge.
       input_size: (height, width) of the net's input.
       padding: factor on the sides after the shorter one was grown to the aspect.
-      geometry: one of `tfpose.codecs.geometry.GEOMETRIES`.
+      alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
 
     Returns:
       centres float64 `[P, 2]` and sizes float64 `[P, 2]` (w, h), in pixels.
 
     Raises:
-      InputError: an unknown geometry.
+      InputError: an unknown alignment.
     """
-    check_geometry(geometry)
+    check_alignment(alignment)
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2 + box_offset(geometry)
+    centres = boxes[:, :2] + boxes[:, 2:] / 2 + box_offset(alignment)
     aspect = input_size[1] / input_size[0]
     width = np.maximum(boxes[:, 2], boxes[:, 3] * aspect)
     return centres, np.stack([width, width / aspect], axis=-1) * padding
@@ -68,7 +68,7 @@ def region_matrices(
     sizes: np.ndarray,
     input_size: tuple[int, int],
     rotation: np.ndarray | float = 0.0,
-    geometry: str = "half_pixel",
+    alignment: str = "half_pixel",
 ) -> np.ndarray:
     """Matrices that bring each region upright into the input.
 
@@ -80,37 +80,37 @@ def region_matrices(
       rotation: `[P]` or scalar, degrees; positive turns the person clockwise in the
         input, as seen by a viewer. (HRNet's angles have the other sign, MMPose's for
         UDP this one.)
-      geometry: one of `tfpose.codecs.geometry.GEOMETRIES`.
+      alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
 
     Returns:
       float64 `[P, 2, 3]`.
 
     Raises:
-      InputError: an unknown geometry.
+      InputError: an unknown alignment.
     """
-    check_geometry(geometry)
-    scales = region_scales(geometry, sizes, input_size)
+    check_alignment(alignment)
+    scales = region_scales(alignment, sizes, input_size)
     angle = np.broadcast_to(np.deg2rad(rotation), scales.shape[:1])
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.stack(
         [np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], axis=-2
     )
     linear = scales[..., None] * turn
-    target = input_middle(geometry, input_size)
+    target = input_middle(alignment, input_size)
     shift = target - np.einsum("pij,pj->pi", linear, centres)
     return np.concatenate([linear, shift[..., None]], axis=-1)
 
 
 def mirror_matrices(
-    matrices: np.ndarray, input_size: tuple[int, int], geometry: str = "half_pixel"
+    matrices: np.ndarray, input_size: tuple[int, int], alignment: str = "half_pixel"
 ) -> np.ndarray:
     """The maps `[..., 2, 3]` followed by a flip of the input, as training mirrors.
 
-    Mirrored images and keypoints of a data set give the same in each geometry.
+    Mirrored images and keypoints of a data set give the same in each alignment.
     """
     mirrored = matrices.copy()
     mirrored[..., 0, :] *= -1
-    mirrored[..., 0, 2] += mirror_sum(geometry, input_size[1])
+    mirrored[..., 0, 2] += mirror_sum(alignment, input_size[1])
     return mirrored
 
 

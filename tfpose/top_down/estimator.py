@@ -18,7 +18,7 @@ from tfpose.top_down.net import HeatmapNet
 
 __all__ = ["PoseEstimator", "box_problem"]
 
-_REQUIRED = ("skeleton", "sigma", "decoder", "geometry", "flip_shift")
+_REQUIRED = ("skeleton", "sigma", "decoder", "alignment", "flip_shift")
 
 
 class PoseEstimator:
@@ -37,17 +37,17 @@ class PoseEstimator:
         net: HeatmapNet,
         flip_test: bool = True,
         *,
-        geometry: str | None = None,
+        alignment: str | None = None,
         decoder: str | None = None,
         flip_shift: int | None = None,
     ):
         """
         Args:
           net: whose `info` names its `skeleton`, the targets' `sigma` (heatmap cells),
-            the `decoder`, the `geometry` and the `flip_shift`, and may name the
+            the `decoder`, the `alignment` and the `flip_shift`, and may name the
             `blur_kernel` of the decoder, see `tfpose.codecs.heatmap.HeatmapCodec`.
           flip_test: average the heatmaps of the image and of its mirror image.
-          geometry: one of `tfpose.codecs.geometry.GEOMETRIES`; the net's own if None.
+          alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; the net's own if None.
           decoder: one of `DECODE_METHODS`; the net's own if None.
           flip_shift: cells, 0 or 1, see `tfpose.codecs.flip.unflip_heatmaps`; the
             net's own if None.
@@ -71,7 +71,7 @@ class PoseEstimator:
             )
         self.net = net
         self.skeleton = Skeleton.from_dict(info["skeleton"])
-        self.geometry = info["geometry"] if geometry is None else geometry
+        self.alignment = info["alignment"] if alignment is None else alignment
         self.decoder = info["decoder"] if decoder is None else decoder
         self.flip_shift = info["flip_shift"] if flip_shift is None else flip_shift
         self.flip_test = flip_test
@@ -85,14 +85,14 @@ class PoseEstimator:
             net.input_size,
             net.stride,
             info["sigma"],
-            self.geometry,
+            self.alignment,
             blur_kernel=info.get("blur_kernel"),
         )
 
     @property
     def antialias(self) -> bool:
         """Whether crops average pixels before a strong shrink (`half_pixel` only)."""
-        return self.geometry == "half_pixel"
+        return self.alignment == "half_pixel"
 
     def heatmaps(self, images):
         """Heatmaps `[B, h, w, J]` of pixels 0..255 `[B, H, W, 3]`, flip-tested."""
@@ -138,8 +138,8 @@ class PoseEstimator:
         keypoints = np.zeros((len(boxes), joints, 2))
         scores = np.zeros((len(boxes), joints), np.float32)
         size = self.net.input_size
-        centres, sizes = box_regions(boxes, size, geometry=self.geometry)
-        matrices = region_matrices(centres, sizes, size, geometry=self.geometry)
+        centres, sizes = box_regions(boxes, size, alignment=self.alignment)
+        matrices = region_matrices(centres, sizes, size, alignment=self.alignment)
         for first in range(0, len(boxes), batch_size):
             part = slice(first, first + batch_size)
             crops = np.stack(

@@ -28,9 +28,9 @@ CHANNEL_ORDERS = ("auto", "rgb", "bgr")
 
 # How MMPose's nets are used; its plain heatmaps, DarkPose's and UDP's.
 _MMPOSE = {
-    "mmpose": {"geometry": "official", "decoder": "msra", "flip_shift": 1},
-    "mmpose_dark": {"geometry": "official", "decoder": "dark", "flip_shift": 1},
-    "mmpose_udp": {"geometry": "udp", "decoder": "udp", "flip_shift": 0},
+    "mmpose": {"alignment": "official", "decoder": "msra", "flip_shift": 1},
+    "mmpose_dark": {"alignment": "official", "decoder": "dark", "flip_shift": 1},
+    "mmpose_udp": {"alignment": "udp", "decoder": "udp", "flip_shift": 0},
 }
 
 # `auto`: the preset's own, for weights of MMPose the one its file speaks of.
@@ -177,7 +177,7 @@ def _size_notes(path: str, size: tuple[int, int]) -> list[str]:
         return []
     return [
         f"warning: the file's name says {named.group()}, the net takes "
-        f"{size[0]}x{size[1]}, and its figures will be worse than published"
+        f"{size[0]}x{size[1]}, and its metrics will be worse than published"
     ]
 
 
@@ -246,5 +246,5 @@ def _blur_kernel(protocol: str, settings: str) -> dict[str, int]:
 
 
 def _protocol_text(info: dict[str, Any]) -> str:
-    names = ("geometry", "decoder", "flip_shift")
+    names = ("alignment", "decoder", "flip_shift")
     return ", ".join(f"{name} {info.get(name, 'unknown')}" for name in names)

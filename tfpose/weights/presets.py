@@ -27,8 +27,8 @@ class Preset:
             input's size; SimpleBaseline's paper counts at their output's, four times
             as many, and divides by 2**30; TokenPose's leaves the attention out.
         sigma: of the targets, heatmap cells.
-        geometry: the pixel geometry its weights were trained in, see
-            `tfpose.codecs.geometry`.
+        alignment: the pixel alignment its weights were trained in, see
+            `tfpose.codecs.alignment`.
         decoder: from heatmaps to keypoints, as its authors evaluate.
         flip_shift: cells that the mirrored image's heatmaps are moved by.
         reference: the paper.
@@ -42,7 +42,7 @@ class Preset:
     parameters: int
     multiply_adds: int
     sigma: float
-    geometry: str
+    alignment: str
     decoder: str
     flip_shift: int
     reference: str
@@ -56,7 +56,7 @@ class Preset:
             "preset": self.name,
             "skeleton": get_skeleton(self.skeleton).to_dict(),
             "sigma": self.sigma,
-            "geometry": self.geometry,
+            "alignment": self.alignment,
             "decoder": self.decoder,
             "flip_shift": self.flip_shift,
         }
@@ -114,7 +114,7 @@ def _convolutional(
         + cost.channels * joints * pixels // 4**2,
         # The originals widen the Gaussian with the input.
         sigma=3.0 if size[0] == 384 else 2.0,
-        geometry="official",
+        alignment="official",
         decoder="quarter",
         flip_shift=1,
         reference=_REFERENCES[family],
@@ -138,7 +138,7 @@ def _tokens(net: str, data: str, size: tuple[int, int], cost: _Cost) -> Preset:
         multiply_adds=cost.multiply_adds * pixels // 32**2 + multiply_adds,
         sigma=3.0 if size[0] == 384 else 2.0,
         # The code is DarkPose's; at sigma 3 too it smooths by 11 cells.
-        geometry="tokenpose",
+        alignment="tokenpose",
         decoder="dark",
         flip_shift=0,
         reference=_REFERENCES["tokenpose"],

@@ -1,6 +1,6 @@
 /**
  * An exported pose net in the browser: LiteRT.js, and the way from a person's box in a
- * photo to the net's input and back. The geometry is that of tfpose/top_down/crop.py;
+ * photo to the net's input and back. The alignment is that of tfpose/top_down/crop.py;
  * pixel centres are at integer coordinates, a box's x and y are edges.
  *
  * A *matrix* here is {sx, sy, tx, ty}: photo point (x, y) -> (sx x + tx, sy y + ty).
@@ -10,18 +10,18 @@ import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 const BOX_PADDING = 1.25;
 
 /** Context and aspect of the input around a box [x, y, w, h], as a matrix. */
-export function boxMatrix(box, [height, width], geometry = 'half_pixel') {
-  const offset = geometry === 'official' || geometry === 'udp' ? 0 : -0.5;
+export function boxMatrix(box, [height, width], alignment = 'half_pixel') {
+  const offset = alignment === 'official' || alignment === 'udp' ? 0 : -0.5;
   const centre = [box[0] + box[2] / 2 + offset, box[1] + box[3] / 2 + offset];
   const aspect = width / height;
   const across = Math.max(box[2], box[3] * aspect) * BOX_PADDING;
-  const middle = geometry === 'official' ? 0 : -0.5;
+  const middle = alignment === 'official' ? 0 : -0.5;
   let sx = width / across;
   let sy = sx;
-  if (geometry === 'udp') {
+  if (alignment === 'udp') {
     sx = (width - 1) / across;
     sy = (height - 1) / (across / aspect);
-  } else if (geometry === 'tokenpose') {
+  } else if (alignment === 'tokenpose') {
     sx = sy = (width - 1) / (across - 1);
   }
   return {
@@ -34,12 +34,12 @@ export function boxMatrix(box, [height, width], geometry = 'half_pixel') {
 
 /**
  * Pixels of the photo under the matrix: RGB bytes [height, width, 3], black outside.
- * Bilinear; in `half_pixel` geometry blocks of 2, 4 or 8 pixels are averaged before a
+ * Bilinear; in `half_pixel` alignment blocks of 2, 4 or 8 pixels are averaged before a
  * strong shrink, in the others not, as the nets were trained.
  */
-export function cropPixels(photo, matrix, [height, width], geometry = 'half_pixel') {
+export function cropPixels(photo, matrix, [height, width], alignment = 'half_pixel') {
   const scale = Math.sqrt(matrix.sx * matrix.sy);
-  const wanted = geometry === 'half_pixel' ? [8, 4, 2] : [];
+  const wanted = alignment === 'half_pixel' ? [8, 4, 2] : [];
   const factor = wanted.find((size) => size * scale <= 1) ?? 1;
   const source = shrink(photo, factor);
   const middle = (factor - 1) / 2;
@@ -126,7 +126,7 @@ export class PoseNet {
     this.model = model;
     this.metadata = metadata;
     this.skeleton = metadata.skeleton;
-    this.geometry = metadata.geometry ?? 'half_pixel';
+    this.alignment = metadata.alignment ?? 'half_pixel';
     // LiteRT.js may have chosen otherwise than it was asked to.
     const {accelerator, cpuOptions: {numThreads}} = model.options;
     const threads = `CPU, ${numThreads} thread${numThreads > 1 ? 's' : ''}`;
@@ -148,8 +148,8 @@ export class PoseNet {
    */
   async estimate(photo, box) {
     const start = performance.now();
-    const matrix = boxMatrix(box, this.inputSize, this.geometry);
-    const pixels = cropPixels(photo, matrix, this.inputSize, this.geometry);
+    const matrix = boxMatrix(box, this.inputSize, this.alignment);
+    const pixels = cropPixels(photo, matrix, this.inputSize, this.alignment);
     const ready = performance.now();
     const {keypoints, scores} = await this.run(pixels);
     const end = performance.now();

@@ -11,7 +11,7 @@ from data_pipelines.lifting.cameras import (
     rotation_from_quaternion,
     world_to_camera,
 )
-from data_pipelines.lifting.h36m_cameras import CAMERAS
+from data_pipelines.lifting.readers.h36m_cameras import CAMERAS
 from tests.peers import import_alone, peer_folder
 
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines.layout import NotThere
-from data_pipelines.lifting.checks import check_poses
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, load_lifting_dataset
-from tests.data_pipelines.lifting.test_mpi_inf_3dhp import write_spin
+from data_pipelines.lifting.readers.checks import check_poses
+from data_pipelines.readers.layout import NotThere
+from tests.data_pipelines.lifting.readers.test_mpi_inf_3dhp import write_spin
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
 

@@ -56,9 +56,14 @@ def test_angles_turn_the_right_way(angle, joint, axis, sign):
 
 def test_a_pose_changes_no_bone():
     rng = np.random.default_rng(0)
-    pairs = [("left_hip", "left_knee"), ("right_knee", "right_ankle"),
-             ("left_shoulder", "left_elbow"), ("right_elbow", "right_wrist"),
-             ("left_hip", "right_hip"), ("left_eye", "right_ear")]
+    pairs = [
+        ("left_hip", "left_knee"),
+        ("right_knee", "right_ankle"),
+        ("left_shoulder", "left_elbow"),
+        ("right_elbow", "right_wrist"),
+        ("left_hip", "right_hip"),
+        ("left_eye", "right_ear"),
+    ]
     rest = place({})
     for _ in range(20):
         angles = {name: rng.uniform(*limits) for name, limits in ANGLE_LIMITS.items()}

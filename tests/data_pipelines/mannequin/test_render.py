@@ -57,23 +57,37 @@ def test_another_process_draws_the_same():
         "print([zlib.crc32(d('wild', 5, i).image.tobytes()) for i in (2, 0)])"
     )
     here = [crc32(draw_sample("wild", 5, i).image.tobytes()) for i in (2, 0)]
-    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                           env={"PYTHONPATH": ":".join(p or "." for p in sys.path)})
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(p or "." for p in sys.path)},
+    )
     assert there.stdout.strip() == str(here), there.stderr
 
 
 def test_seed_split_and_scenario_draw_other_pictures():
-    samples = [draw_sample("studio", 0, 0), draw_sample("studio", 1, 0),
-               draw_sample("studio", 0, 1), draw_sample("studio", 0, 0, split="val"),
-               draw_sample("wild", 0, 0)]
+    samples = [
+        draw_sample("studio", 0, 0),
+        draw_sample("studio", 1, 0),
+        draw_sample("studio", 0, 1),
+        draw_sample("studio", 0, 0, split="val"),
+        draw_sample("wild", 0, 0),
+    ]
     assert len({digest(s) for s in samples}) == len(samples)
 
 
 def test_only_numpy_and_opencv_are_needed():
-    code = (f"import sys, {shards.__name__};"
-            "print([m for m in ('tensorflow', 'keras') if m in sys.modules])")
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                           env={"PYTHONPATH": ":".join(p or "." for p in sys.path)})
+    code = (
+        f"import sys, {shards.__name__};"
+        "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(p or "." for p in sys.path)},
+    )
     assert found.stdout.strip() == "[]", found.stderr
 
 
@@ -196,8 +210,13 @@ def test_wild_is_not_studio(studio, wild):
         points = np.concatenate([p.keypoints for p in people])
         spread = [np.ptp(s.image.mean((0, 1))) for s in samples]
         turned = np.mean([facing(p) < 0.3 for p in people])
-        return (np.mean(points[:, 2] == 2), turned, len({p.family for p in people}),
-                np.std([s.image.mean() for s in samples]), np.mean(spread))
+        return (
+            np.mean(points[:, 2] == 2),
+            turned,
+            len({p.family for p in people}),
+            np.std([s.image.mean() for s in samples]),
+            np.mean(spread),
+        )
 
     calm, rough = summary(studio), summary(wild)
     assert calm[0] > rough[0] + 0.1  # Visible joints.

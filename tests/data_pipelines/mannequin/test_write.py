@@ -28,8 +28,11 @@ def folder(tmp_path_factory):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes()
-            for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 def test_pycocotools_reads_it(folder, capsys):
@@ -61,8 +64,9 @@ def test_3d_projects_onto_2d_as_written(folder):
         x, y, z = np.array(note["keypoints_3d"])[:17].T
         assert len(note["keypoints_3d"]) == len(names)
         known = points[:, 2] > 0
-        found = np.column_stack([camera["fx"] * x / z + camera["cx"],
-                                 camera["fy"] * y / z + camera["cy"]])
+        found = np.column_stack(
+            [camera["fx"] * x / z + camera["cx"], camera["fy"] * y / z + camera["cy"]]
+        )
         assert np.abs(found - points[:, :2])[known].max(initial=0) < 0.5
 
 
@@ -113,7 +117,10 @@ def test_killed_it_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     environment = dict(os.environ, PYTHONPATH=":".join(p or "." for p in sys.path))
     process = subprocess.Popen(
         [sys.executable, "-m", "data_pipelines.mannequin", f"--out={cut}", *arguments],
-        env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     parts, deadline = cut / ".train.parts", time.monotonic() + 60
     while not (parts / "000000.json").exists() and time.monotonic() < deadline:
         assert process.poll() is None
@@ -128,8 +135,9 @@ def test_killed_it_goes_on_and_ends_the_same(tmp_path, monkeypatch):
 
     drawn = []
     real = write._draw_shards
-    monkeypatch.setattr(write, "_draw_shards",
-                        lambda *a: (drawn.append(list(a[3])), real(*a)))
+    monkeypatch.setattr(
+        write, "_draw_shards", lambda *a: (drawn.append(list(a[3])), real(*a))
+    )
     write_dataset(cut, count=170, seed=9)
     write_dataset(whole, count=170, seed=9)
     assert len(drawn[0]) == 4 - done and len(drawn[1]) == 4
@@ -190,8 +198,20 @@ def test_the_command_line_refuses_in_one_line(arguments, tmp_path, monkeypatch, 
 
 def test_the_command_line_draws(tmp_path):
     out = tmp_path / "out"
-    assert main(["mannequin", f"--out={out}", "--count=2", "--people=2-3",
-                 "--image_size=96x128", "--split=val", "--scenario=wild"]) == 0
+    assert (
+        main(
+            [
+                "mannequin",
+                f"--out={out}",
+                "--count=2",
+                "--people=2-3",
+                "--image_size=96x128",
+                "--split=val",
+                "--scenario=wild",
+            ]
+        )
+        == 0
+    )
     data = json.loads((out / "val.json").read_text())
     assert [(i["height"], i["width"]) for i in data["images"]] == [(96, 128)] * 2
     assert data["info"]["mannequin"]["people"] == [2, 3]

@@ -14,7 +14,7 @@ def pose_net():
         "skeleton": get_skeleton("lsp14").to_dict(),
         "sigma": 1.0,
         "decoder": "dark",
-        "geometry": "half_pixel",
+        "alignment": "half_pixel",
         "flip_shift": 0,
     }
     net = build_heatmap_net("hrnet_tiny", (64, 64), 14, info=info)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipelines.coco_format import read_coco
 from data_pipelines.images import decode_image
+from data_pipelines.readers.coco_format import read_coco
 from tfpose.cli.commands import main
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.estimator import PoseEstimator
@@ -28,7 +28,7 @@ def model(tmp_path_factory):
         "skeleton": LSP.to_dict(),
         "sigma": 1.0,
         "decoder": "dark",
-        "geometry": "half_pixel",
+        "alignment": "half_pixel",
         "flip_shift": 0,
     }
     net = build_heatmap_net("hrnet_tiny", (64, 64), 14, info=info)
@@ -193,16 +193,16 @@ def small_val(shared_data, tmp_path):
 
 
 def test_evaluate(small_val, model, tmp_path, capsys):
-    out = tmp_path / "deep" / "figures.json"
+    out = tmp_path / "deep" / "metrics.json"
     main(
         ["evaluate", "--model", model, "--data_dir", str(small_val)]
         + ["--out", str(out)]
     )
     shown = capsys.readouterr().out
     written = json.loads(out.read_text())
-    assert {"pck", "pck_mean"} <= set(written["figures"])
-    assert 0 <= written["figures"]["pck"] < 0.3
-    assert f"{written['figures']['pck']:.4f}" in shown
+    assert {"pck", "pck_mean"} <= set(written["metrics"])
+    assert 0 <= written["metrics"]["pck"] < 0.3
+    assert f"{written['metrics']['pck']:.4f}" in shown
     assert "40 people" in shown and "flip test: yes, shifted by 0" in shown
 
 

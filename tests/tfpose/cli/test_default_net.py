@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines.datasets import load_dataset
 from data_pipelines.images import decode_image
+from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people, pose_truth
 from tfpose.cli.commands import main
 from tfpose.cli.models import DEFAULT_NET, load_estimator
@@ -31,11 +31,11 @@ def test_it_is_as_good_as_its_card_says(shared_data):
     for row in range(len(people)):
         photo = decode_image(people.images.read(int(people.image_index[row])))
         keypoints.append(estimator.estimate(photo, people.boxes[row : row + 1])[0])
-    figures, _ = pck_scores(
+    metrics, _ = pck_scores(
         pose_truth(people), people.skeleton, np.concatenate(keypoints)
     )
     # 42.2 % of all 998; a tenth of them scatters by two or three points.
-    assert 0.36 < figures["pck"] < 0.48
+    assert 0.36 < metrics["pck"] < 0.48
 
 
 def test_predict_needs_no_model(shared_data, tmp_path):

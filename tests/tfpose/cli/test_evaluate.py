@@ -12,13 +12,13 @@ import scipy.io
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from data_pipelines.datasets import load_dataset
-from data_pipelines.detections import Detections
 from data_pipelines.people import OPTIONAL_COLUMNS
+from data_pipelines.readers.datasets import load_dataset
+from data_pipelines.readers.detections import Detections
 from data_pipelines.top_down import TopDownEvaluation
 from tfpose.cli import evaluate as module
 from tfpose.cli.commands import main
-from tfpose.codecs.geometry import GEOMETRIES
+from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.crop import transform_points
 from tfpose.top_down.net import build_heatmap_net
@@ -33,7 +33,7 @@ def model(tmp_path_factory):
         "skeleton": COCO17.to_dict(),
         "sigma": 1.0,
         "decoder": "quarter",
-        "geometry": "official",
+        "alignment": "official",
         "flip_shift": 1,
     }
     net = build_heatmap_net("hrnet_tiny", (64, 48), 17, info=info)
@@ -115,7 +115,7 @@ def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
         "boxes": "118 of 118 detections with a score of at least 0 from "
         "test_coco_det_AP_H_56.json",
         "flip test": "yes, shifted by 1",
-        "geometry": "official",
+        "alignment": "official",
         "decoder": "quarter",
         "smoothing kernel": 5,
         "pixels averaged before strong shrinks": "no",
@@ -130,7 +130,7 @@ def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
     for name, value in report["protocol"].items():
         assert f"{name}: {value}" in shown
     assert "no pck: a detector's boxes belong to no labelled person" in report["notes"]
-    assert not any(name.startswith("pck") for name in report["figures"])
+    assert not any(name.startswith("pck") for name in report["metrics"])
     # Nearly all poses of an image are alike: suppression leaves few.
     records = json.loads(written.read_text())
     assert 4 <= len(records) == report["protocol"]["poses"] < 118
@@ -138,10 +138,10 @@ def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
     expected = _coco_figures(folder / "val.json", written)
     assert 0.02 < expected[0] < 0.9
     for name, value in zip(FIGURES, expected, strict=True):
-        assert report["figures"][name] == pytest.approx(value, abs=2e-4), name
+        assert report["metrics"][name] == pytest.approx(value, abs=2e-4), name
     # The written poses by themselves give the same.
     again = _run(tmp_path, "--results", written, "--data_dir", folder)
-    assert again["figures"] == pytest.approx(report["figures"], abs=2e-4)
+    assert again["metrics"] == pytest.approx(report["metrics"], abs=2e-4)
     assert again["protocol"]["source of poses"] == str(written)
     assert "no pck: poses of a file belong to no labelled person" in again["notes"]
 
@@ -181,26 +181,26 @@ def test_model_says_and_options_override(folder, model, detections, tmp_path):
     arguments = ("--model", model, "--data_dir", folder)
     report = _run(tmp_path, *arguments)
     assert report["protocol"]["boxes"] == "ground truth"
-    assert {"pck", "ap", "ar"} <= set(report["figures"])
-    more = ("--geometry", "half_pixel", "--decoder", "argmax", "--no_flip_test")
+    assert {"pck", "ap", "ar"} <= set(report["metrics"])
+    more = ("--alignment", "half_pixel", "--decoder", "argmax", "--no_flip_test")
     said = _run(tmp_path, *arguments, *more)["protocol"]
-    assert said["geometry"] == "half_pixel" and said["decoder"] == "argmax"
+    assert said["alignment"] == "half_pixel" and said["decoder"] == "argmax"
     assert said["flip test"] == "no"
     assert said["pixels averaged before strong shrinks"] == "yes"
 
 
-def test_true_boxes_find_true_keypoints_in_each_geometry(
+def test_true_boxes_find_true_keypoints_in_each_alignment(
     knowing, folder, model, tmp_path
 ):
-    """Crops and the way back are of one geometry: the poses come back unmoved."""
+    """Crops and the way back are of one alignment: the poses come back unmoved."""
     arguments = ("--model", model, "--data_dir", folder, "--nms_threshold", 1)
-    figures = [
-        _run(tmp_path, *arguments, "--geometry", geometry)["figures"]
-        for geometry in GEOMETRIES
+    metrics = [
+        _run(tmp_path, *arguments, "--alignment", alignment)["metrics"]
+        for alignment in ALIGNMENTS
     ]
-    assert figures[0]["ap"] > 0.02
-    for other in figures[1:]:
-        assert other == pytest.approx(figures[0], abs=1e-6)
+    assert metrics[0]["ap"] > 0.02
+    for other in metrics[1:]:
+        assert other == pytest.approx(metrics[0], abs=1e-6)
 
 
 def test_refusals(folder, model, detections, tmp_path, capsys):
@@ -209,7 +209,7 @@ def test_refusals(folder, model, detections, tmp_path, capsys):
 
     net = ("--model", model)
     found = (*net, "--detections", detections)
-    assert "geometry is 'biased'" in refused(*net, "--geometry", "biased")
+    assert "alignment is 'biased'" in refused(*net, "--alignment", "biased")
     assert "decoder is 'Dark'" in refused(*net, "--decoder", "Dark")
     assert "flip_shift is 3" in refused(*net, "--flip_shift", 3)
     assert "nms_threshold: expected 0 to 1" in refused(*found, "--nms_threshold", 2)
@@ -252,12 +252,12 @@ def test_unknown_areas_need_a_word(
     assert "truth.areas is unknown for 12 of 12" in line and "box_area_factor" in line
     # With true boxes there is a PCK, and the reason why there is no AP.
     report = _run(tmp_path, *arguments)
-    assert "ap" not in report["figures"] and "pck" in report["figures"]
+    assert "ap" not in report["metrics"] and "pck" in report["metrics"]
     assert any("no ap: truth.areas is unknown" in note for note in report["notes"])
     more = ("--detections", detections, "--box_area_factor", 0.53)
     report = _run(tmp_path, *arguments, *more)
     assert report["protocol"]["areas"] == "0.53 x box area for 12 of 12 people"
-    assert report["figures"]["ap"] > 0
+    assert report["metrics"]["ap"] > 0
 
 
 def test_joints_without_sigmas_have_no_average_precision(folder, tmp_path, capsys):
@@ -282,7 +282,7 @@ def test_found_boxes_have_no_middles_or_sizes_of_labels(folder):
     found = Detections(people.image_ids[[1, 1, 0]], boxes, np.ones(3), "x")
     shown = module._as_people(labelled, found)
     assert not OPTIONAL_COLUMNS.keys() & shown.columns.keys()
-    sampler = TopDownEvaluation(shown, (64, 48), geometry="official")
+    sampler = TopDownEvaluation(shown, (64, 48), alignment="official")
     np.testing.assert_allclose(sampler.centres, [[40, 46]] * 3)
 
 
@@ -307,7 +307,7 @@ def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
         "skeleton": get_skeleton("mpii16").to_dict(),
         "sigma": 2.0,
         "decoder": "quarter",
-        "geometry": "official",
+        "alignment": "official",
         "flip_shift": 1,
     }
     net = build_heatmap_net("hrnet_tiny", (64, 64), 16, info=info)
@@ -323,8 +323,8 @@ def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
     report = _run(tmp_path, *arguments, "--data_dir", folder)
     counted = 1 - np.delete(missing, [6, 7], axis=1)
     expected = counted[2:].sum() / counted.sum()
-    assert report["figures"]["pckh"] == pytest.approx(expected)
-    assert report["figures"]["pckh01"] == pytest.approx(
+    assert report["metrics"]["pckh"] == pytest.approx(expected)
+    assert report["metrics"]["pckh01"] == pytest.approx(
         counted[4:].sum() / counted.sum()
     )
     notes = "; ".join(report["notes"])

@@ -1,4 +1,4 @@
-"""The figures of a lifter on a data set, and what they say they are."""
+"""The metrics of a lifter on a data set, and what they say they are."""
 
 import json
 

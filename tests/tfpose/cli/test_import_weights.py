@@ -20,7 +20,7 @@ INFO = {
     "skeleton": get_skeleton("lsp14").to_dict(),
     "sigma": 2.0,
     "decoder": "quarter",
-    "geometry": "official",
+    "alignment": "official",
     "flip_shift": 1,
 }
 
@@ -51,7 +51,7 @@ def test_a_pose_net_is_written_and_used(net, tmp_path, capsys):
     main(["import_weights", path, "--preset=tiny", f"--out={out}"])
     said = capsys.readouterr().out
     assert f"{net.count_params():,} numbers" in said
-    assert "geometry official, decoder quarter, flip_shift 1" in said
+    assert "alignment official, decoder quarter, flip_shift 1" in said
     assert f"written to {out}" in said
     loaded = load_keras(str(out))
     assert loaded.info["source"]["file"] == "pose.pth"
@@ -66,7 +66,7 @@ def test_protocol_and_channel_order_are_handed_on(net, tmp_path, capsys):
     choices = ["--protocol=mmpose_udp", "--channel_order=bgr"]
     main(["import_weights", path, "--preset=tiny", f"--out={out}", *choices])
     loaded = load_keras(str(out))
-    assert loaded.info["geometry"] == "udp" and loaded.image_mean[0] == 0.406
+    assert loaded.info["alignment"] == "udp" and loaded.image_mean[0] == 0.406
     assert "BGR" in capsys.readouterr().out
 
 

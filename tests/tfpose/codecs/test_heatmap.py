@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfpose.codecs.geometry import GEOMETRIES
+from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.errors import InputError
 
@@ -25,7 +25,7 @@ def _round_trip(codec: HeatmapCodec, keypoints: np.ndarray, method: str) -> np.n
     return np.asarray(codec.decode(heatmaps, method)[0])
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
 @pytest.mark.parametrize("sigma", [1.5, 2.0, 3.0])
 @pytest.mark.parametrize(
     ("method", "worst", "mean"),
@@ -38,11 +38,11 @@ def _round_trip(codec: HeatmapCodec, keypoints: np.ndarray, method: str) -> np.n
     ],
 )
 def test_error_of_each_method_inside_the_map(
-    method: str, worst: float, mean: float, sigma: float, geometry: str
+    method: str, worst: float, mean: float, sigma: float, alignment: str
 ) -> None:
-    codec = HeatmapCodec((128, 96), sigma=sigma, geometry=geometry)
+    codec = HeatmapCodec((128, 96), sigma=sigma, alignment=alignment)
     # Where their blur reaches over the border, published decoders err by more.
-    margin = 44 if method == "udp" or geometry != "half_pixel" else 10
+    margin = 44 if method == "udp" or alignment != "half_pixel" else 10
     keypoints = _random_keypoints(codec, margin, count=400)
     error = np.abs(_round_trip(codec, keypoints, method) - keypoints)
     assert error.max() < worst
@@ -67,10 +67,10 @@ def test_peak_is_one_at_the_middle_of_the_pixels_of_a_cell() -> None:
     np.testing.assert_allclose(heatmaps[0, 9, 7, 0], np.exp(-1.0), rtol=1e-6)
 
 
-@given(st.floats(-300, 300), st.floats(-300, 300), st.sampled_from(GEOMETRIES))
+@given(st.floats(-300, 300), st.floats(-300, 300), st.sampled_from(ALIGNMENTS))
 @settings(max_examples=30, deadline=None)
-def test_cells_and_pixels_are_inverse(x: float, y: float, geometry: str) -> None:
-    codec = HeatmapCodec((64, 64), geometry=geometry)
+def test_cells_and_pixels_are_inverse(x: float, y: float, alignment: str) -> None:
+    codec = HeatmapCodec((64, 64), alignment=alignment)
     point = np.array([x, y])
     np.testing.assert_allclose(codec.to_pixels(codec.to_cells(point)), point, atol=1e-9)
 
@@ -153,10 +153,12 @@ def test_inside_counts_whole_pixels_and_the_margin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("geometry", "method"), [("half_pixel", "dark"), ("tokenpose", "dark")]
+    ("alignment", "method"), [("half_pixel", "dark"), ("tokenpose", "dark")]
 )
-def test_xla_gives_the_same_points(geometry: str, method: str) -> None:
-    codec = HeatmapCodec((128, 96), geometry=geometry, rounded=geometry != "half_pixel")
+def test_xla_gives_the_same_points(alignment: str, method: str) -> None:
+    codec = HeatmapCodec(
+        (128, 96), alignment=alignment, rounded=alignment != "half_pixel"
+    )
     keypoints = _random_keypoints(codec, margin=10, count=9)
 
     @tf.function(jit_compile=True)
@@ -177,7 +179,7 @@ def test_decoding_converts_to_builtin_litert_operators() -> None:
 
     @tf.function(input_signature=[tf.TensorSpec(heatmaps.shape, tf.float32)])
     def decode(maps: tf.Tensor) -> tf.Tensor:
-        codecs = CODEC, HeatmapCodec((128, 96), geometry="official")
+        codecs = CODEC, HeatmapCodec((128, 96), alignment="official")
         return tf.stack(
             [codec.decode(maps, method)[0] for codec in codecs for method in methods]
         )
@@ -201,8 +203,8 @@ def test_decoding_converts_to_builtin_litert_operators() -> None:
         ({"input_size": (0, 96)}, "positive"),
         ({"input_size": (64, 64), "sigma": 0.0}, "above 0"),
         ({"input_size": (64, 64), "stride": 0}, "at least 1"),
-        ({"input_size": (64, 64), "geometry": "biased"}, "'biased', expected one of"),
-        ({"input_size": (64, 4), "geometry": "udp"}, "at least 2 cells"),
+        ({"input_size": (64, 64), "alignment": "biased"}, "'biased', expected one of"),
+        ({"input_size": (64, 4), "alignment": "udp"}, "at least 2 cells"),
         ({"input_size": (64, 64), "blur_kernel": 10}, "odd"),
     ],
 )

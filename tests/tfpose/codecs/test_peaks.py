@@ -1,10 +1,10 @@
-"""Decoders in the published geometries, against plain float64 readings of the rules."""
+"""Decoders in the published alignments, against plain float64 readings of the rules."""
 
 import cv2
 import numpy as np
 import pytest
 
-from tfpose.codecs.geometry import cell_map
+from tfpose.codecs.alignment import cell_map
 from tfpose.codecs.heatmap import HeatmapCodec
 
 SIZE = (128, 96)
@@ -87,7 +87,7 @@ def _expected(raw, method, size):
 
 
 @pytest.mark.parametrize(
-    ("geometry", "method", "sigma", "kernel", "size"),
+    ("alignment", "method", "sigma", "kernel", "size"),
     [
         ("official", "quarter", 2.0, None, None),
         ("official", "msra", 2.0, None, None),
@@ -98,11 +98,11 @@ def _expected(raw, method, size):
         ("udp", "udp", 3.0, None, 17),
     ],
 )
-def test_published_decoders_to_the_letter(geometry, method, sigma, kernel, size):
-    codec = HeatmapCodec(SIZE, 4, sigma, geometry, blur_kernel=kernel)
+def test_published_decoders_to_the_letter(alignment, method, sigma, kernel, size):
+    codec = HeatmapCodec(SIZE, 4, sigma, alignment, blur_kernel=kernel)
     maps = _maps()
     keypoints, scores = map(np.asarray, codec.decode(maps, method))
-    scale, offset = cell_map(geometry, SIZE, (ROWS, COLUMNS))
+    scale, offset = cell_map(alignment, SIZE, (ROWS, COLUMNS))
     for joint in range(maps.shape[-1]):
         raw = maps[0, :, :, joint]
         cells = np.array(_expected(raw, method, size))
@@ -115,7 +115,8 @@ def test_own_dark_does_not_follow_the_published_one_over_the_border():
     y, x = np.mgrid[:ROWS, :COLUMNS]
     raw = np.exp(-((x - 2.3) ** 2 + (y - 15.2) ** 2) / 8).astype(np.float32)
     own, published = (
-        HeatmapCodec(SIZE, geometry=geometry) for geometry in ("half_pixel", "official")
+        HeatmapCodec(SIZE, alignment=alignment)
+        for alignment in ("half_pixel", "official")
     )
     truth = np.array([2.3, 15.2])
     found = [

@@ -1,4 +1,4 @@
-"""The figures of a pose net and the notes on what they rest on."""
+"""The metrics of a pose net and the notes on what they rest on."""
 
 import dataclasses
 
@@ -32,8 +32,8 @@ def _scores(truth, skeleton=LSP, error=0.0, heights=None):
 
 
 def test_the_truth_scores_one(truth):
-    figures, notes = _scores(truth)
-    assert figures == pytest.approx(
+    metrics, notes = _scores(truth)
+    assert metrics == pytest.approx(
         {"pck": 1, "pck_mean": 1, "ap": 1, "ap50": 1, "ap75": 1}
     )
     assert notes[0] == "boxes: ground truth"
@@ -42,8 +42,8 @@ def test_the_truth_scores_one(truth):
 
 
 def test_far_off_scores_nothing(truth):
-    figures, _ = _scores(truth, error=500.0)
-    assert set(figures.values()) == {0.0}
+    metrics, _ = _scores(truth, error=500.0)
+    assert set(metrics.values()) == {0.0}
 
 
 def test_pck_is_within_a_fifth_of_the_torso(truth):
@@ -61,18 +61,18 @@ def test_people_are_ranked_by_their_scores(truth):
     """A wrong pose costs less AP the lower it is scored."""
     error = np.zeros((6, 1, 1))
     error[0] = 500
-    figures = []
+    metrics = []
     for height in (0.9, 0.3):
         heights = np.full((6, 14), 0.5)
         heights[0] = height
-        figures.append(_scores(truth, error=error, heights=heights)[0]["ap"])
-    assert figures[0] < figures[1]
+        metrics.append(_scores(truth, error=error, heights=heights)[0]["ap"])
+    assert metrics[0] < metrics[1]
 
 
 def test_unknown_areas_leave_pck_and_say_so(truth):
     truth.areas[2] = np.nan
-    figures, notes = _scores(truth)
-    assert set(figures) == {"pck", "pck_mean"}
+    metrics, notes = _scores(truth)
+    assert set(metrics) == {"pck", "pck_mean"}
     assert any(note.startswith("no ap: truth.areas is unknown") for note in notes)
 
 
@@ -80,8 +80,8 @@ def test_no_torso_measures_by_the_box(truth):
     skeleton = Skeleton("points", tuple(f"p{joint}" for joint in range(14)))
     assert skeleton.sigmas is None
     for error, expected in ((23.9, 1), (24.1, 0)):
-        figures, notes = _scores(truth, skeleton, error=np.array([error, 0]))
-        assert figures == {"pck": expected, "pck_mean": expected}
+        metrics, notes = _scores(truth, skeleton, error=np.array([error, 0]))
+        assert metrics == {"pck": expected, "pck_mean": expected}
     assert any("box's longer side" in note for note in notes)
     assert any("has no OKS sigmas" in note for note in notes)
 
@@ -95,8 +95,8 @@ def test_people_without_a_torso_are_counted(truth):
 def test_scores_that_are_not_finite_leave_a_note(truth):
     heights = np.ones((6, 14))
     heights[0, 0] = np.nan
-    figures, notes = _scores(truth, heights=heights)
-    assert figures == {"pck": 1, "pck_mean": 1}
+    metrics, notes = _scores(truth, heights=heights)
+    assert metrics == {"pck": 1, "pck_mean": 1}
     assert any("joint_scores has 1 values that are not finite" in n for n in notes)
 
 
@@ -105,13 +105,13 @@ def test_ap_is_that_of_oks_average_precision(truth):
 
     error = np.random.default_rng(1).normal(0, 9, (6, 14, 2))
     heights = np.random.default_rng(2).uniform(0.3, 1, (6, 14))
-    figures, _ = _scores(truth, error=error, heights=heights)
+    metrics, _ = _scores(truth, error=error, heights=heights)
     predictions = PosePredictions(
         truth.image_ids, truth.keypoints[..., :2] + error, heights, heights.mean(axis=1)
     )
     expected = oks_average_precision(dataclasses.replace(truth), predictions, LSP)
-    assert 0 < figures["ap"] < 1
-    assert figures["ap"] == expected["AP"] and figures["ap75"] == expected["AP75"]
+    assert 0 < metrics["ap"] < 1
+    assert metrics["ap"] == expected["AP"] and metrics["ap75"] == expected["AP75"]
 
 
 def test_head_sizes_add_pckh(truth):
@@ -119,8 +119,8 @@ def test_head_sizes_add_pckh(truth):
     heads = np.full(6, 20.0)
     for error, expected in ((1.9, (1, 1)), (2.1, (1, 0)), (10.1, (0, 0))):
         measured = dataclasses.replace(truth, head_sizes=heads)
-        figures, notes = _scores(measured, error=np.array([error, 0]))
-        assert (figures["pckh"], figures["pckh01"]) == expected
+        metrics, notes = _scores(measured, error=np.array([error, 0]))
+        assert (metrics["pckh"], metrics["pckh01"]) == expected
         share = float(error < 10)
         assert f"pckh by part: head {share:.4f}, shoulder {share:.4f}" in "; ".join(
             notes
@@ -132,8 +132,8 @@ def test_head_sizes_add_pckh(truth):
     _, notes = _scores(dataclasses.replace(truth, head_sizes=heads))
     assert "pckh: 2 people without a head size left out" in notes
     heads[:] = np.nan
-    figures, notes = _scores(dataclasses.replace(truth, head_sizes=heads))
-    assert "pckh" not in figures
+    metrics, notes = _scores(dataclasses.replace(truth, head_sizes=heads))
+    assert "pckh" not in metrics
     assert "no pckh: nobody's head size is known" in notes
     assert "pckh" not in _scores(truth)[0]
 
@@ -145,8 +145,8 @@ def test_torso_sizes_of_the_data_set_are_measured_by(truth):
     sizes = np.array([50, 50, 1e4, 1e4, 1e4, np.nan])
     measured = dataclasses.replace(truth, torso_sizes=sizes)
     for error, expected in ((9.9, 1), (10.1, 3 * 14 / (2 * 12 + 3 * 14))):
-        figures, notes = _scores(measured, error=np.array([error, 0]))
-        assert figures["pck"] == pytest.approx(expected)
+        metrics, notes = _scores(measured, error=np.array([error, 0]))
+        assert metrics["pck"] == pytest.approx(expected)
         assert "pck: within 0.2 of the torso's length in the labels, of " in notes[1]
         assert "pck: 1 people without a torso's length left out" in notes
     visible, _ = _scores(truth, error=np.array([10.1, 0]))
@@ -166,6 +166,6 @@ def test_penn_action_is_measured_by_its_midline(truth):
     )
     for factor, expected in ((0.199, 1), (0.201, 0)):
         error = np.stack([factor * torso, 0 * torso], -1)[:, None]
-        figures, notes = _scores(truth, penn, error=error)
-        assert figures["pck"] == expected
+        metrics, notes = _scores(truth, penn, error=error)
+        assert metrics["pck"] == expected
         assert any("torso's midline (between the shoulders" in note for note in notes)

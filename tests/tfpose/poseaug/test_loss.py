@@ -32,7 +32,7 @@ def changes(direction=0.0, length=0.0, angle=0.0) -> Augmented:
     )
 
 
-def test_judged_as_wanted_costs_nothing():
+def test_real_as_wanted_costs_nothing():
     ones, zeros = np.ones((4, 5), np.float32), np.zeros((4, 5), np.float32)
     assert float(discriminator_loss(ones, zeros)) == 0
     assert float(discriminator_loss(zeros, ones)) == 1

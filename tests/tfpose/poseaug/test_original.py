@@ -19,7 +19,7 @@ from tfpose.skeletons import get_skeleton
 SKELETON = get_skeleton("h36m16")
 CODE = {
     "generator": "models_poseaug.gan_generator",
-    "judges": "models_poseaug.PosDiscriminator",
+    "discriminators": "models_poseaug.PosDiscriminator",
     "losses": "utils.loss",
 }
 
@@ -37,7 +37,7 @@ def original():
         cross = torch.stack(rows, -1).reshape(-1, 3, 3)
         return torch.linalg.matrix_exp(cross)
 
-    absent = {"torchgeometry": {"angle_axis_to_rotation_matrix": to_matrix}}
+    absent = {"torchalignment": {"angle_axis_to_rotation_matrix": to_matrix}}
     with import_alone(folder, list(CODE.values()), absent) as modules:
         yield types.SimpleNamespace(**dict(zip(CODE, modules, strict=True)))
 
@@ -142,7 +142,7 @@ def test_augmentor(original, monkeypatch):
 
 def test_discriminator_of_parts(original):
     torch = pytest.importorskip("torch")
-    theirs = original.judges.Pos3dDiscriminator(16)
+    theirs = original.discriminators.Pos3dDiscriminator(16)
     disturb(theirs)
     ours = PartDiscriminator(SKELETON)
     positions = poses()
@@ -155,8 +155,14 @@ def test_discriminator_of_parts(original):
         next((place for place, limb in enumerate(limbs) if limb in part), 4)
         for part in Body(SKELETON).parts
     ]
-    for place, judge in zip(places, ours.judges, strict=True):
-        layers = [judge.first, judge.second, judge.third, judge.fourth, judge.last]
+    for place, discriminator in zip(places, ours.discriminators, strict=True):
+        layers = [
+            discriminator.first,
+            discriminator.second,
+            discriminator.third,
+            discriminator.fourth,
+            discriminator.last,
+        ]
         copy(layers, tensors(getattr(theirs, f"kcs_path_{place + 1}")))
     with torch.no_grad():
         expected = theirs(torch.tensor(positions)).numpy()
@@ -165,7 +171,7 @@ def test_discriminator_of_parts(original):
 
 def test_discriminator_of_keypoints(original):
     torch = pytest.importorskip("torch")
-    theirs = original.judges.Pos2dDiscriminator(16)
+    theirs = original.discriminators.Pos2dDiscriminator(16)
     disturb(theirs)
     ours = KeypointDiscriminator()
     keypoints = poses()[..., :2]

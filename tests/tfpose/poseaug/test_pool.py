@@ -1,4 +1,4 @@
-"""The store of made-up poses."""
+"""The store of augmented poses."""
 
 import numpy as np
 

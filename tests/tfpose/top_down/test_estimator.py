@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tfpose.codecs.geometry import GEOMETRIES
+from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton, get_skeleton
@@ -25,7 +25,7 @@ INFO = {
     "skeleton": SKELETON.to_dict(),
     "sigma": 1.5,
     "decoder": "dark",
-    "geometry": "half_pixel",
+    "alignment": "half_pixel",
     "flip_shift": 0,
 }
 
@@ -144,7 +144,7 @@ def test_info_decides_on_codec_and_decoder():
     net.info = {**INFO, "decoder": "argmax", "sigma": 3.0}
     estimator = PoseEstimator(net, flip_test=False)
     assert estimator.codec == HeatmapCodec(SIZE, 4, 3.0)
-    net.info = {**INFO, "geometry": "tokenpose", "blur_kernel": 9}
+    net.info = {**INFO, "alignment": "tokenpose", "blur_kernel": 9}
     codec = PoseEstimator(net).codec
     assert codec == HeatmapCodec(SIZE, 4, 1.5, "tokenpose", blur_kernel=9)
     net.info = {**INFO, "decoder": "argmax", "sigma": 3.0}
@@ -153,22 +153,22 @@ def test_info_decides_on_codec_and_decoder():
     assert np.allclose(cells, cells.round())
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_crop_and_codec_are_of_one_geometry(geometry):
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_crop_and_codec_are_of_one_alignment(alignment):
     points = np.array([[150.3, 80.8], [118.2, 160.1], [190.7, 140.4]])
     photo, box = _photo((300, 320), points, radius=18), [[60, 20, 180, 200]]
     estimator = PoseEstimator(
-        _colour_net((0, 1, 2)), flip_test=False, geometry=geometry
+        _colour_net((0, 1, 2)), flip_test=False, alignment=alignment
     )
     keypoints, _ = estimator.estimate(photo, box)
-    centres, sizes = box_regions(box, SIZE, geometry=geometry)
-    matrix = region_matrices(centres, sizes, SIZE, geometry=geometry)[0]
-    # This net's cells are means of 4 x 4 pixels, whatever the geometry takes them for.
+    centres, sizes = box_regions(box, SIZE, alignment=alignment)
+    matrix = region_matrices(centres, sizes, SIZE, alignment=alignment)[0]
+    # This net's cells are means of 4 x 4 pixels, whatever the alignment takes them for.
     cells = (transform_points(matrix, points) + 0.5) / 4 - 0.5
-    read = HeatmapCodec(SIZE, geometry=geometry).to_pixels(cells)
+    read = HeatmapCodec(SIZE, alignment=alignment).to_pixels(cells)
     expected = transform_points(invert_matrices(matrix), read)
     assert np.abs(keypoints[0] - expected).max() < 1
-    if geometry == "official":
+    if alignment == "official":
         # Cell c read as 4 c is 1.5 px of the input too low: 225 / 48 px each.
         assert np.abs(expected - (points - 1.5 * 225 / 48)).max() < 1e-6
 
@@ -189,11 +189,11 @@ def test_flip_shift_moves_the_mirrored_heatmaps_one_cell():
 
 def test_choices_override_the_info_and_are_checked():
     net = _colour_net((0, 1, 2))
-    estimator = PoseEstimator(net, geometry="udp", decoder="udp", flip_shift=1)
-    assert estimator.codec.geometry == "udp" and not estimator.antialias
+    estimator = PoseEstimator(net, alignment="udp", decoder="udp", flip_shift=1)
+    assert estimator.codec.alignment == "udp" and not estimator.antialias
     assert (estimator.decoder, estimator.flip_shift) == ("udp", 1)
     for choice, message in (
-        ({"geometry": "biased"}, "geometry is 'biased'"),
+        ({"alignment": "biased"}, "alignment is 'biased'"),
         ({"decoder": "Dark"}, "decoder is 'Dark'"),
         ({"flip_shift": 2}, "flip_shift is 2"),
     ):
@@ -201,10 +201,10 @@ def test_choices_override_the_info_and_are_checked():
             PoseEstimator(net, **choice)
 
 
-def test_a_net_that_does_not_tell_its_geometry_is_refused():
+def test_a_net_that_does_not_tell_its_alignment_is_refused():
     net = _colour_net((0, 1, 2))
     net.info = {k: INFO[k] for k in ("skeleton", "sigma", "decoder")}
-    with pytest.raises(InputError, match="has no geometry and no flip_shift"):
+    with pytest.raises(InputError, match="has no alignment and no flip_shift"):
         PoseEstimator(net)
 
 

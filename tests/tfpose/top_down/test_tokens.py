@@ -238,7 +238,7 @@ def test_estimator_reads_its_heatmaps():
         "skeleton": get_skeleton("coco17").to_dict(),
         "sigma": 2.0,
         "decoder": "dark",
-        "geometry": "tokenpose",
+        "alignment": "tokenpose",
         "flip_shift": 0,
     }
     keypoints, scores = PoseEstimator(net, flip_test=True).locate(pixels(2, 32, 32, 3))

@@ -24,7 +24,7 @@ from tfpose.weights.torch_names import torch_constants, torch_slots
 INFO = {
     "sigma": 2.0,
     "decoder": "quarter",
-    "geometry": "half_pixel",
+    "alignment": "half_pixel",
     "flip_shift": 0,
     "task": "pose",
 }
@@ -382,7 +382,7 @@ def test_mmpose_protocol(tmp_path, name, meta, asked, expected):
     tensors = mmpose(random_tensors(tiny_hrnet()))
     path = save(tmp_path, {"meta": meta, "state_dict": tensors}, name)
     info = import_weights(path, tiny_hrnet(), protocol=asked).model.info
-    keys = ("geometry", "decoder", "flip_shift", "blur_kernel")
+    keys = ("alignment", "decoder", "flip_shift", "blur_kernel")
     assert tuple(info.get(key) for key in keys) == expected
 
 

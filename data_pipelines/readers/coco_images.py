@@ -1,0 +1,121 @@
+"""The `images` of a COCO-format file: which are there, where, and how large."""
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import Any
+
+from data_pipelines.images import image_size
+from data_pipelines.readers.skip_report import SkipReport
+from tfpose.errors import InputError
+
+__all__ = ["ImageTable", "is_id", "read_images"]
+
+
+# Of an image that is not there; too large for a box to reach over its edge.
+_UNKNOWN_SIZE = (2**31 - 1, 2**31 - 1)
+
+
+@dataclass
+class ImageTable:
+    """Usable images in the file's order, and why the others are not.
+
+    Attributes:
+        ids, paths, sizes: of the usable images; sizes are (height, width) px.
+        rows: row of each usable id.
+        names: file name of every id in the file.
+        unusable: reason for each id that cannot be used.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    rows: dict[int, int] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    unusable: dict[int, str] = field(default_factory=dict)
+
+
+def read_images(
+    records: list[Any], image_dir: str | None, report: SkipReport
+) -> ImageTable:
+    """Finds every image of the list; names the others in the report.
+
+    Without `image_dir` no file is looked for.
+    """
+    images = ImageTable()
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            report.skip("image", None, "", "not an object", f"row {number}")
+            continue
+        image_id, name = record.get("id"), record.get("file_name")
+        if not is_id(image_id):
+            report.skip("image", image_id, str(name), "id is not an integer")
+            continue
+        if image_id in images.names:
+            report.skip("image", image_id, str(name), "duplicate id")
+            continue
+        images.names[image_id] = str(name)
+        try:
+            path = str(name) if image_dir is None else _find_image(name, image_dir)
+            size = _declared_size(record)
+            if size is None and image_dir is None:
+                size = _UNKNOWN_SIZE
+                report.note("image size unknown, boxes not clipped")
+            elif size is None:
+                size = _stored_size(path)
+                report.note("image size read from the file")
+        except InputError as error:
+            reason, _, detail = str(error).partition(" | ")
+            images.unusable[image_id] = reason
+            report.skip("image", image_id, str(name), reason, detail)
+            continue
+        images.rows[image_id] = len(images.ids)
+        images.ids.append(image_id)
+        images.paths.append(path)
+        images.sizes.append(size)
+    return images
+
+
+def _find_image(name: Any, image_dir: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise InputError("no file_name")
+    rest, path = name, os.path.join(image_dir, name)
+    first = path
+    while True:
+        try:
+            found = os.stat(path)
+            if not stat.S_ISREG(found.st_mode):
+                raise FileNotFoundError(path)
+            break
+        except (OSError, ValueError):
+            _, slash, rest = rest.partition("/")
+            if not slash:
+                raise InputError(f"image file is absent | {first}") from None
+            path = os.path.join(image_dir, rest)
+    if found.st_size == 0:
+        raise InputError(f"image file is empty | {path}")
+    return path
+
+
+def _declared_size(record: dict) -> tuple[int, int] | None:
+    height, width = record.get("height"), record.get("width")
+    if is_id(height) and is_id(width) and min(height, width) > 0:
+        if max(height, width) < 2**31:
+            return height, width
+    return None
+
+
+def _stored_size(path: str) -> tuple[int, int]:
+    try:
+        with open(path, "rb") as file:
+            return image_size(file.read(), path)
+    except OSError as error:
+        raise InputError(f"image not readable | {error.strerror}") from None
+    except InputError as error:
+        raise InputError(f"image not readable | {error}") from None
+
+
+def is_id(value: Any) -> bool:
+    """Whether a JSON value is an int64 (true and false are none)."""
+    integer = isinstance(value, int) and not isinstance(value, bool)
+    return integer and -(2**63) <= value < 2**63

@@ -1,0 +1,1 @@
+"""Nets as `.tflite` files: `python -m export.litert`."""

@@ -1,0 +1,1 @@
+"""Nets on TF Serving: what the server reads, and a client for it."""

@@ -1,0 +1,266 @@
+"""Real inputs for exported models: to calibrate with, and to measure predictions on."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from data_pipelines.images import decode_image
+from data_pipelines.lifting.datasets import load_lifting_dataset
+from data_pipelines.lifting.poses import LiftingDataset
+from data_pipelines.readers.datasets import load_dataset
+from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
+from export.function import ExportFunction
+from tfpose.errors import InputError
+from tfpose.metrics.mpjpe import score_positions
+from tfpose.metrics.pose_scores import pose_scores
+from tfpose.skeletons import Skeleton
+from tfpose.top_down.crop import (
+    box_regions,
+    invert_matrices,
+    region_matrices,
+    transform_points,
+    warp,
+)
+
+__all__ = [
+    "Validation",
+    "lifting_calibration",
+    "lifting_validation",
+    "pose_calibration",
+    "pose_validation",
+]
+
+_PICTURES = (".jpg", ".jpeg", ".png")
+# Millimetres to the metre.
+_MILLI = 1e3
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Inputs whose right answers are known.
+
+    Attributes:
+        source: what they are, in words.
+        inputs: arrays of N rows by the name of the input.
+        score: metrics of the outputs for all rows, and notes on what they rest on.
+        compared: the output in which two models are compared, `[N, J, D]`.
+        unit: of the comparison.
+        scale: from the output's unit to that one.
+    """
+
+    source: str
+    inputs: Arrays
+    score: Callable[[Arrays], tuple[dict[str, float], list[str]]]
+    compared: str
+    unit: str
+    scale: float = 1.0
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def distances(self, outputs: Arrays, reference: Arrays) -> np.ndarray:
+        """How far each joint is from where the reference has it, `[N, J]`, `unit`."""
+        offsets = outputs[self.compared] - reference[self.compared]
+        return self.scale * np.linalg.norm(offsets.astype(np.float64), axis=-1)
+
+
+def pose_validation(
+    function: ExportFunction, dataset: str, data_dir: str, split: str, limit: int = 0
+) -> Validation:
+    """People of a data set for an `export.pose_net` function, by their true boxes.
+
+    Args:
+        function: to be evaluated.
+        dataset: kind of data set, see `data_pipelines.readers.datasets`.
+        data_dir: its folder.
+        split: `train` or `val`.
+        limit: people at most, spread over all of them; 0 for all.
+
+    Raises:
+        InputError: bad data, or joints that are not the function's.
+    """
+    people = labelled_people(load_dataset(dataset, data_dir, split))
+    skeleton = Skeleton.from_dict(function.metadata["skeleton"])
+    if people.skeleton.joints != skeleton.joints:
+        raise InputError(
+            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
+            f"the model, {skeleton.name}"
+        )
+    people = people.select(_spread(len(people), limit))
+    sampler = _crops(function, people)
+
+    def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
+        back = invert_matrices(sampler.matrices)
+        keypoints = transform_points(back, outputs["keypoints"])
+        return pose_scores(
+            pose_truth(people), people.skeleton, keypoints, outputs["scores"]
+        )
+
+    return Validation(
+        f"{len(people)} people of {_name(data_dir)}, {split}",
+        {"image": _pixels(function, [sampler(i)["image"] for i in range(len(people))])},
+        score,
+        "keypoints",
+        "px",
+    )
+
+
+def pose_calibration(
+    function: ExportFunction, dataset: str, path: str, count: int
+) -> list[Arrays]:
+    """Pictures as an `export.pose_net` function will get them, a batch of one each.
+
+    Args:
+        function: to be calibrated.
+        dataset: kind of the data set.
+        path: the data set's folder, of which people of `train` are cropped; or a
+            folder of pictures, each taken to show one person and no more around than
+            shall be.
+        count: pictures at most, spread over all there are.
+
+    Raises:
+        InputError: there are none, or one cannot be read.
+    """
+    folder = pathlib.Path(path)
+    files = sorted(
+        file
+        for file in (folder.iterdir() if folder.is_dir() else ())
+        if file.suffix.lower() in _PICTURES
+    )
+    if files:
+        files = [files[i] for i in _spread(len(files), count)]
+        images = [_whole(file, _image_size(function)) for file in files]
+    else:
+        people = labelled_people(load_dataset(dataset, path, "train"))
+        people = people.select(_spread(len(people), count))
+        sampler = _crops(function, people)
+        images = [sampler(i)["image"] for i in range(len(people))]
+    return _one_by_one({"image": _pixels(function, images)})
+
+
+def lifting_validation(
+    function: ExportFunction,
+    dataset: str,
+    data_dir: str,
+    split: str,
+    limit: int = 0,
+    subjects: Sequence[str] = (),
+    stride: int = 1,
+) -> Validation:
+    """Poses of a 3D data set for an `export.lifter` function.
+
+    Args:
+        function: to be evaluated.
+        dataset: one of `data_pipelines.lifting.datasets.LIFTING_DATASETS`.
+        data_dir: its folder.
+        split: `train` or `test`.
+        limit: poses at most, spread over all of them; 0 for all.
+        subjects: people, in place of the split's.
+        stride: every how many frames one is taken.
+
+    Raises:
+        InputError: bad data, or joints that the function's cannot be made of.
+    """
+    skeleton = Skeleton.from_dict(function.metadata["skeleton"])
+    read = functools.partial(
+        load_lifting_dataset,
+        dataset,
+        data_dir,
+        split,
+        subjects=subjects or None,
+        stride=stride,
+    )
+    poses = read(skeleton)
+    rows = _spread(len(poses), limit)
+    poses = poses.select(rows)
+    sent = _input_skeleton(function)
+    seen = poses if sent == skeleton else read(sent).select(rows)
+
+    def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
+        metrics = {}
+        for protocol in ("unscaled", "procrustes"):
+            scores = score_positions(
+                outputs["positions"],
+                poses.positions,
+                poses.skeleton,
+                protocol=protocol,
+                keypoint_source=poses.keypoint_source,
+                flip=function.metadata["flip_test"],
+            )
+            metrics[f"{scores.metric.lower()}_mm"] = scores.overall.mpjpe
+        return metrics, [f"2D keypoints: {poses.keypoint_source}"]
+
+    return Validation(
+        f"{len(poses)} poses of {_name(data_dir)}, {split}",
+        _lifting_inputs(seen),
+        score,
+        "positions",
+        "mm",
+        _MILLI,
+    )
+
+
+def lifting_calibration(
+    function: ExportFunction, dataset: str, path: str, count: int, stride: int = 1
+) -> list[Arrays]:
+    """Poses of a 3D data set's `train`, spread over it, a batch of one each."""
+    poses = load_lifting_dataset(
+        dataset, path, "train", _input_skeleton(function), stride=stride
+    )
+    return _one_by_one(_lifting_inputs(poses.select(_spread(len(poses), count))))
+
+
+def _input_skeleton(function: ExportFunction) -> Skeleton:
+    """Of what callers send."""
+    return Skeleton.from_dict(function.metadata["input_skeleton"])
+
+
+def _lifting_inputs(poses: LiftingDataset) -> Arrays:
+    sizes = poses.image_sizes[poses.camera_index].astype(np.float32)
+    return {"keypoints": poses.keypoints, "image_size": sizes}
+
+
+def _name(data_dir: str) -> str:
+    return pathlib.Path(data_dir).resolve().name
+
+
+def _spread(count: int, limit: int) -> np.ndarray:
+    """Rows, evenly spread, `limit` of `count` or all."""
+    if limit <= 0 or limit >= count:
+        return np.arange(count)
+    return np.arange(limit) * count // limit
+
+
+def _one_by_one(inputs: Arrays) -> list[Arrays]:
+    count = len(next(iter(inputs.values())))
+    return [
+        {name: values[i : i + 1] for name, values in inputs.items()}
+        for i in range(count)
+    ]
+
+
+def _image_size(function: ExportFunction) -> tuple[int, int]:
+    height, width = function.metadata["image_size"]
+    return height, width
+
+
+def _crops(function: ExportFunction, people) -> TopDownEvaluation:
+    return TopDownEvaluation(
+        people, _image_size(function), alignment=function.metadata["alignment"]
+    )
+
+
+def _pixels(function: ExportFunction, images: list[np.ndarray]) -> np.ndarray:
+    return np.stack(images).astype(function.inputs["image"].dtype.as_numpy_dtype)
+
+
+def _whole(file: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
+    picture = decode_image(file.read_bytes(), name=str(file))
+    box = np.array([[0, 0, picture.shape[1], picture.shape[0]]])
+    centres, sizes = box_regions(box, size, padding=1.0)
+    return warp(picture, region_matrices(centres, sizes, size)[0], size)

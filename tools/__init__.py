@@ -1,0 +1,3 @@
+"""Programs for those who work on tfpose itself."""
+
+__all__ = []

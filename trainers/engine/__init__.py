@@ -1,0 +1,1 @@
+"""What runs a method: flags, work folder, checkpoints, strategies, the loop."""
