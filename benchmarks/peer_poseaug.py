@@ -171,7 +171,7 @@ class _Training:
 
     def __init__(self, setting: _Setting, net: Any, precision: str):
         from data_pipelines.lifting.batches import LiftingTraining
-        from trainers.engine.loop import Engine
+        from trainers.engine.devices import Devices
         from trainers.engine.strategies import make_strategy
         from trainers.poseaug import PRESETS
         from trainers.poseaug_model import PoseAugModel
@@ -191,9 +191,9 @@ class _Training:
         roots = setting.pairs.positions[:, net.skeleton.root]
         self.model = PoseAugModel(net, config, setting.lengths, roots, self._steps)
         self.model.optimizer.build(self.model.trainable_variables)
-        engine = Engine(config, make_strategy("single"))
-        self._step = engine.compiled_step(self.model)
-        self._batches = engine.batches(sampler, 0)
+        devices = Devices(config, make_strategy("single"))
+        self._step = devices.compiled_step(self.model)
+        self._batches = devices.batches(sampler, 0)
         self._last: dict[str, Any] = {}
 
     def epoch(self) -> None:
@@ -244,7 +244,7 @@ class _Training:
         found = []
         for name, call in calls.items():
             # They are due where the augmentor's steps are even.
-            model.optimizer["augmentor"].iterations.assign(0)
+            model.updates("augmentor").assign(0)
             found.append((name, _milliseconds(tf.function(call))))
         return found
 

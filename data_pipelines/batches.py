@@ -18,6 +18,8 @@ __all__ = [
     "BatchSampler",
     "EpochPlans",
     "Sampler",
+    "TrainingBatchSampler",
+    "TrainingSampler",
     "epoch_rng",
     "evaluation_batches",
     "input_error",
@@ -53,6 +55,23 @@ class BatchSampler(Protocol):
     def many(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Samples number `positions`, int64 `[n]`, of the stream, as `[n, ...]`."""
         ...
+
+
+class _Training(Protocol):
+    steps_per_epoch: int
+    """Full batches in an epoch."""
+
+    def sample_id(self, position: int) -> str:
+        """What sample number `position` is made of, in a few words, for messages."""
+        ...
+
+
+class TrainingSampler(Sampler, _Training, Protocol):
+    """A sampler of training samples."""
+
+
+class TrainingBatchSampler(BatchSampler, _Training, Protocol):
+    """A sampler of training samples, a batch at a time."""
 
 
 def epoch_rng(seed: int, stream: str, epoch: int = 0) -> np.random.Generator:

@@ -184,6 +184,11 @@ class JigsawTraining(_Puzzles):
         rows, orders, matrices, colours = self._plans[epoch]
         return self.sample(rows[place], orders[place], matrices[place], colours[place])
 
+    def sample_id(self, position: int) -> str:
+        """Which person is at a place of the stream, for messages."""
+        epoch, place = divmod(position, self._epoch_size)
+        return self.people.describe(self._plans[epoch][0][place])
+
 
 class JigsawEvaluation(_Puzzles):
     """Sampler of the same puzzle for every person, shuffled but never augmented."""

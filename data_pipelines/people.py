@@ -112,6 +112,11 @@ class PoseDataset:
         """int64 `[P]`: labelled joints (v > 0) of each person."""
         return np.count_nonzero(self.keypoints[:, :, 2] > 0, axis=1)
 
+    def describe(self, row: int) -> str:
+        """Which person a row is, for messages: `person 7 of images/03.jpg`."""
+        photo = self.images.describe(int(self.image_index[row]))
+        return f"person {self.person_ids[row]} of {photo}"
+
     def select(self, indices: np.ndarray) -> "PoseDataset":
         """The people at `indices` (integers or a boolean mask), in that order.
 

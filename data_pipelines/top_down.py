@@ -274,6 +274,11 @@ class TopDownTraining(_Crops):
         row = rows[place]
         return self.sample(row, matrices[row], bool(mirror[row]))
 
+    def sample_id(self, position: int) -> str:
+        """Which person is at a place of the stream, for messages."""
+        epoch, place = divmod(position, self._epoch_size)
+        return self.people.describe(self._plans[epoch][0][place])
+
 
 class TopDownEvaluation(_Crops):
     """Sampler of every person in order, upright and unchanged.

@@ -17,7 +17,6 @@ from keras import ops
 
 from data_pipelines.colour import ColourAugmentation
 from data_pipelines.jigsaw import JigsawAugmentation, JigsawEvaluation, JigsawTraining
-from data_pipelines.readers.datasets import DATASETS
 from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.files import write_picture
 from tfpose.hsjp.loss import jigsaw_loss
@@ -27,13 +26,14 @@ from tfpose.metrics.jigsaw import jigsaw_scores
 from tfpose.top_down.net import build_heatmap_net, find_net
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
-from trainers.engine.config import RunConfig, option
-from trainers.engine.loop import Engine
+from trainers.engine.config import option
+from trainers.engine.devices import Devices
 from trainers.engine.optimizer import adam
 from trainers.engine.program import run_main
+from trainers.engine.task import Task
 from trainers.engine.workdir import Workdir
 from trainers.heatmap_model import HeatmapModel
-from trainers.people import load_people
+from trainers.people import PeopleConfig, load_people
 
 __all__ = ["PRESETS", "HSJPConfig", "HSJPTask", "JigsawModel", "main"]
 
@@ -42,7 +42,7 @@ PLATEAU_SHARE = 0.97
 
 
 @dataclasses.dataclass(frozen=True)
-class HSJPConfig(RunConfig):
+class HSJPConfig(PeopleConfig):
     """Options of jigsaw pretraining; the defaults are the paper's run.
 
     Where the paper is silent: `sigma` is 6 input pixels, just under its bound of
@@ -55,7 +55,6 @@ class HSJPConfig(RunConfig):
       InputError: an impossible value, N outside 2..8 or sigma over its bound.
     """
 
-    dataset: str = option("coco", "Kind of data set.", choices=tuple(DATASETS))
     epochs: int = option(240, "Times that every training person is seen.", at_least=1)
     batch_size: int = option(256, "People per step, over all replicas.", at_least=1)
     lr_drop_epochs: tuple[int, ...] = option(
@@ -163,7 +162,7 @@ class JigsawModel(HeatmapModel):
     def sample_losses(self, heatmaps, target, weights):
         return jigsaw_loss(heatmaps, target, weights)
 
-    def step_metrics(self, batch, heatmaps, target):
+    def sample_metrics(self, batch, heatmaps, target):
         inside = batch["inside"]
         points, _ = self.codec.decode(heatmaps, "argmax")
         _, correct = jigsaw_scores(points, batch["centres"], self.epsilon, inside)
@@ -187,7 +186,7 @@ class JigsawModel(HeatmapModel):
         }
 
 
-class HSJPTask:
+class HSJPTask(Task):
     """Jigsaw pretraining as the engine's task."""
 
     def __init__(self, config: HSJPConfig, workdir: Workdir):
@@ -227,16 +226,17 @@ class HSJPTask:
         self._validation = JigsawEvaluation(
             load_people(config, workdir, "val"), **{**puzzle, "seed": 0}
         )
-        self.steps_per_epoch = self.sampler.steps_per_epoch
         self.model = JigsawModel(self.net, config)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
-    def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
+    def evaluate(self, devices: Devices) -> tuple[dict[str, float], list[str]]:
         """Precision P (Eq. 5) and the share of patches in their place."""
-        found = engine.predict(self._scores, self._validation, len(self._validation))
+        predictions = devices.predict(
+            self._scores, self._validation, len(self._validation)
+        )
         return {
-            "precision": float(found["solved"].mean()),
-            "patch_accuracy": float(found["correct"].mean()),
+            "precision": float(predictions["solved"].mean()),
+            "patch_accuracy": float(predictions["correct"].mean()),
         }, []
 
     def _scores(self, batch):
@@ -257,7 +257,7 @@ class HSJPTask:
             f"patches {patches:.1%}"
         )
 
-    def draw(self, engine: Engine, folder: pathlib.Path) -> None:
+    def draw(self, folder: pathlib.Path) -> None:
         """Puzzles of validation people: mosaic, heatmaps, and put together again."""
         config, rows = self.config, min(6, len(self._validation))
         samples = [self._validation(row) for row in range(rows)]

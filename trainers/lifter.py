@@ -8,11 +8,13 @@ The recipe is that of PoseAug's baselines (arXiv:2105.02465).
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from data_pipelines.lifting.batches import LiftingTraining
 from tfpose.lifters.loss import joint_errors, pose_losses, relative_to_root
 from trainers.engine.program import run_main
+from trainers.engine.train_step import replica_part, replica_share, update
 from trainers.engine.workdir import Workdir
 from trainers.lifter_config import PRESETS, LifterConfig
 from trainers.lifting_task import LiftingTask, lifter_optimizer
@@ -23,11 +25,11 @@ __all__ = ["PRESETS", "LifterConfig", "LifterModel", "LifterTask", "main"]
 class LifterModel(keras.Model):
     """A lifter with the train step of regression, by the mean of squares."""
 
-    def __init__(self, net: keras.Model, global_batch_size: int):
+    def __init__(self, net: keras.Model, global_batch_size: int) -> None:
         """
         Args:
-          net: `[B, J, 2]` to root-relative `[B, J, 3]`.
-          global_batch_size: poses of a step over all replicas.
+            net: `[B, J, 2]` to root-relative `[B, J, 3]`.
+            global_batch_size: poses of a step over all replicas.
         """
         super().__init__()
         self.net = net
@@ -37,21 +39,15 @@ class LifterModel(keras.Model):
         return self.net(keypoints, training=training)
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One step of the optimiser."""
-        import tensorflow as tf
-
+        """One step of the optimizer; metrics as this replica's parts."""
+        share = replica_share(batch, self.global_batch_size)
         truth = relative_to_root(batch["positions"], self.net.skeleton.root)
         with tf.GradientTape() as tape:
             predicted = self(batch["keypoints"], training=True)
-            # Each pose's share, so that the sum over replicas is the mean.
-            loss = ops.sum(pose_losses(predicted, truth)) / self.global_batch_size
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_variables, strict=True)
-        )
-        errors = ops.mean(joint_errors(predicted, truth), axis=-1)
-        mean = ops.sum(errors) / self.global_batch_size
-        return {"loss": loss, "mpjpe": 1000 * mean}
+            loss = ops.mean(pose_losses(predicted, truth))
+        norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
+        mpjpe = 1000 * ops.mean(joint_errors(predicted, truth))
+        return replica_part({"loss": loss, "mpjpe": mpjpe, **norms}, share)
 
 
 class LifterTask(LiftingTask):
@@ -61,7 +57,6 @@ class LifterTask(LiftingTask):
         """As `LiftingTask`."""
         super().__init__(config, workdir)
         self.sampler = LiftingTraining(self.train, config.batch_size, config.seed)
-        self.steps_per_epoch = self.sampler.steps_per_epoch
         self.model = LifterModel(self.net, config.batch_size)
         self.model.compile(optimizer=lifter_optimizer(config, self.steps_per_epoch))
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 from data_pipelines.lifting.datasets import LIFTING_DATASETS
+from tfpose.errors import InputError
 from tfpose.lifters.build import LIFTERS
 from tfpose.skeletons import SKELETONS
 from trainers.engine.config import RunConfig, option
@@ -53,6 +54,14 @@ class LifterConfig(RunConfig):
     eval_batch_size: int = option(
         4096, "Poses per evaluation step.", at_least=1, changes_result=False
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.linear_decay and self.lr_drop_epochs:
+            raise InputError(
+                "lr_drop_epochs: expected none with linear_decay, got "
+                f"{','.join(map(str, self.lr_drop_epochs))}"
+            )
 
 
 PRESETS = {

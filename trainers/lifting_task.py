@@ -20,8 +20,9 @@ from tfpose.lifters.estimator import PoseLifter
 from tfpose.metrics.mpjpe import PROTOCOLS, score_positions
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.weights.keras_file import load_keras
-from trainers.engine.loop import Engine
+from trainers.engine.devices import Devices
 from trainers.engine.optimizer import LinearDecay, adam
+from trainers.engine.task import Task
 from trainers.engine.workdir import Workdir
 from trainers.lifter_config import LifterConfig
 
@@ -34,7 +35,10 @@ _METRICS = dict(zip(PROTOCOLS, ("mpjpe", "n_mpjpe", "pa_mpjpe"), strict=True))
 
 
 def lifter_optimizer(
-    config: LifterConfig, epoch_steps: float, rate: float | None = None
+    config: LifterConfig,
+    epoch_steps: float,
+    rate: float | None = None,
+    averaged: bool = True,
 ) -> keras.optimizers.Optimizer:
     """Adam by the config's schedule and limit of the gradients' norm.
 
@@ -47,10 +51,10 @@ def lifter_optimizer(
     schedule: Any = rate
     if config.linear_decay:
         schedule = LinearDecay(rate, epoch_steps, config.epochs)
-    return adam(config, round(epoch_steps), schedule, config.clip_norm)
+    return adam(config, round(epoch_steps), schedule, config.clip_norm, averaged)
 
 
-class LiftingTask:
+class LiftingTask(Task):
     """The half of an engine's task that is the same for all ways to train a lifter."""
 
     def __init__(self, config: LifterConfig, workdir: Workdir):
@@ -77,13 +81,13 @@ class LiftingTask:
             _copy_weights(start, self.net, config)
         self.lifter = PoseLifter(self.net, config.flip_test)
 
-    def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
+    def evaluate(self, devices: Devices) -> tuple[dict[str, float], list[str]]:
         """MPJPE, N-MPJPE and PA-MPJPE in millimetres, PCK at 150 mm and its AUC."""
         poses = self._poses
-        found = engine.predict(self._lift, self._validation, len(poses))
+        predictions = devices.predict(self._lift, self._validation, len(poses))
         scores = [
             score_positions(
-                found["positions"],
+                predictions["positions"],
                 poses.positions,
                 poses.skeleton,
                 protocol=protocol,
@@ -103,7 +107,7 @@ class LiftingTask:
         """The less the MPJPE, the better."""
         return [-metrics["mpjpe"]]
 
-    def draw(self, engine: Engine, folder: pathlib.Path) -> None:
+    def draw(self, folder: pathlib.Path) -> None:
         """Validation poses: the 2D, the truth from two sides, what was found."""
         rows = np.linspace(0, len(self._poses) - 1, _SHOWN).astype(int)
         batch = self._validation.many(rows)
@@ -121,10 +125,6 @@ class LiftingTask:
         titles = ["2D", "truth", "truth, side", "found", "found, side"] * len(rows)
         picture = contact_sheet(tiles, columns=10, titles=titles)
         write_picture(folder / "lifted.png", picture)
-
-    def finish(self, last: dict[str, float]) -> list[str]:
-        """Nothing to add to what the metrics rest on."""
-        return []
 
 
 def draw_pose(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -1,20 +1,35 @@
 """The people that a run learns from and is measured on."""
 
 import contextlib
+import dataclasses
 import fcntl
 import pathlib
 from collections.abc import Iterator
 
 from data_pipelines.people import PoseDataset
-from data_pipelines.readers.datasets import load_dataset
+from data_pipelines.readers.datasets import DATASETS, load_dataset
 from tfpose.errors import InputError
-from trainers.engine.config import RunConfig
+from trainers.engine.config import RunConfig, option
 from trainers.engine.workdir import Workdir
 
-__all__ = ["load_people"]
+__all__ = ["PeopleConfig", "load_people"]
 
 
-def load_people(config: RunConfig, workdir: Workdir, split: str) -> PoseDataset:
+@dataclasses.dataclass(frozen=True)
+class PeopleConfig(RunConfig):
+    """What every run on photos of people needs.
+
+    Raises:
+        InputError: an impossible value.
+    """
+
+    dataset: str = option("coco", "Kind of data set.", choices=tuple(DATASETS))
+    cache_megabytes: float = option(
+        1024.0, "Memory for decoded photos.", at_least=0, changes_result=False
+    )
+
+
+def load_people(config: PeopleConfig, workdir: Workdir, split: str) -> PoseDataset:
     """One split of the run's data set.
 
     What could not be used goes into `skipped_{split}.json` of the work folder, where

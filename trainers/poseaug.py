@@ -16,7 +16,6 @@ from tfpose.drawing import grid as contact_sheet
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
 from tfpose.files import write_picture
-from trainers.engine.loop import Engine
 from trainers.engine.program import run_main
 from trainers.engine.workdir import Workdir
 from trainers.lifting_task import LiftingTask, draw_pose
@@ -48,7 +47,6 @@ class PoseAugTask(LiftingTask):
         self.sampler = LiftingTraining(
             self.train, config.batch_size, config.seed, with_real=True
         )
-        self.steps_per_epoch = self.sampler.steps_per_epoch
         self.model = PoseAugModel(
             self.net,
             config,
@@ -69,10 +67,10 @@ class PoseAugTask(LiftingTask):
             + (f"; WARNING: {problem}" if problem else "")
         )
 
-    def draw(self, engine: Engine, folder: pathlib.Path) -> None:
+    def draw(self, folder: pathlib.Path) -> None:
         """As `LiftingTask`, and pairs as they are augmented; those of the first picture
         that is drawn are kept, so that before and after can be compared."""
-        super().draw(engine, folder)
+        super().draw(folder)
         picture = self._augmented_pairs()
         before = folder / "augmented_first.png"
         if not before.exists():

@@ -32,9 +32,10 @@ from tfpose.top_down.loss import keypoint_loss
 from tfpose.top_down.net import HeatmapNet, build_heatmap_net
 from tfpose.top_down.transfer import freeze_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
-from trainers.engine.loop import Engine
+from trainers.engine.devices import Devices
 from trainers.engine.optimizer import adam
 from trainers.engine.program import run_main
+from trainers.engine.task import Task
 from trainers.engine.workdir import Workdir
 from trainers.heatmap_model import HeatmapModel
 from trainers.people import load_people
@@ -60,7 +61,7 @@ class TopDownModel(HeatmapModel):
         return keypoint_loss(heatmaps, target, weights)
 
 
-class TopDownTask:
+class TopDownTask(Task):
     """Training a pose net as the engine's task."""
 
     def __init__(self, config: TopDownConfig, workdir: Workdir):
@@ -93,7 +94,6 @@ class TopDownTask:
         self._validation = TopDownEvaluation(
             self._people, config.input_size, budget, config.alignment
         )
-        self.steps_per_epoch = self.sampler.steps_per_epoch
         # What was built before must not decide the initial weights.
         keras.utils.set_random_seed(config.seed)
         self.net = _build_net(config, self._people.skeleton)
@@ -104,16 +104,17 @@ class TopDownTask:
         self.model = TopDownModel(self.net, config.codec(), config.batch_size)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
-    def evaluate(self, engine: Engine) -> tuple[dict[str, float], list[str]]:
+    def evaluate(self, devices: Devices) -> tuple[dict[str, float], list[str]]:
         """PCK@0.2 of the torso, and OKS AP where skeleton and areas allow it."""
-        found = engine.predict(self._locate, self._validation, len(self._validation))
+        count = len(self._validation)
+        predictions = devices.predict(self._locate, self._validation, count)
         back = invert_matrices(self._validation.matrices)
-        keypoints = transform_points(back, found["keypoints"])
+        keypoints = transform_points(back, predictions["keypoints"])
         return pose_scores(
             pose_truth(self._people),
             self._people.skeleton,
             keypoints,
-            found["scores"],
+            predictions["scores"],
         )
 
     def _locate(self, batch):
@@ -124,11 +125,7 @@ class TopDownTask:
         """AP where there is one, then PCKh or, without head sizes, PCK."""
         return [metrics.get("ap", 0.0), metrics.get("pckh", metrics["pck"])]
 
-    def describe(self, metrics: dict[str, float]) -> str:
-        """The loss."""
-        return f"loss {metrics['loss']:.6f}"
-
-    def draw(self, engine: Engine, folder: pathlib.Path) -> None:
+    def draw(self, folder: pathlib.Path) -> None:
         """Validation people: labels on the left, predictions on the right."""
         count = min(12, len(self._validation))
         samples = [self._validation(row) for row in range(count)]
@@ -153,10 +150,6 @@ class TopDownTask:
             ]
         picture = contact_sheet(tiles, columns=8, titles=["label", "found"] * count)
         write_picture(folder / "poses.png", picture)
-
-    def finish(self, last: dict[str, float]) -> list[str]:
-        """Nothing to add to what the metrics rest on."""
-        return []
 
 
 def _build_net(config: TopDownConfig, skeleton: Skeleton) -> HeatmapNet:

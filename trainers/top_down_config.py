@@ -3,20 +3,20 @@
 import dataclasses
 import re
 
-from data_pipelines.readers.datasets import DATASETS
 from data_pipelines.top_down import PoseAugmentation
 from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.top_down.net import find_net
 from tfpose.weights.presets import PRESETS as PUBLISHED
 from tfpose.weights.presets import Preset
-from trainers.engine.config import RunConfig, option
+from trainers.engine.config import option
+from trainers.people import PeopleConfig
 
 __all__ = ["PRESETS", "TopDownConfig"]
 
 
 @dataclasses.dataclass(frozen=True)
-class TopDownConfig(RunConfig):
+class TopDownConfig(PeopleConfig):
     """Options of training a pose net; the defaults are HRNet-W32's on COCO.
 
     But for the pixel alignment: by default it is the project's own, `half_pixel`, with
@@ -31,7 +31,6 @@ class TopDownConfig(RunConfig):
       InputError: an impossible value.
     """
 
-    dataset: str = option("coco", "Kind of data set.", choices=tuple(DATASETS))
     input_height: int = option(
         256, "Input height, pixels; a multiple of 4.", at_least=32
     )

@@ -38,9 +38,9 @@ def _signature(columns: dict[str, np.ndarray]) -> dict[str, tf.TensorSpec]:
 class LiftingTraining:
     """An endless stream of training pairs, in another order in every epoch.
 
-    With `judged`, each pair comes with the position and the camera of another one,
+    With `with_real`, each pair comes with the position and the camera of another one,
     `real_positions` and `real_intrinsics`, in an order of its own: what
-    discriminators are shown as real.
+    discriminators see as real.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class LiftingTraining:
         dataset: LiftingDataset,
         batch_size: int,
         seed: int,
-        judged: bool = False,
+        with_real: bool = False,
     ):
         """
         Args:
           dataset: the pairs.
           batch_size: global batch size.
           seed: decides the orders.
-          judged: see above.
+          with_real: see above.
 
         Raises:
           InputError: there are fewer pairs than a batch has.
@@ -63,34 +63,44 @@ class LiftingTraining:
         self._columns = _columns(dataset)
         self.steps_per_epoch = steps_per_epoch(len(dataset), batch_size)
         self._per_epoch = self.steps_per_epoch * batch_size
-        streams = ["order", "judged"] if judged else ["order"]
+        # The names decide the random orders.
+        streams = ["order", "judged"] if with_real else ["order"]
         self._orders = EpochPlans(
             lambda epoch: [
                 epoch_rng(seed, stream, epoch).permutation(len(dataset))
                 for stream in streams
             ]
         )
-        self._judged = judged
+        self._with_real = with_real
         columns = dict(self._columns)
-        if judged:
+        if with_real:
             columns |= {
-                f"judged_{name}": columns[name] for name in ("positions", "intrinsics")
+                f"real_{name}": columns[name] for name in ("positions", "intrinsics")
             }
         self.signature = _signature(columns)
 
     def many(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """The pairs at these places of the stream."""
+        rows = self._rows(positions)
+        batch = {name: column[rows[0]] for name, column in self._columns.items()}
+        if self._with_real:
+            for name in ("positions", "intrinsics"):
+                batch[f"real_{name}"] = self._columns[name][rows[1]]
+        return batch
+
+    def sample_id(self, position: int) -> str:
+        """Which pair is at a place of the stream, for messages."""
+        return f"pose {self._rows(np.array([position]))[0, 0]}"
+
+    def _rows(self, positions: np.ndarray) -> np.ndarray:
+        """Rows of the pairs, and of those seen as real, `[1 or 2, n]`."""
         epochs, places = np.divmod(positions, self._per_epoch)
-        rows = np.empty((1 + self._judged, len(positions)), np.int64)
+        rows = np.empty((1 + self._with_real, len(positions)), np.int64)
         for epoch in np.unique(epochs):
             here = epochs == epoch
             for stream, order in enumerate(self._orders[int(epoch)]):
                 rows[stream, here] = order[places[here]]
-        batch = {name: column[rows[0]] for name, column in self._columns.items()}
-        if self._judged:
-            for name in ("positions", "intrinsics"):
-                batch[f"judged_{name}"] = self._columns[name][rows[1]]
-        return batch
+        return rows
 
 
 class LiftingEvaluation:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from trainers import hsjp_pretrain, top_down
 from trainers.engine.config import RunConfig
-from trainers.engine.loop import Engine
+from trainers.engine.devices import Devices
 from trainers.engine.optimizer import averaged_weights
 from trainers.engine.strategies import make_strategy, synchronize_batch_norm
 from trainers.engine.workdir import Workdir
@@ -30,16 +30,16 @@ TASKS = {
 
 def run_steps(
     config: RunConfig, make_task: Any, strategy: tf.distribute.Strategy
-) -> tuple[Engine, dict[str, np.ndarray]]:
-    """The engine, validation metrics at first, and weights and training metrics of
+) -> tuple[Devices, dict[str, np.ndarray]]:
+    """The devices, validation metrics at first, and weights and training metrics of
     each step.
 
     By plain gradient descent: Adam divides by the gradient's size at first, and would
     make a difference in the last bit of a small one as large as a step.
     """
     keras.utils.set_random_seed(config.seed)
-    engine, results = Engine(config, strategy), {}
-    with Workdir.claim(config, engine.chief) as workdir:
+    devices, results = Devices(config, strategy), {}
+    with Workdir.claim(config, devices.chief) as workdir:
         with strategy.scope():
             task = make_task(config, workdir)
             descent = keras.optimizers.SGD(
@@ -49,10 +49,10 @@ def run_steps(
             task.model.optimizer.build(task.model.trainable_variables)
         replicas = strategy.num_replicas_in_sync
         synchronize_batch_norm(task.model, replicas > 1)
-        step = engine.compiled_step(task.model)
-        for name, value in task.evaluate(engine)[0].items():
+        step = devices.compiled_step(task.model)
+        for name, value in task.evaluate(devices)[0].items():
             results[f"val_{name}"] = np.asarray(value)
-        batches = engine.batches(task.sampler, 0)
+        batches = devices.batches(task.sampler, 0)
         for count in range(STEPS + 1):
             for row, variable in enumerate(task.model.variables):
                 kind = "weights" if variable.trainable else "statistics"
@@ -63,7 +63,7 @@ def run_steps(
         with averaged_weights(task.model):
             for row, variable in enumerate(task.model.trainable_variables):
                 results[f"mean_{row}"] = np.asarray(variable)
-    return engine, results
+    return devices, results
 
 
 def main(strategy: str, devices: int, data_dir: str, out: str) -> None:
@@ -82,8 +82,8 @@ def main(strategy: str, devices: int, data_dir: str, out: str) -> None:
             eval_batch_size=5,
             workdir=f"{out}/{name}",
         )
-        engine, results = run_steps(config, make_task, chosen)
-        if engine.chief:
+        devices, results = run_steps(config, make_task, chosen)
+        if devices.chief:
             np.savez(f"{out}/{name}.npz", **results)
 
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tests.trainers.conftest import write_photos
 from tfpose.errors import InputError
-from trainers.engine.loop import Engine, train
+from trainers.engine.devices import Devices
+from trainers.engine.loop import train
 from trainers.engine.workdir import Workdir
 from trainers.hsjp_pretrain import PRESETS, HSJPTask
 
@@ -48,9 +49,9 @@ def one_step(config) -> tuple[dict[str, float], list[np.ndarray]]:
     """Figures of the first step and the weights after it."""
     task = make_task(config)
     task.model.compile(keras.optimizers.SGD(0.1))
-    engine = Engine(config, tf.distribute.get_strategy())
-    batch = next(engine.batches(task.sampler, 0))
-    metrics = engine.compiled_step(task.model)(batch)
+    devices = Devices(config, tf.distribute.get_strategy())
+    batch = next(devices.batches(task.sampler, 0))
+    metrics = devices.compiled_step(task.model)(batch)
     return {k: float(v) for k, v in metrics.items()}, task.net.get_weights()
 
 

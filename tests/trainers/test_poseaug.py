@@ -101,7 +101,7 @@ def test_who_trains_when(folder):
     assert right[0] == 0.5 and right[1::2] == right[2::2] and 0 <= min(right[1:])
     assert len(set(right)) > 2 and max(right) <= 1
     assert all(found["augmentor"] for found in seen)
-    counts = {name: int(model.optimizer[name].iterations) for name in model._parts}
+    counts = {name: int(model.updates(name)) for name in model._parts}
     assert counts == {
         "lifter": 7,
         "augmentor": 7,
@@ -279,29 +279,34 @@ def test_two_devices_train_together(folder, tmp_path):
     assert 0 < float(done.stdout.splitlines()[-1]) < 5000
 
 
-def test_devices_draw_other_noise(folder):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    with strategy.scope():
-        model, _ = make_model(settle("released", folder), folder)
-    alone = strategy.run(model._draw).numpy()
+def test_replicas_draw_the_rows_of_one(folder):
+    config = settle("released", folder)
+    one, _ = make_model(config, folder)
+    two, _ = make_model(config, folder)
+    count = config.batch_size
+    whole = np.asarray(one.draw_normal(count, (3,)))
+    assert len(np.unique(whole)) == whole.size
 
-    class Second:
-        replica_id_in_sync_group = 1
+    def part(replica):
+        other, _ = make_model(config, folder)
+        context = mock.Mock(replica_id_in_sync_group=replica)
+        with mock.patch.object(tf.distribute, "get_replica_context", lambda: context):
+            return np.asarray(other.draw_normal(count // 2, (3,)))
 
-    with mock.patch.object(tf.distribute, "get_replica_context", Second):
-        other = model._draw().numpy()
-    assert alone[0] != other[0]
+    np.testing.assert_array_equal(np.concatenate([part(0), part(1)]), whole)
+    chosen = np.asarray(two.draw_integers(count, 5))
+    assert set(chosen) == set(range(5))
 
 
 @pytest.mark.slow
-def test_step_sizes_fall_alike_and_stay_above_0(folder):
+def test_learning_rates_fall_alike_and_stay_above_0(folder):
     config = settle("released", folder, epochs=4)
     model, batches = make_model(config, folder)
     step = tf.function(model.train_step)
     for _ in range(4 * 5):
         step(next(batches))
     for name in model._parts:
-        rate = model.optimizer[name]._get_current_learning_rate()
+        rate = model.optimizer.of[name]._get_current_learning_rate()
         assert float(rate) == pytest.approx(1e-4 * (1 - 4 / 5), rel=1e-3), name
 
 

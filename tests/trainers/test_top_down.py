@@ -10,7 +10,8 @@ import tensorflow as tf
 from tfpose.errors import InputError
 from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import layer_groups
-from trainers.engine.loop import Engine, train
+from trainers.engine.devices import Devices
+from trainers.engine.loop import train
 from trainers.engine.workdir import Workdir
 from trainers.top_down import PRESETS, TopDownTask
 
@@ -49,8 +50,8 @@ def make_task(config) -> TopDownTask:
 def one_step(config) -> tuple[float, list[np.ndarray]]:
     task = make_task(config)
     task.model.compile(keras.optimizers.SGD(0.1))
-    engine = Engine(config, tf.distribute.get_strategy())
-    metrics = engine.compiled_step(task.model)(next(engine.batches(task.sampler, 0)))
+    devices = Devices(config, tf.distribute.get_strategy())
+    metrics = devices.compiled_step(task.model)(next(devices.batches(task.sampler, 0)))
     return float(metrics["loss"]), task.net.get_weights()
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfpose.adversarial.layers import SLOPE, dense, leaky
 from tfpose.geometry import (
     limb_directions,
     limb_lengths,
@@ -16,7 +17,6 @@ from tfpose.geometry import (
     rotation_matrices,
 )
 from tfpose.poseaug.body import Body
-from tfpose.poseaug.layers import SLOPE, dense, leaky
 from tfpose.skeletons import Skeleton
 
 __all__ = ["NOISE", "OPERATORS", "Augmented", "Augmentor"]
@@ -173,9 +173,9 @@ class Augmentor(keras.Model):
 
         As it is drawn, it begins with bodies turned head over heels and within a metre
         of the camera, which discriminators learn to tell before it learns from them;
-        that takes a large data set to get over. Bodies that were all in one place would be
-        told as soon, so they are as spread as people are. They face all ways: those
-        that began alike would stay so.
+        that takes a large data set to get over. Bodies that were all in one place
+        would be told as soon, so they are as spread as people are. They face all ways:
+        those that began alike would stay so.
 
         Args:
             roots: `[N, 3]`, metres: the roots of N people, in the camera's frame.

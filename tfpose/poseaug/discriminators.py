@@ -6,30 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfpose.adversarial.layers import ResidualScorer, dense, leaky
 from tfpose.geometry import kinematic_chain_space, limb_vectors
 from tfpose.poseaug.body import Body
-from tfpose.poseaug.layers import dense, leaky
 from tfpose.skeletons import Skeleton
 
 __all__ = ["KeypointDiscriminator", "PartDiscriminator"]
-
-
-class _Discriminator(keras.layers.Layer):
-    """`[B, F]` to a score `[B, 1]`: four dense layers with a residual, and a fifth."""
-
-    def __init__(self, units: int, last_units: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        policy = self.dtype_policy
-        self.first = dense(units, "first", policy)
-        self.second = dense(units, "second", policy)
-        self.third = dense(units, "third", policy)
-        self.fourth = dense(last_units, "fourth", policy)
-        self.last = dense(1, "last", "float32")
-
-    def call(self, x):
-        first = leaky(self.first(x))
-        x = self.third(leaky(self.second(first))) + first
-        return self.last(leaky(self.fourth(x)))
 
 
 class PartDiscriminator(keras.Model):
@@ -66,7 +48,7 @@ class PartDiscriminator(keras.Model):
             self._masks.append(mask)
         policy = self.dtype_policy
         self.discriminators = [
-            _Discriminator(units, 100, name=f"part{i}", dtype=policy)
+            ResidualScorer(units, 100, name=f"part{i}", dtype=policy)
             for i in range(len(self._masks))
         ]
         self._size = count**2

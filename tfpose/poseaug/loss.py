@@ -8,9 +8,7 @@ from tfpose.poseaug.augmentor import Augmented
 from tfpose.poseaug.body import Body
 
 __all__ = [
-    "adversarial_loss",
     "bounded_feedback",
-    "discriminator_loss",
     "exponential_feedback",
     "hinged_regulariser",
     "range_regulariser",
@@ -22,17 +20,6 @@ _ANGLE_MIDDLE, _ANGLE_WIDTH = 0.205, 0.165
 _LENGTH_LIMIT = 0.1
 _STEEPEST = 5.0  # Exponent.
 _EASIEST = 1e-4  # Metres; errors are not divided by less.
-
-
-def adversarial_loss(fake_scores: Any) -> Any:
-    """How far augmented poses `[B, ...]` are from passing as real (half LS-GAN)."""
-    return 0.5 * ops.mean(ops.square(fake_scores - 1))
-
-
-def discriminator_loss(real_scores: Any, fake_scores: Any) -> Any:
-    """LS-GAN: real is 1, made up is 0 (half of equation 12, for one discriminator)."""
-    real = ops.mean(ops.square(real_scores - 1))
-    return 0.5 * (real + ops.mean(ops.square(fake_scores)))
 
 
 def exponential_feedback(augmented: Any, original: Any, hardness: Any) -> Any:

@@ -12,7 +12,6 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from absl import flags
 
-from data_pipelines.readers.datasets import DATASETS
 from tfpose.errors import InputError
 
 __all__ = [
@@ -71,38 +70,35 @@ class RunConfig:
     workdir: str = option(
         "", "Folder of the run; starting again on it resumes.", changes_result=False
     )
-    dataset: str = option(
-        "mannequin",
-        "Kind of data set.",
-        choices=tuple(DATASETS),
-    )
     data_dir: str = option("", "Folder of the data set.")
     net: str = option("hrnet_w32", "Network, e.g. hrnet_w32, resnet50, hrnet_small.")
-    epochs: int = option(210, "Times that every training person is seen.", at_least=1)
-    batch_size: int = option(128, "People per step, over all replicas.", at_least=1)
-    learning_rate: float = option(1e-3, "Adam's learning rate at first.", above=0)
+    epochs: int = option(210, "Times that every training sample is seen.", at_least=1)
+    batch_size: int = option(128, "Samples per step, over all replicas.", at_least=1)
+    learning_rate: float = option(1e-3, "Adam's learning rate at the start.", above=0)
     lr_drop_epochs: tuple[int, ...] = option(
         (170, 200),
         "Epochs (from 1) after which the learning rate is divided by 10.",
         at_least=1,
     )
     warmup_steps: int = option(
-        0, "Steps in which the learning rate grows in from a thousandth.", at_least=0
+        0,
+        "Steps in which the learning rate grows from a thousandth to its full value.",
+        at_least=0,
     )
     epsilon: float = option(
         1e-8,
-        "Adam's addend to the gradients' size; 1e-8 is PyTorch's.",
+        "Adam's epsilon; 1e-8 is PyTorch's default.",
         above=0,
     )
     ema_momentum: float = option(
         0.0,
-        "Evaluate and save a moving average of the weights; the share of the mean that "
-        "a step leaves, e.g. 0.999; 0 for none.",
+        "Evaluate and save a moving average of the weights with this momentum, e.g. "
+        "0.999; 0 for none.",
         at_least=0,
         at_most=0.999999,
     )
     init_from: str = option(
-        "", "A .keras net or backbone to start from: all of it but the last layer."
+        "", "A .keras net or backbone to initialise from: all but its last layer."
     )
     seed: int = option(
         0,
@@ -124,10 +120,7 @@ class RunConfig:
         1, "Epochs between evaluations; the last is always.", at_least=1
     )
     eval_batch_size: int = option(
-        64, "People per evaluation step.", at_least=1, changes_result=False
-    )
-    cache_megabytes: float = option(
-        1024.0, "Memory for decoded photos.", at_least=0, changes_result=False
+        64, "Samples per evaluation step.", at_least=1, changes_result=False
     )
     checkpoint_minutes: float = option(
         5.0, "Longest time between checkpoints.", at_least=0, changes_result=False

@@ -1,14 +1,15 @@
 """Adam, its learning rate over time, and the moving average of the weights it makes."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import keras
 from keras import ops
 
 from trainers.engine.config import RunConfig
+from trainers.engine.train_step import takes_summed_gradients
 
-__all__ = ["LinearDecay", "Optimizers", "Warmup", "adam", "averaged_weights"]
+__all__ = ["LinearDecay", "Warmup", "adam", "averaged_weights"]
 
 _FIRST_SHARE = 0.001
 
@@ -69,43 +70,12 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-class Optimizers:
-    """One optimiser for each part of a model, where a method trains parts by turns.
-
-    To the engine and to checkpoints it is one optimiser.
-    """
-
-    use_ema = False
-
-    def __init__(
-        self,
-        parts: dict[str, tuple[keras.optimizers.Optimizer, Callable[[], list]]],
-    ):
-        """
-        Args:
-          parts: name to an optimiser and what gives the variables that it is of.
-        """
-        self._parts = parts
-
-    def build(self, variables: list) -> None:
-        """Makes the optimisers' variables; `variables` are the model's, not needed."""
-        for optimizer, of_part in self._parts.values():
-            optimizer.build(of_part())
-
-    @property
-    def variables(self) -> list:
-        """All optimisers' variables."""
-        return [v for optimizer, _ in self._parts.values() for v in optimizer.variables]
-
-    def __getitem__(self, part: str) -> keras.optimizers.Optimizer:
-        return self._parts[part][0]
-
-
 def adam(
     config: RunConfig,
     epoch_steps: int,
     rate: keras.optimizers.schedules.LearningRateSchedule | float | None = None,
     clip_norm: float = 0.0,
+    averaged: bool = True,
 ) -> keras.optimizers.Optimizer:
     """Adam whose learning rate is a function of its own step count, so resume is exact.
 
@@ -117,6 +87,7 @@ def adam(
       epoch_steps: steps in an epoch.
       rate: learning rate, in place of the config's.
       clip_norm: limit of the norm of all gradients together; 0 for none.
+      averaged: whether to keep the moving average that the config asks for.
     """
     drops = [epoch * epoch_steps for epoch in sorted(config.lr_drop_epochs)]
     if rate is None:
@@ -126,12 +97,14 @@ def adam(
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
     if config.warmup_steps:
         rate = Warmup(rate, config.warmup_steps)
-    return keras.optimizers.Adam(
-        rate,
-        epsilon=config.epsilon,
-        global_clipnorm=clip_norm or None,
-        use_ema=config.ema_momentum > 0,
-        ema_momentum=config.ema_momentum,
+    return takes_summed_gradients(
+        keras.optimizers.Adam(
+            rate,
+            epsilon=config.epsilon,
+            global_clipnorm=clip_norm or None,
+            use_ema=averaged and config.ema_momentum > 0,
+            ema_momentum=config.ema_momentum,
+        )
     )
 
 

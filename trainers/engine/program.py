@@ -12,8 +12,9 @@ from absl import logging as absl_logging
 
 from tfpose.errors import InputError
 from trainers.engine.config import RunConfig, config_from_flags, define_flags
-from trainers.engine.loop import Task, train
+from trainers.engine.loop import train
 from trainers.engine.stopping import Interrupted
+from trainers.engine.task import Task
 from trainers.engine.workdir import Workdir
 
 __all__ = ["run_main"]

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpose.adversarial.loss import adversarial_loss, discriminator_loss
 from tfpose.geometry import rotation_matrices
 from tfpose.poseaug.augmentor import Augmented
 from tfpose.poseaug.body import Body
 from tfpose.poseaug.loss import (
-    adversarial_loss,
     bounded_feedback,
-    discriminator_loss,
     exponential_feedback,
     hinged_regulariser,
     range_regulariser,

@@ -25,6 +25,8 @@ from trainers.engine.config import RunConfig
 from trainers.engine.loop import train
 from trainers.engine.optimizer import adam
 from trainers.engine.stopping import Interrupted
+from trainers.engine.task import Task
+from trainers.engine.train_step import replica_part, replica_share, update
 from trainers.engine.workdir import Workdir
 
 EPOCH_STEPS = 3
@@ -37,6 +39,7 @@ class Numbers:
         "x": tf.TensorSpec((4,), tf.float32),
         "y": tf.TensorSpec((), tf.float32),
     }
+    steps_per_epoch = EPOCH_STEPS
 
     def __init__(self):
         self.at: dict[int, object] = {}
@@ -46,6 +49,9 @@ class Numbers:
             self.at[position]()
         x = np.random.default_rng(position).random(4).astype(np.float32)
         return {"x": x, "y": x.sum()}
+
+    def sample_id(self, position):
+        return f"numbers {position}"
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -66,20 +72,16 @@ class Sums(keras.Model):
         return self.net(x, training=training)
 
     def train_step(self, batch):
+        share = replica_share(batch, self.batch_size)
         with tf.GradientTape() as tape:
             error = self(batch["x"], training=True)[:, 0] - batch["y"]
-            loss = tf.reduce_sum(error**2) / self.batch_size
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_variables, strict=True)
-        )
-        return {"loss": loss}
+            loss = tf.reduce_mean(error**2)
+        norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
+        return replica_part({"loss": loss, **norms}, share)
 
 
-class SumsTask:
+class SumsTask(Task):
     """Learning sums as the engine's task."""
-
-    steps_per_epoch = EPOCH_STEPS
 
     def __init__(self, config: RunConfig, workdir: Workdir):
         self.sampler, self.validation = Numbers(), Numbers()
@@ -89,9 +91,9 @@ class SumsTask:
         self.evaluated: list[int] = []
         self.during_evaluation = lambda: None
 
-    def evaluate(self, engine):
+    def evaluate(self, devices):
         self.during_evaluation()
-        found = engine.predict(self._errors, self.validation, 5)
+        found = devices.predict(self._errors, self.validation, 5)
         self.evaluated.append(int(self.model.optimizer.iterations) // EPOCH_STEPS)
         return {"error": float(found["error"].mean())}, ["five numbers"]
 
@@ -104,7 +106,7 @@ class SumsTask:
     def describe(self, metrics):
         return f"loss {metrics['loss']:.3f}"
 
-    def draw(self, engine, folder):
+    def draw(self, folder):
         files.write_whole(folder / "numbers.txt", Path.touch)
 
     def finish(self, last):
@@ -246,7 +248,7 @@ def test_averaged_weights_are_evaluated_saved_and_resumed(config, tmp_path):
             seen.append(task.net.get_weights()[0])
 
         task.during_evaluation = look
-        task.draw = lambda engine, folder: look()
+        task.draw = lambda folder: look()
         task.score = lambda metrics: [len(seen)]
 
     other = dataclasses.replace(config, workdir=str(tmp_path / "other"))
@@ -329,9 +331,36 @@ def test_best_epoch_is_kept_by_its_first_figure_then_the_next(config):
 
 def test_loss_that_is_not_finite_ends_the_run_in_one_line(config):
     wild = dataclasses.replace(config, learning_rate=1e30, lr_drop_epochs=())
-    with pytest.raises(InputError, match="learning_rate: the loss is not finite at st"):
+    with pytest.raises(InputError, match=r"^\w+ is (inf|nan) at step \d+, with n") as e:
         train(wild, SumsTask)
+    assert "try a learning_rate below 1e+30" in str(e.value)
+    assert "\n" not in str(e.value)
     assert all(np.isfinite(v).all() for v in read_state(Path(wild.workdir)).values())
+
+
+def test_every_metric_must_be_finite_and_its_samples_are_named(config):
+    def make(config, workdir):
+        task = SumsTask(config, workdir)
+        plain = task.model.train_step
+
+        def train_step(batch):
+            metrics = plain(batch)
+            step = tf.cast(task.model.optimizer.iterations, tf.float32)
+            # Infinite at the fifth step alone.
+            return metrics | {"other": 1 / (5 - step)}
+
+        task.model.train_step = train_step
+        return task
+
+    config = dataclasses.replace(config, batch_size=12)
+    with pytest.raises(InputError) as refusal:
+        train(config, make)
+    named = ", ".join(f"numbers {position}" for position in range(48, 56))
+    expected = f"other is inf at step 5, with {named} and 4 more (see not_finite.json)"
+    assert str(refusal.value).startswith(expected)
+    report = json.loads((Path(config.workdir) / "not_finite.json").read_text())
+    assert report["samples"] == [f"numbers {position}" for position in range(48, 60)]
+    assert (report["metric"], report["step"]) == ("other", 5)
 
 
 def test_unreadable_photo_ends_the_run_after_saving(config, whole):

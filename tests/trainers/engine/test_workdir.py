@@ -23,7 +23,7 @@ def test_same_configuration_comes_back(config):
         with Workdir.claim(config) as workdir:
             assert json.loads((workdir.root / "config.json").read_text())["seed"] == 0
             write_whole(workdir.checkpoints / LAST_CHECKPOINT, Path.touch)
-    with Workdir.claim(dataclasses.replace(config, cache_megabytes=5.0)):
+    with Workdir.claim(dataclasses.replace(config, checkpoint_minutes=7.0)):
         pass
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfpose.poseaug.pool import FakePool
+from tfpose.adversarial.pool import FakePool
 
 
 def batch(start, count=8) -> np.ndarray:

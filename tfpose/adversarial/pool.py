@@ -1,4 +1,4 @@
-"""A store of augmented poses, some of which the discriminators are shown again."""
+"""A store of generated samples, some of which a discriminator sees again."""
 
 from typing import Any
 
@@ -19,22 +19,22 @@ class FakePool(keras.layers.Layer):
 
     Args:
         size: poses kept.
-        pose_shape: of one, such as (J, 3).
+        sample_shape: of one, such as (J, 3).
 
     Reference: Shrivastava et al., "Learning from Simulated and Unsupervised Images
     through Adversarial Training", CVPR 2017 (arXiv:1612.07828), section 2.3.
     """
 
     def __init__(
-        self, size: int, pose_shape: tuple[int, ...], seed: int = 0, **kwargs: Any
+        self, size: int, sample_shape: tuple[int, ...], seed: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(dtype="float32", **kwargs)
-        self.size, self.pose_shape, self.seed = size, tuple(pose_shape), seed
+        self.size, self.sample_shape, self.seed = size, tuple(sample_shape), seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Each replica keeps its own; those of the first one are saved.
         put: dict[str, Any] = {"trainable": False, "aggregation": "only_first_replica"}
         self.kept = self.add_weight(
-            (size, *self.pose_shape), "zeros", name="kept", **put
+            (size, *self.sample_shape), "zeros", name="kept", **put
         )
         self.count = self.add_weight((), "zeros", dtype="int32", name="count", **put)
         self.built = True
@@ -54,7 +54,7 @@ class FakePool(keras.layers.Layer):
         taken = ops.take(self.kept, places, axis=0)
         keep = ops.logical_or(ops.logical_not(full), coins)
         swap = ops.logical_and(full, coins)
-        shape = (batch,) + (1,) * len(self.pose_shape)
+        shape = (batch,) + (1,) * len(self.sample_shape)
         kept = ops.where(ops.reshape(keep, shape), poses, taken)
         given = ops.where(ops.reshape(swap, shape), taken, poses)
         self.kept.assign(ops.scatter_update(self.kept, places[:, None], kept))
@@ -62,5 +62,5 @@ class FakePool(keras.layers.Layer):
         return given
 
     def get_config(self) -> dict[str, Any]:
-        own = {"size": self.size, "pose_shape": self.pose_shape, "seed": self.seed}
+        own = {"size": self.size, "sample_shape": self.sample_shape, "seed": self.seed}
         return {**super().get_config(), **own}

@@ -1,0 +1,3 @@
+"""What adversarial methods share: layers and losses of discriminators, fake pools."""
+
+__all__ = []

@@ -1,0 +1,49 @@
+"""Layers of small discriminators and generators of poses."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["SLOPE", "ResidualScorer", "dense", "leaky"]
+
+SLOPE = 0.01
+"""Slope of `leaky` below 0; PyTorch's default."""
+
+
+def dense(units: int, name: str, dtype: Any) -> keras.layers.Dense:
+    """He-normal weights, as the released code draws them."""
+    initializer = keras.initializers.VarianceScaling(
+        2.0, "fan_in", "untruncated_normal"
+    )
+    return keras.layers.Dense(
+        units, kernel_initializer=initializer, name=name, dtype=dtype
+    )
+
+
+def leaky(x):
+    """Leaky ReLU."""
+    return ops.leaky_relu(x, SLOPE)
+
+
+class ResidualScorer(keras.layers.Layer):
+    """Features `[B, F]` to a score `[B, 1]`: dense layers with one residual connection.
+
+    Args:
+        units: of the first three layers.
+        last_units: of the fourth layer; a fifth gives the score, in float32.
+    """
+
+    def __init__(self, units: int, last_units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        self.first = dense(units, "first", policy)
+        self.second = dense(units, "second", policy)
+        self.third = dense(units, "third", policy)
+        self.fourth = dense(last_units, "fourth", policy)
+        self.last = dense(1, "last", "float32")
+
+    def call(self, x):
+        first = leaky(self.first(x))
+        x = self.third(leaky(self.second(first))) + first
+        return self.last(leaky(self.fourth(x)))
