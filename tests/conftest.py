@@ -13,6 +13,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import pytest  # noqa: E402
 
+from tests.contract_table import contract_table  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -23,3 +25,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not at {folder} (set TFPOSE_DATA)")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Shows the contract of the trainers as a table, if its tests ran."""
+    reports = [
+        (report.nodeid, outcome)
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, [])
+    ]
+    lines = contract_table(reports)
+    if lines:
+        terminalreporter.section("contract of the trainers")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -146,12 +146,12 @@ def _programs_started(path: str) -> set[str]:
     started = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and "." in str(node.value):
-            started.add(node.value)
+            started.add(str(node.value))
         elif isinstance(node, ast.List | ast.Tuple | ast.Call):
             items = node.args if isinstance(node, ast.Call) else node.elts
             values = [getattr(item, "value", None) for item in items]
             if "-m" in values[:-1]:
-                started.add(values[values.index("-m") + 1])
+                started.add(str(values[values.index("-m") + 1]))
     known = module_paths()
     names = {
         f"{name}.__main__" if f"{name}.__main__" in known else name

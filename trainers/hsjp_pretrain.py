@@ -209,22 +209,25 @@ class HSJPTask(Task):
         )
         if config.init_from and not workdir.begun:
             transfer_weights(load_keras(config.init_from), self.net)
-        puzzle = dict(
-            input_size=config.input_size,
-            grid=config.grid,
-            with_original=config.with_original,
-            budget_megabytes=config.cache_megabytes / 2,
-            seed=config.seed,
-        )
+        memory = config.cache_megabytes / 2
         self.sampler = JigsawTraining(
             load_people(config, workdir, "train"),
-            batch_size=config.batch_size,
-            augmentation=config.augmentation,
-            **puzzle,
+            config.input_size,
+            config.grid,
+            config.batch_size,
+            config.seed,
+            config.augmentation,
+            config.with_original,
+            memory,
         )
-        # The same puzzles for every run, so that runs can be compared.
         self._validation = JigsawEvaluation(
-            load_people(config, workdir, "val"), **{**puzzle, "seed": 0}
+            load_people(config, workdir, "val"),
+            config.input_size,
+            config.grid,
+            # The same puzzles for every run, so that runs can be compared.
+            seed=0,
+            with_original=config.with_original,
+            budget_megabytes=memory,
         )
         self.model = JigsawModel(self.net, config)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))

@@ -71,7 +71,7 @@ class PoseAugModel(AlternatingModel):
             "lifter": (self.net, config.learning_rate, 1),
             "augmentor": (self.augmentor, config.learning_rate_augmentor, 1),
         }
-        initial = {}
+        initial: dict[str, float] = {}
         for name in ("part_discriminator", "keypoint_discriminator"):
             rate = config.learning_rate_discriminators
             rates[name] = (getattr(self, name), rate, every)

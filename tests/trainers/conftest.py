@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.trainers.pairs import write_pairs
+
 ROOT = Path(__file__).resolve().parents[2]
 JOINTS = (
     "right_shoulder",
@@ -122,6 +124,15 @@ def read_state(workdir: Path) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files if name != "progress"}
 
 
+def saved_step(workdir: Path) -> int:
+    """Steps in the last checkpoint; 0 without one."""
+    path = workdir / "checkpoints" / "last.npz"
+    if not path.exists():
+        return 0
+    with np.load(path) as arrays:
+        return json.loads(str(arrays["progress"]))["step"]
+
+
 def assert_same_state(one: Path, other: Path) -> None:
     """Bit for bit."""
     states = [read_state(workdir) for workdir in (one, other)]
@@ -156,6 +167,14 @@ def read_summary(workdir: Path) -> dict[str, Any]:
 def photos(tmp_path_factory) -> Path:
     """40 photos to train on and 16 to validate with."""
     return write_photos(tmp_path_factory.mktemp("photos") / "data")
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory) -> Path:
+    """160 pairs of a 2D and a 3D pose to train on and 40 to validate with."""
+    return write_pairs(
+        tmp_path_factory.mktemp("pairs") / "data", {"train": 160, "val": 40}
+    )
 
 
 @pytest.fixture(scope="session")

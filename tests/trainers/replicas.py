@@ -1,4 +1,4 @@
-"""A few steps of both tasks under a strategy, in a process of its own.
+"""A few steps of every method under a strategy, in a process of its own.
 
 TensorFlow takes one strategy and one number of virtual devices per process.
 """
@@ -6,87 +6,66 @@ TensorFlow takes one strategy and one number of virtual devices per process.
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers import hsjp_pretrain, top_down
+from tests.trainers.methods import METHODS, Method, use_plain_descent
 from trainers.engine.config import RunConfig
 from trainers.engine.devices import Devices
 from trainers.engine.optimizer import averaged_weights
 from trainers.engine.strategies import make_strategy, synchronize_batch_norm
 from trainers.engine.workdir import Workdir
 
-__all__ = ["main", "run_steps"]
+__all__ = ["STEPS", "main"]
 
 STEPS = 3
-TASKS = {
-    "hsjp": (hsjp_pretrain.PRESETS["small"], hsjp_pretrain.HSJPTask),
-    "top_down": (top_down.PRESETS["small"], top_down.TopDownTask),
-}
+_RATES = {"photos": 0.5, "pairs": 0.02}
 
 
-def run_steps(
-    config: RunConfig, make_task: Any, strategy: tf.distribute.Strategy
-) -> tuple[Devices, dict[str, np.ndarray]]:
-    """The devices, validation metrics at first, and weights and training metrics of
-    each step.
-
-    By plain gradient descent: Adam divides by the gradient's size at first, and would
-    make a difference in the last bit of a small one as large as a step.
-    """
+def _steps(
+    method: Method, config: RunConfig, devices: Devices
+) -> dict[str, np.ndarray]:
+    """Validation metrics at first, weights and training metrics of each step."""
     keras.utils.set_random_seed(config.seed)
-    devices, results = Devices(config, strategy), {}
+    results = {}
     with Workdir.claim(config, devices.chief) as workdir:
-        with strategy.scope():
-            task = make_task(config, workdir)
-            descent = keras.optimizers.SGD(
-                config.learning_rate, use_ema=True, ema_momentum=0.5
-            )
-            task.model.compile(descent)
-            task.model.optimizer.build(task.model.trainable_variables)
-        replicas = strategy.num_replicas_in_sync
-        synchronize_batch_norm(task.model, replicas > 1)
+        with devices.strategy.scope():
+            task = method.make_task(config, workdir)
+            use_plain_descent(task, _RATES[method.data])
+        synchronize_batch_norm(task.model, devices.replicas > 1)
         step = devices.compiled_step(task.model)
         for name, value in task.evaluate(devices)[0].items():
             results[f"val_{name}"] = np.asarray(value)
         batches = devices.batches(task.sampler, 0)
         for count in range(STEPS + 1):
-            for row, variable in enumerate(task.model.variables):
+            for row, variable in enumerate(task.net.variables):
                 kind = "weights" if variable.trainable else "statistics"
                 results[f"{kind}{count}_{row}"] = np.asarray(variable)
             if count < STEPS:
                 for name, value in step(next(batches)).items():
                     results[f"train{count}_{name}"] = np.asarray(value)
         with averaged_weights(task.model):
-            for row, variable in enumerate(task.model.trainable_variables):
-                results[f"mean_{row}"] = np.asarray(variable)
-    return devices, results
+            for row, variable in enumerate(task.net.trainable_variables):
+                results[f"average_{row}"] = np.asarray(variable)
+    return results
 
 
-def main(strategy: str, devices: int, data_dir: str, out: str) -> None:
-    """Writes the results of every task to `<out>/<task>.npz`."""
+def main(strategy: str, devices: int, photos: str, pairs: str, out: str) -> None:
+    """Writes the results of every method to `<out>/<method>.npz`."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     virtual = [tf.config.LogicalDeviceConfiguration()] * devices
     tf.config.set_logical_device_configuration(cpu, virtual)
     chosen = make_strategy(strategy)
-    for name, (preset, make_task) in TASKS.items():
-        config = dataclasses.replace(
-            preset,
-            net="hrnet_tiny",
-            data_dir=data_dir,
-            batch_size=8,
-            learning_rate=0.5,
-            eval_batch_size=5,
-            workdir=f"{out}/{name}",
-        )
-        devices, results = run_steps(config, make_task, chosen)
-        if devices.chief:
-            np.savez(f"{out}/{name}.npz", **results)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    for name, method in METHODS.items():
+        data_dir = {"photos": photos, "pairs": pairs}[method.data]
+        config = method.settle(data_dir, f"{out}/{name}")
+        config = dataclasses.replace(config, eval_batch_size=5)
+        results = _steps(method, config, Devices(config, chosen))
+        np.savez(f"{out}/{name}.npz", **results)
 
 
 if __name__ == "__main__":
-    Path(sys.argv[4]).mkdir(parents=True, exist_ok=True)
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -3,13 +3,10 @@
 import dataclasses
 
 import keras
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.trainers.conftest import write_photos
 from tfpose.errors import InputError
-from trainers.engine.devices import Devices
 from trainers.engine.loop import train
 from trainers.engine.workdir import Workdir
 from trainers.hsjp_pretrain import PRESETS, HSJPTask
@@ -45,16 +42,6 @@ def make_task(config) -> HSJPTask:
         return HSJPTask(config, workdir)
 
 
-def one_step(config) -> tuple[dict[str, float], list[np.ndarray]]:
-    """Figures of the first step and the weights after it."""
-    task = make_task(config)
-    task.model.compile(keras.optimizers.SGD(0.1))
-    devices = Devices(config, tf.distribute.get_strategy())
-    batch = next(devices.batches(task.sampler, 0))
-    metrics = devices.compiled_step(task.model)(batch)
-    return {k: float(v) for k, v in metrics.items()}, task.net.get_weights()
-
-
 @pytest.mark.slow
 def test_learns_a_small_puzzle(config, tmp_path):
     folder = write_photos(tmp_path / "few", {"train": 32, "val": 8})
@@ -83,22 +70,6 @@ def test_run_that_learnt_nothing_says_so(config, capsys):
     assert "--ramp_epochs" in summary["notes"][0]
     printed = capsys.readouterr().out
     assert "ON THE PLATEAU" in printed and summary["notes"][0] in printed
-
-
-@pytest.mark.slow
-def test_step_compiles_with_xla_and_agrees(config):
-    plain, weights = one_step(config)
-    compiled, others = one_step(dataclasses.replace(config, jit_compile=True))
-    assert compiled == pytest.approx(plain, rel=1e-4)
-    for one, two in zip(weights, others, strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
-
-
-def test_bfloat16_trains_in_float32_weights(config):
-    plain, _ = one_step(config)
-    mixed, weights = one_step(dataclasses.replace(config, precision="mixed_bfloat16"))
-    assert mixed["loss"] == pytest.approx(plain["loss"], rel=0.02)
-    assert all(weight.dtype == np.float32 for weight in weights)
 
 
 def test_unshuffled_image_as_three_more_channels(config):

@@ -9,15 +9,7 @@ import pytest
 
 from data_pipelines.lifting.batches import LiftingEvaluation, LiftingTraining
 from data_pipelines.lifting.datasets import load_lifting_dataset
-from tests.trainers.conftest import (
-    Trainer,
-    assert_same_state,
-    read_metrics,
-    read_summary,
-    run,
-)
 from tests.trainers.pairs import write_pairs
-from tests.trainers.test_resume import saved_step
 from tfpose.errors import InputError
 from tfpose.geometry import denormalize_keypoints
 from tfpose.lifters.estimator import PoseLifter
@@ -104,23 +96,6 @@ def test_flip_test_is_the_same_for_a_mirrored_pose(finished, folder):
     other = np.asarray(lifter.lift(mirrored))[:, swap] * [-1, 1, 1]
     np.testing.assert_allclose(found, other, atol=1e-5)
     assert np.abs(found - np.asarray(PoseLifter(net).lift(keypoints))).max() > 1e-3
-
-
-@pytest.mark.slow
-def test_killed_and_resumed_it_ends_with_the_same_bits(config, tmp_path):
-    options = {
-        name: getattr(config, name)
-        for name in ("dataset", "data_dir", "net", "batch_size")
-    }
-    options |= {"preset": "small", "epochs": 6, "checkpoint_minutes": 0}
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run("trainers.lifter", workdir=whole, **options).code == 0
-    trainer = Trainer("trainers.lifter", {}, workdir=killed, **options)
-    trainer.stop_when(lambda: saved_step(killed) >= 7)
-    assert run("trainers.lifter", workdir=killed, **options).code == 0
-    assert_same_state(whole, killed)
-    assert read_metrics(whole) == read_metrics(killed)
-    assert read_summary(whole) == read_summary(killed)
 
 
 @pytest.mark.parametrize(

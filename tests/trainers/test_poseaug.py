@@ -1,8 +1,6 @@
 """PoseAug's step, presets and promises, on a few bodies."""
 
 import dataclasses
-import subprocess
-import sys
 from unittest import mock
 
 import keras
@@ -12,9 +10,6 @@ import tensorflow as tf
 
 from data_pipelines.lifting.batches import LiftingTraining
 from data_pipelines.lifting.datasets import load_lifting_dataset
-from tests.trainers.conftest import ROOT, Trainer, assert_same_state, run
-from tests.trainers.pairs import write_pairs
-from tests.trainers.test_resume import saved_step
 from tfpose.errors import InputError
 from tfpose.lifters.build import build_lifter
 from tfpose.skeletons import get_skeleton
@@ -25,28 +20,21 @@ from trainers.poseaug_model import PoseAugModel
 SKELETON = get_skeleton("h36m16")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_pairs(
-        tmp_path_factory.mktemp("pairs") / "d", {"train": 160, "val": 40}
-    )
-
-
-def settle(preset: str, folder, **changes) -> PoseAugConfig:
+def settle(preset: str, pairs, **changes) -> PoseAugConfig:
     usual = {"dropout": 0.0, "batch_size": 32, "epochs": 2, "warmup_epochs": 1}
     return dataclasses.replace(
         PRESETS[preset],
         dataset="mannequin",
-        data_dir=str(folder),
+        data_dir=str(pairs),
         net="martinez_small",
         **{**usual, **changes},
     )
 
 
-def make_model(config: PoseAugConfig, folder):
+def make_model(config: PoseAugConfig, pairs):
     """A model and its batches."""
     keras.utils.set_random_seed(0)
-    poses = load_lifting_dataset("mannequin", folder, "train", SKELETON)
+    poses = load_lifting_dataset("mannequin", pairs, "train", SKELETON)
     stream = LiftingTraining(poses, config.batch_size, 0, with_real=True)
     net = build_lifter(config.net, SKELETON, dropout=0.0)
     lengths = subject_lengths(poses)
@@ -82,9 +70,9 @@ def moved(before, after) -> dict[str, bool]:
 
 
 @pytest.mark.slow
-def test_who_trains_when(folder):
-    config = settle("released", folder, discriminator_every=2)
-    model, batches = make_model(config, folder)
+def test_who_trains_when(pairs):
+    config = settle("released", pairs, discriminator_every=2)
+    model, batches = make_model(config, pairs)
     step = tf.function(model.train_step)
     seen, right = [], []
     for _ in range(7):
@@ -112,12 +100,12 @@ def test_who_trains_when(folder):
     assert [found["lifter"] for found in seen] == [False] * 5 + [True] * 2
 
 
-def test_without_feedback_the_lifter_means_nothing_to_the_augmentor(folder):
+def test_without_feedback_the_lifter_means_nothing_to_the_augmentor(pairs):
     found = {}
     for feedback in ("none", "bounded", "exponential"):
-        config = settle("released", folder, feedback=feedback, warmup_epochs=0)
-        model, batches = make_model(config, folder)
-        other, _ = make_model(config, folder)
+        config = settle("released", pairs, feedback=feedback, warmup_epochs=0)
+        model, batches = make_model(config, pairs)
+        other, _ = make_model(config, pairs)
         head = other.net.trainable_variables[-1]
         head.assign_add(np.full(head.shape, 0.5, np.float32))
         batch = next(batches)
@@ -135,9 +123,9 @@ def test_without_feedback_the_lifter_means_nothing_to_the_augmentor(folder):
 
 
 @pytest.mark.parametrize("operators", [("bone_angle",), ("bone_length", "rigid")])
-def test_operators_can_be_switched_off(folder, operators):
-    config = settle("paper", folder, operators=operators)
-    model, batches = make_model(config, folder)
+def test_operators_can_be_switched_off(pairs, operators):
+    config = settle("paper", pairs, operators=operators)
+    model, batches = make_model(config, pairs)
     nets = {
         "bone_angle": model.augmentor.angle_net,
         "bone_length": model.augmentor.length_net,
@@ -152,7 +140,7 @@ def test_operators_can_be_switched_off(folder, operators):
     assert ("view_spread" in metrics) == ("rigid" in operators)
 
 
-def test_bodies_that_are_turned_too_much_alike_cost(folder):
+def test_bodies_that_are_turned_too_much_alike_cost(pairs):
     alone = {
         "adversarial_weight_3d": 0.0,
         "adversarial_weight_2d": 0.0,
@@ -160,8 +148,8 @@ def test_bodies_that_are_turned_too_much_alike_cost(folder):
         "feedback": "none",
     }
     for wanted in (0.2, 0.9):
-        config = settle("small", folder, view_spread=wanted, **alone)
-        model, batches = make_model(config, folder)
+        config = settle("small", pairs, view_spread=wanted, **alone)
+        model, batches = make_model(config, pairs)
         before = weights(model)["augmentor"]
         metrics = model.train_step(next(batches))
         lacking = max(0.0, wanted - float(metrics["view_spread"]))
@@ -171,12 +159,12 @@ def test_bodies_that_are_turned_too_much_alike_cost(folder):
         assert any((a != b).any() for a, b in pairs) == (lacking > 0) == (wanted > 0.5)
 
 
-def test_mixed_precision_leaves_bodies_and_views_in_float32(folder):
+def test_mixed_precision_leaves_bodies_and_views_in_float32(pairs):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        config = settle("released", folder, warmup_epochs=0, discriminator_every=1)
-        model, batches = make_model(config, folder)
+        config = settle("released", pairs, warmup_epochs=0, discriminator_every=1)
+        model, batches = make_model(config, pairs)
         metrics = tf.function(model.train_step)(next(batches))
         batch = next(batches)
         placed, keypoints = model.augment(batch["positions"], batch["intrinsics"])
@@ -187,12 +175,12 @@ def test_mixed_precision_leaves_bodies_and_views_in_float32(folder):
     assert all(np.isfinite(value) for value in metrics.values())
 
 
-def test_source_poses_get_a_subjects_lengths(folder):
-    poses = load_lifting_dataset("mannequin", folder, "train", SKELETON)
+def test_source_poses_get_a_subjects_lengths(pairs):
+    poses = load_lifting_dataset("mannequin", pairs, "train", SKELETON)
     lengths = subject_lengths(poses)
     assert lengths.shape == (160, 15) and lengths.min() > 0.1
-    config = settle("paper", folder)
-    model, batches = make_model(config, folder)
+    config = settle("paper", pairs)
+    model, batches = make_model(config, pairs)
     swapped = np.asarray(model._swap_lengths(next(batches)["positions"]))
     limb = np.linalg.norm(swapped[:, 1] - swapped[:, 0], axis=-1)
     assert np.abs(limb[:, None] - lengths[:, 0]).min(axis=1).max() < 1e-5
@@ -200,8 +188,8 @@ def test_source_poses_get_a_subjects_lengths(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["paper", "released"])
-def test_a_run_leaves_a_lifter_and_pairs_before_and_after(folder, tmp_path, preset):
-    config = settle(preset, folder, workdir=str(tmp_path))
+def test_a_run_leaves_a_lifter_and_pairs_before_and_after(pairs, tmp_path, preset):
+    config = settle(preset, pairs, workdir=str(tmp_path))
     summary = train(config, PoseAugTask)
     assert keras.saving.load_model(tmp_path / "model.keras").name == "martinez"
     for name in ("lifted", "augmented_first", "augmented"):
@@ -237,58 +225,16 @@ def test_a_collapse_is_told_with_what_to_do():
     assert task.finish(trained)[-1].startswith("augmentor: the 2D discriminator")
 
 
-@pytest.mark.slow
-def test_killed_and_resumed_it_ends_with_the_same_bits(folder, tmp_path):
-    options = {
-        "preset": "released",
-        "dataset": "mannequin",
-        "data_dir": folder,
-        "net": "martinez_small",
-        "batch_size": 32,
-        "pool_size": 64,
-        "epochs": 4,
-        "warmup_epochs": 1,
-        "checkpoint_minutes": 0,
-    }
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run("trainers.poseaug", workdir=whole, **options).code == 0
-    trainer = Trainer("trainers.poseaug", {}, workdir=killed, **options)
-    trainer.stop_when(lambda: saved_step(killed) >= 7)
-    outcome = run("trainers.poseaug", workdir=killed, **options)
-    assert outcome.code == 0 and "resuming at step" in outcome.out
-    assert_same_state(whole, killed)
-
-
-@pytest.mark.slow
-def test_two_devices_train_together(folder, tmp_path):
-    code = (
-        "import dataclasses, sys, tensorflow as tf\n"
-        "from trainers.engine.loop import train\n"
-        "from trainers.poseaug import PRESETS, PoseAugTask\n"
-        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
-        "put = [tf.config.LogicalDeviceConfiguration()] * 2\n"
-        "tf.config.set_logical_device_configuration(cpu, put)\n"
-        "config = dataclasses.replace(PRESETS['paper'], dataset='mannequin',\n"
-        "    data_dir=sys.argv[1], workdir=sys.argv[2], net='martinez_small',\n"
-        "    batch_size=32, epochs=1, strategy='mirrored')\n"
-        "print(train(config, PoseAugTask)['metrics']['mpjpe'])\n"
-    )
-    command = [sys.executable, "-c", code, str(folder), str(tmp_path / "run")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert 0 < float(done.stdout.splitlines()[-1]) < 5000
-
-
-def test_replicas_draw_the_rows_of_one(folder):
-    config = settle("released", folder)
-    one, _ = make_model(config, folder)
-    two, _ = make_model(config, folder)
+def test_replicas_draw_the_rows_of_one(pairs):
+    config = settle("released", pairs)
+    one, _ = make_model(config, pairs)
+    two, _ = make_model(config, pairs)
     count = config.batch_size
     whole = np.asarray(one.draw_normal(count, (3,)))
     assert len(np.unique(whole)) == whole.size
 
     def part(replica):
-        other, _ = make_model(config, folder)
+        other, _ = make_model(config, pairs)
         context = mock.Mock(replica_id_in_sync_group=replica)
         with mock.patch.object(tf.distribute, "get_replica_context", lambda: context):
             return np.asarray(other.draw_normal(count // 2, (3,)))
@@ -299,9 +245,9 @@ def test_replicas_draw_the_rows_of_one(folder):
 
 
 @pytest.mark.slow
-def test_learning_rates_fall_alike_and_stay_above_0(folder):
-    config = settle("released", folder, epochs=4)
-    model, batches = make_model(config, folder)
+def test_learning_rates_fall_alike_and_stay_above_0(pairs):
+    config = settle("released", pairs, epochs=4)
+    model, batches = make_model(config, pairs)
     step = tf.function(model.train_step)
     for _ in range(4 * 5):
         step(next(batches))
@@ -319,9 +265,9 @@ def test_learning_rates_fall_alike_and_stay_above_0(folder):
         ({"feedback": "loud"}, "feedback"),
     ],
 )
-def test_impossible_options_are_refused(folder, changes, message):
+def test_impossible_options_are_refused(pairs, changes, message):
     with pytest.raises(InputError, match=message):
-        settle("paper", folder, **changes)
+        settle("paper", pairs, **changes)
 
 
 def test_the_presets_are_the_papers_and_the_codes():

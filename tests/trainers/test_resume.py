@@ -1,12 +1,10 @@
 """Programs that are killed and started again end with the same bits."""
 
-import json
 import re
 import shutil
 import signal
 import zipfile
 
-import numpy as np
 import pytest
 
 from tests.trainers.conftest import (
@@ -15,18 +13,10 @@ from tests.trainers.conftest import (
     read_metrics,
     read_summary,
     run,
+    saved_step,
 )
 
 pytestmark = pytest.mark.slow
-
-
-def saved_step(workdir) -> int:
-    """Steps in the last checkpoint; 0 without one."""
-    path = workdir / "checkpoints" / "last.npz"
-    if not path.exists():
-        return 0
-    with np.load(path) as arrays:
-        return json.loads(str(arrays["progress"]))["step"]
 
 
 def model_weights(workdir) -> bytes:

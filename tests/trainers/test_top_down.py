@@ -5,12 +5,10 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tfpose.errors import InputError
 from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import layer_groups
-from trainers.engine.devices import Devices
 from trainers.engine.loop import train
 from trainers.engine.workdir import Workdir
 from trainers.top_down import PRESETS, TopDownTask
@@ -45,14 +43,6 @@ def make_task(config) -> TopDownTask:
     keras.utils.set_random_seed(config.seed)
     with Workdir.claim(config) as workdir:
         return TopDownTask(config, workdir)
-
-
-def one_step(config) -> tuple[float, list[np.ndarray]]:
-    task = make_task(config)
-    task.model.compile(keras.optimizers.SGD(0.1))
-    devices = Devices(config, tf.distribute.get_strategy())
-    metrics = devices.compiled_step(task.model)(next(devices.batches(task.sampler, 0)))
-    return float(metrics["loss"]), task.net.get_weights()
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -165,15 +155,6 @@ def test_frozen_groups_stay_as_they_were(config, pretrained):
 def test_share_of_the_labels(config):
     task = make_task(dataclasses.replace(config, label_fraction=0.5))
     assert len(task.sampler) == 20 and task.steps_per_epoch == 2
-
-
-@pytest.mark.slow
-def test_step_compiles_with_xla_and_agrees(config):
-    plain, weights = one_step(config)
-    compiled, others = one_step(dataclasses.replace(config, jit_compile=True))
-    assert compiled == pytest.approx(plain, rel=1e-4)
-    for one, two in zip(weights, others, strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
 
 
 def test_score_is_ap_then_pck(config):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -39,27 +40,30 @@ class Progress:
     notes: list[str] = dataclasses.field(default_factory=list)
 
 
-def _variables(model: keras.Model) -> list:
+def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _write_arrays(path: pathlib.Path, variables, extra: dict[str, np.ndarray]) -> None:
-    arrays = {f"v{i:05d}": _plain(v) for i, v in enumerate(variables)}
+def _write_arrays(
+    path: pathlib.Path, variables: Sequence[Any], extra: dict[str, np.ndarray]
+) -> None:
+    arrays: dict[str, Any] = {f"v{i:05d}": _plain(v) for i, v in enumerate(variables)}
+    arrays |= extra
 
-    def write(aside):
+    def write(aside: pathlib.Path) -> None:
         with open(aside, "wb") as file:
-            np.savez(file, **arrays, **extra)
+            np.savez(file, **arrays)
 
     write_whole(path, write)
 
 
-def _plain(variable) -> np.ndarray:
+def _plain(variable: Any) -> np.ndarray:
     value = variable.numpy() if hasattr(variable, "numpy") else np.asarray(variable)
     # NumPy has no bfloat16 of its own to store; float32 holds every value of it.
     return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
 
 
-def _assign(path: pathlib.Path, variables) -> dict[str, Any]:
+def _assign(path: pathlib.Path, variables: Sequence[Any]) -> dict[str, Any]:
     try:
         with np.load(path) as arrays:
             names = [name for name in arrays.files if name.startswith("v")]

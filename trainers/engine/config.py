@@ -196,7 +196,7 @@ def config_from_flags(config: type[ConfigT], presets: Mapping[str, ConfigT]) -> 
       InputError: an impossible value; names the field.
     """
     hints = get_type_hints(config)
-    given = {}
+    given: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = flags.FLAGS[field.name].value
         if value is None:

@@ -286,11 +286,12 @@ class _Run:
         metrics = {
             k.removeprefix("val_"): v for k, v in best.items() if k.startswith("val_")
         }
+        notes = progress.notes + task.finish(progress.history[-1])
         summary = {
             "best_epoch": progress.best_epoch,
             "metrics": metrics,
             "last": progress.history[-1],
-            "notes": progress.notes + task.finish(progress.history[-1]),
+            "notes": notes,
         }
         if self._devices.chief:
             checkpoint.load_weights(workdir.checkpoints, task.model)
@@ -299,7 +300,7 @@ class _Run:
             write_whole(workdir.model, task.net.save)
             task.draw(workdir.figures)
             workdir.write_json("summary.json", summary)
-            for note in summary["notes"]:
+            for note in notes:
                 self._line.note(note)
             self._line.note(
                 f"best epoch {progress.best_epoch}: {_words(metrics)}; {workdir.model}"

@@ -4,8 +4,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -27,7 +27,7 @@ _INTERRUPTED_EXIT_CODE = 130
 
 def run_main(
     config_class: type[RunConfig],
-    presets: dict[str, RunConfig],
+    presets: Mapping[str, RunConfig],
     make_task: Callable[[Any, Workdir], Task],
 ) -> None:
     """A trainer's `main`: flags, one clear line for bad input, exit codes.
@@ -66,6 +66,6 @@ def _parse(argv: list[str]) -> list[str]:
         _refuse(f"{message} (--help lists all options)")
 
 
-def _refuse(message: str) -> None:
+def _refuse(message: str) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(_BAD_INPUT_EXIT_CODE)

@@ -3,16 +3,11 @@
 import json
 import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
-from tests.trainers.conftest import ROOT, Trainer, read_metrics, read_state
-from tests.trainers.replicas import STEPS
+from tests.trainers.conftest import Trainer, read_metrics, read_state
 from tfpose.errors import InputError
 from trainers.engine.strategies import make_strategy, synchronize_batch_norm
 
@@ -36,52 +31,6 @@ def test_no_tpu_is_said_in_one_line(monkeypatch):
     with pytest.raises(InputError, match="strategy: no TPU can be reached") as refusal:
         make_strategy("tpu")
     assert "\n" not in str(refusal.value)
-
-
-@pytest.fixture(scope="module")
-def replicas(photos, tmp_path_factory) -> dict[str, Path]:
-    """Results of the same steps on one device and on two."""
-    folder, processes = tmp_path_factory.mktemp("replicas"), []
-    for strategy, devices in (("single", 1), ("mirrored", 2)):
-        arguments = [strategy, str(devices), str(photos), str(folder / strategy)]
-        command = [sys.executable, "-m", "tests.trainers.replicas", *arguments]
-        processes.append(subprocess.Popen(command, cwd=ROOT))
-    assert [process.wait(900) for process in processes] == [0, 0]
-    return {name: folder / name for name in ("single", "mirrored")}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("task", ["hsjp", "top_down"])
-def test_two_devices_take_the_steps_of_one(replicas, task):
-    one, two = (np.load(folder / f"{task}.npz") for folder in replicas.values())
-
-    def difference(kind, step):
-        names = [name for name in one.files if name.startswith(f"{kind}{step}_")]
-        return max(np.abs(one[name] - two[name]).max() for name in names)
-
-    def movement(kind):
-        names = [name for name in one.files if name.startswith(f"{kind}0_")]
-        last = [name.replace("0_", f"{STEPS}_", 1) for name in names]
-        return max(
-            np.abs(one[a] - one[b]).max() for a, b in zip(names, last, strict=True)
-        )
-
-    for kind in ("weights", "statistics"):
-        assert difference(kind, 0) == 0
-        moved = movement(kind)
-        assert moved > 1e-3
-        # Sums in another order, which later steps enlarge.
-        assert difference(kind, 1) < 1e-4 * moved
-        assert difference(kind, STEPS) < 0.2 * moved
-    # The moving average's difference is one of its weights'.
-    means = [name for name in one.files if name.startswith("mean_")]
-    apart = max(np.abs(one[name] - two[name]).max() for name in means)
-    assert means and apart <= max(difference("weights", n) for n in (1, 2, STEPS))
-    for name in one.files:
-        if name.startswith("train"):
-            np.testing.assert_allclose(two[name], one[name], rtol=1e-3, err_msg=name)
-        elif name.startswith("val"):
-            np.testing.assert_allclose(two[name], one[name], rtol=1e-6, err_msg=name)
 
 
 def free_ports(count: int) -> list[int]:

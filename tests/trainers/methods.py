@@ -1,0 +1,153 @@
+"""Every trainer, as the contract's tests run it: a row for each method."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainers import hsjp_pretrain, lifter, poseaug, top_down
+from trainers.alternating import AlternatingModel
+from trainers.engine.config import RunConfig
+from trainers.engine.task import Task
+from trainers.engine.train_step import takes_summed_gradients
+from trainers.engine.workdir import Workdir
+
+__all__ = ["METHODS", "Method", "command_line", "use_plain_descent"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A trainer and a run of it that takes seconds.
+
+    Attributes:
+        config: of that run, without folders; a few steps an epoch, two epochs.
+        make_task: builds the method's task.
+        data: fixture that writes its data set, "photos" or "pairs".
+        impossible: changes of the config that are refused, and by which words, beside
+            the bounds of single options, which are tested of themselves.
+        replica_tolerance: how far a step on two replicas may be from that on one, as a
+            share of the step's length; more than rounding only where a loss is not
+            linear in the batch.
+    """
+
+    config: RunConfig
+    make_task: Callable[[Any, Workdir], Task]
+    data: str
+    impossible: tuple[tuple[dict[str, Any], str], ...] = ()
+    replica_tolerance: float = 1e-4
+
+    def settle(self, data_dir: Path | str, workdir: Path | str) -> RunConfig:
+        """The config with its folders."""
+        return dataclasses.replace(
+            self.config, data_dir=str(data_dir), workdir=str(workdir)
+        )
+
+
+_HEATMAPS: dict[str, Any] = {
+    "net": "hrnet_tiny",
+    "batch_size": 8,
+    "epochs": 2,
+    "lr_drop_epochs": (1,),
+}
+_LIFTING: dict[str, Any] = {
+    "dataset": "mannequin",
+    "net": "martinez_small",
+    # Its random masks differ from replica to replica and under XLA.
+    "dropout": 0.0,
+    "batch_size": 32,
+    "epochs": 2,
+}
+
+METHODS: dict[str, Method] = {
+    "hsjp_pretrain": Method(
+        config=dataclasses.replace(
+            hsjp_pretrain.PRESETS["small"],
+            **_HEATMAPS,
+            input_side=32,
+            grid=2,
+            sigma=2.6,
+            ramp_epochs=1.0,
+        ),
+        make_task=hsjp_pretrain.HSJPTask,
+        data="photos",
+        impossible=(
+            ({"grid": 9}, "grid: .*N from 2 to 8, got N = 9"),
+            ({"sigma": 99.0}, "sigma: must be above 0 and below"),
+            ({"input_side": 226}, "input"),
+            ({"net": "hrnet_huge"}, "unknown net 'hrnet_huge'"),
+        ),
+    ),
+    "top_down": Method(
+        config=dataclasses.replace(
+            top_down.PRESETS["small"],
+            **_HEATMAPS,
+            input_height=32,
+            input_width=32,
+            ema_momentum=0.5,
+        ),
+        make_task=top_down.TopDownTask,
+        data="photos",
+        impossible=(
+            ({"net": "hrnet_huge"}, "unknown net 'hrnet_huge'"),
+            ({"input_width": 33}, "input"),
+            ({"blur_kernel": 4}, "blur_kernel"),
+        ),
+    ),
+    "lifter": Method(
+        config=dataclasses.replace(lifter.PRESETS["small"], **_LIFTING),
+        make_task=lifter.LifterTask,
+        data="pairs",
+        impossible=(({"lr_drop_epochs": (1,)}, "lr_drop_epochs: expected none with"),),
+    ),
+    "poseaug": Method(
+        config=dataclasses.replace(
+            poseaug.PRESETS["paper"],
+            **_LIFTING,
+            pool_size=4096,
+            warmup_epochs=0,
+            ema_momentum=0.5,
+        ),
+        make_task=poseaug.PoseAugTask,
+        data="pairs",
+        impossible=(
+            ({"operators": ("bend",)}, "operators: expected some of .*, got bend"),
+            ({"pool_size": 8}, "pool_size: must be at least the batch_size, 32, got 8"),
+            ({"lr_drop_epochs": (1,)}, "lr_drop_epochs: expected none with"),
+        ),
+        # Feedback and regulariser take means over the batch before they are bounded.
+        replica_tolerance=0.05,
+    ),
+}
+"""A new trainer adds its row here, and no other test."""
+
+
+def command_line(config: RunConfig) -> dict[str, Any]:
+    """The config as flags of its program, by name."""
+    values = {
+        field.name: getattr(config, field.name) for field in dataclasses.fields(config)
+    }
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
+
+
+def use_plain_descent(task: Task, rate: float) -> None:
+    """Gradient descent in place of Adam.
+
+    Adam divides by the gradient's size at first, and would make a difference in the
+    last bit of a small gradient as large as a step.
+    """
+
+    def descent() -> keras.optimizers.Optimizer:
+        optimizer = keras.optimizers.SGD(rate, use_ema=True, ema_momentum=0.5)
+        return takes_summed_gradients(optimizer)
+
+    if isinstance(task.model, AlternatingModel):
+        for name in task.model.optimizer.of:
+            task.model.optimizer.of[name] = descent()
+    else:
+        task.model.compile(descent())
+    task.model.optimizer.build(task.model.trainable_variables)
