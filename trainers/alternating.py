@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfpose.adversarial.loss import discriminator_loss
+from tfpose.errors import InputError
 from trainers.engine.train_step import update
 
 __all__ = ["AlternatingModel"]
@@ -110,13 +111,22 @@ class AlternatingModel(keras.Model):
             **norms,
         }
 
-    def rest_between(self, every: int, initial: dict[str, float]) -> None:
+    def rest_between(self, option: str, every: int, initial: dict[str, float]) -> None:
         """Prepares `train_every`: parts that train at one of several steps.
 
         Args:
+            option: name of the config's field that says so.
             every: train at one of so many steps.
             initial: metrics until they have trained for the first time.
+
+        Raises:
+            InputError: on several replicas, which cannot meet inside a condition.
         """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if every > 1 and replicas > 1:
+            raise InputError(
+                f"{option}: expected 1 on {replicas} replicas, got {every}"
+            )
         self._every, self._metric_names = every, list(initial)
         values = np.array(list(initial.values()), np.float32)
         self._last_metrics = self.add_weight(

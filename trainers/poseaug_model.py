@@ -87,7 +87,7 @@ class PoseAugModel(AlternatingModel):
                 part,
                 lifter_optimizer(config, updates, rate, averaged=name == "lifter"),
             )
-        self.rest_between(every, initial)
+        self.rest_between("discriminator_every", every, initial)
 
     def call(self, keypoints, training=None):
         return self.net(keypoints, training=training)

@@ -256,6 +256,13 @@ def test_learning_rates_fall_alike_and_stay_above_0(pairs):
         assert float(rate) == pytest.approx(1e-4 * (1 - 4 / 5), rel=1e-3), name
 
 
+def test_discriminators_do_not_rest_on_several_replicas(pairs):
+    strategy = mock.Mock(num_replicas_in_sync=2)
+    with mock.patch.object(tf.distribute, "get_strategy", lambda: strategy):
+        with pytest.raises(InputError, match="^discriminator_every: expected 1 on 2 r"):
+            make_model(settle("released", pairs), pairs)
+
+
 @pytest.mark.parametrize(
     "changes,message",
     [
