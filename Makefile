@@ -14,11 +14,12 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 export TFPOSE_DATA ?= $(abspath ../shared/data)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help venv demo test lint bazel-test
+.PHONY: help venv demo test lint format build-files bazel-test
 help:
 	@echo "make demo        pretrain, fine-tune, export and look at the pictures, on any CPU"
 	@echo "make test        run the tests"
-	@echo "make lint        ruff and mypy"
+	@echo "make lint        ruff, mypy, and whether BUILD files are what imports say"
+	@echo "make format      format the code and write the BUILD files"
 	@echo "make bazel-test  run the tests under Bazel"
 	@echo "make venv        only make .venv"
 
@@ -64,7 +65,16 @@ test: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.build_files --check
 	$(BIN)/mypy
+
+format: $(READY) build-files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build-files: $(READY)
+	$(BIN)/python -m tools.build_files
 
 bazel-test: $(READY)
 	PATH="$(BIN):$$PATH" bazel test //tests/...
