@@ -5,9 +5,10 @@ its seed and that number. So a resumed run starts at any step without replaying 
 ones before, and replicas, workers and threads can share the stream freely.
 """
 
+import functools
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -46,6 +47,7 @@ class Sampler(Protocol):
         ...
 
 
+@runtime_checkable
 class BatchSampler(Protocol):
     """A sampler whose samples are too cheap to be made one by one."""
 
@@ -146,13 +148,18 @@ def _make(
     """Batches of `size` samples, some made ahead."""
     names = list(sampler.signature)
     specs = [sampler.signature[name] for name in names]
-    whole = hasattr(sampler, "many")
+    whole = isinstance(sampler, BatchSampler)
+    take: Callable[[np.ndarray], dict[str, np.ndarray]]
+    if isinstance(sampler, BatchSampler):
+        take = sampler.many
+    else:
+        take = functools.partial(_take_one, sampler)
 
-    def make(position):
-        sample = sampler.many(position) if whole else sampler(int(position))
+    def make(position: np.ndarray) -> list[np.ndarray]:
+        sample = take(position)
         return [sample[name] for name in names]
 
-    def map_position(position):
+    def map_position(position: tf.Tensor) -> dict[str, tf.Tensor]:
         values = tf.numpy_function(make, [position], [spec.dtype for spec in specs])
         for value, spec in zip(values, specs, strict=True):
             value.set_shape((size, *spec.shape) if whole else spec.shape)
@@ -166,6 +173,10 @@ def _make(
     if not whole:
         samples = samples.batch(size, drop_remainder=True)
     return samples.prefetch(tf.data.AUTOTUNE)
+
+
+def _take_one(sampler: Sampler, position: np.ndarray) -> dict[str, np.ndarray]:
+    return sampler(int(position))
 
 
 def _share(batch_size: int, replica_batch: int | None, workers: int) -> tuple[int, int]:

@@ -100,7 +100,15 @@ class ColourAugmentation:
         return image
 
 
-def _colour_matrix(image, brightness, contrast, saturation, hue, gray) -> np.ndarray:
+def _colour_matrix(
+    image: np.ndarray,
+    brightness: np.float32,
+    contrast: np.float32,
+    saturation: np.float32,
+    hue: np.float32,
+    gray: np.float32,
+) -> np.ndarray:
+    """float64 `[3, 4]`, from RGB and 1 to RGB."""
     mean = float(_LUMA @ cv2.mean(image)[:3]) * (1 + brightness)
     linear = np.eye(3) * (1 + brightness) * (1 + contrast)
     offset = np.full(3, -contrast * mean)

@@ -139,7 +139,7 @@ class VideoWriter:
           InputError: the file cannot be made, or the image is of another size.
         """
         size = (image.shape[1], image.shape[0])
-        if self._writer is None:
+        if self._writer is None or self._size is None:
             self._size, self._writer = size, self._start(size)
         if size != self._size:
             raise InputError(

@@ -70,11 +70,13 @@ def aim_camera(
     azimuth, elevation, roll = np.deg2rad(view[:3])
     height, width = image_size
     target = (points.min(0) + points.max(0)) / 2
-    back = np.array([
-        np.sin(azimuth) * np.cos(elevation),
-        np.sin(elevation),
-        np.cos(azimuth) * np.cos(elevation),
-    ])  # fmt: skip
+    back = np.array(
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+        ]
+    )
     position = target + view[3] * back
     # A camera under the floor would see nothing.
     position[1] = max(position[1], 0.12)

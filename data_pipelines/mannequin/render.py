@@ -44,9 +44,11 @@ _OCCLUDER = -2
 _LEAST_SEEN = 3
 _NOBODY = -3
 
-# How deep in the flesh a joint lies, as a fraction of stature (COCO order).
-_DEPTH = np.array([.018, .02, .02, .022, .022, .055, .055, .042, .042, .035, .035,
-                   .095, .095, .058, .058, .045, .045])  # fmt: skip
+# How deep in the flesh a joint lies, as a fraction of stature: nose; eyes, ears,
+# shoulders, elbows, wrists, hips, knees, ankles, two of each (COCO order).
+_DEPTH = np.repeat(
+    [0.018, 0.02, 0.022, 0.055, 0.042, 0.035, 0.095, 0.058, 0.045], [1] + 8 * [2]
+)
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,11 @@ def _cast_shadows(
 
 
 def _paint_people(
-    image: np.ndarray, bodies: list[_Body], camera: Camera, light: _Light, rng
+    image: np.ndarray,
+    bodies: list[_Body],
+    camera: Camera,
+    light: _Light,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws all bodies into `image` (in place).
 

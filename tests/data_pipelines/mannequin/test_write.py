@@ -184,10 +184,16 @@ def test_a_writer_that_fails_says_why(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--out=x", "--count=many"], ["--out=x", "--people=two"], ["--out=x", "stray"],
-     ["--out=x", "--image_size=big"], ["--out=x", "--no_such_flag=1"],
-     ["--out=x", "--scenario=park"]],
-)  # fmt: skip
+    [
+        [],
+        ["--out=x", "--count=many"],
+        ["--out=x", "--people=two"],
+        ["--out=x", "stray"],
+        ["--out=x", "--image_size=big"],
+        ["--out=x", "--no_such_flag=1"],
+        ["--out=x", "--scenario=park"],
+    ],
+)
 def test_the_command_line_refuses_in_one_line(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["mannequin", *arguments]) == 2
