@@ -92,11 +92,11 @@ def near_order(rng: np.random.Generator, photos: np.ndarray) -> np.ndarray:
     no more people than that, every order is as likely as any other.
 
     Args:
-      rng: makes the draws.
-      photos: int `[P]`, the row of each person's photo.
+        rng: makes the draws.
+        photos: int `[P]`, the row of each person's photo.
 
     Returns:
-      int64 `[P]`, a permutation.
+        int64 `[P]`, a permutation.
     """
     count = len(photos)
     ranks = rng.permutation(int(photos.max(initial=0)) + 1)
@@ -114,7 +114,7 @@ class EpochPlans(Generic[Plan]):
     def __init__(self, draw: Callable[[int], Plan]):
         """
         Args:
-          draw: makes the plan of an epoch, a pure function of its number.
+            draw: makes the plan of an epoch, a pure function of its number.
         """
         self._draw, self._kept = draw, dict[int, Plan]()
         self._lock = threading.Lock()
@@ -132,7 +132,7 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     """Full batches in `count` samples; the rest of an epoch's order is left out.
 
     Raises:
-      InputError: if there is not one full batch.
+        InputError: if there is not one full batch.
     """
     if batch_size < 1 or count < batch_size:
         raise InputError(
@@ -211,18 +211,18 @@ def training_batches(
     """Endless batches of a stream, from a given step on, all of one static shape.
 
     Args:
-      sampler: makes the samples.
-      batch_size: global batch size.
-      first_step: number of batches that earlier runs have used.
-      replica_batch: samples per element, where several replicas share this pipeline.
-      worker: index of this input pipeline.
-      workers: number of input pipelines that share each global batch.
+        sampler: makes the samples.
+        batch_size: global batch size.
+        first_step: number of batches that earlier runs have used.
+        replica_batch: samples per element, where several replicas share this pipeline.
+        worker: index of this input pipeline.
+        workers: number of input pipelines that share each global batch.
 
     Returns:
-      dataset of dicts of `[replica_batch, ...]` tensors.
+        dataset of dicts of `[replica_batch, ...]` tensors.
 
     Raises:
-      InputError: if workers or replicas cannot share the batch evenly.
+        InputError: if workers or replicas cannot share the batch evenly.
     """
     share, size = _share(batch_size, replica_batch, workers)
     positions = _positions(first_step, _ENDLESS, batch_size, worker, share)

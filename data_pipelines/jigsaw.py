@@ -40,14 +40,14 @@ class JigsawAugmentation:
     centres cover the image evenly, which is the purpose it names.
 
     Attributes:
-      scale: factor in 1 +- this.
-      translation: shift in +- this, as a fraction of the side.
-      rotation: degrees in +- this.
-      colour: colour augmentation of the finished mosaic; done last, so that blur
-        also runs across the seams and they do not give the puzzle away.
-      ramp_epochs: over the first so many epochs everything grows from nothing to
-        full strength; 0 is the paper's constant strength. Without augmentation a net
-        leaves the plateau of the mean heatmap several times sooner.
+        scale: factor in 1 +- this.
+        translation: shift in +- this, as a fraction of the side.
+        rotation: degrees in +- this.
+        colour: colour augmentation of the finished mosaic; done last, so that blur also
+            runs across the seams and they do not give the puzzle away.
+        ramp_epochs: over the first so many epochs everything grows from nothing to full
+            strength; 0 is the paper's constant strength. Without augmentation a net
+            leaves the plateau of the mean heatmap several times sooner.
     """
 
     scale: float = 0.35
@@ -158,14 +158,14 @@ class JigsawTraining(_Puzzles):
     ):
         """
         Args:
-          people: everybody but crowds is used; keypoints are not looked at.
-          input_size: (height, width) of the net's input.
-          grid: N.
-          batch_size: global batch size; sets how many samples make an epoch.
-          seed: of order, permutations and augmentation.
-          augmentation: what is done to the mosaics.
-          with_original: append the unshuffled image as channels 3 to 5.
-          budget_megabytes: memory for decoded photos.
+            people: everybody but crowds is used; keypoints are not looked at.
+            input_size: (height, width) of the net's input.
+            grid: N.
+            batch_size: global batch size; sets how many samples make an epoch.
+            seed: of order, permutations and augmentation.
+            augmentation: what is done to the mosaics.
+            with_original: append the unshuffled image as channels 3 to 5.
+            budget_megabytes: memory for decoded photos.
         """
         super().__init__(people, input_size, grid, with_original, budget_megabytes)
         self.steps_per_epoch = steps_per_epoch(len(self), batch_size)

@@ -103,7 +103,7 @@ def prepare_split(
 
 
 class _Job:
-    """One split on its way to a folder that nobody reads yet."""
+    """Writes one split to a folder that is not finished yet."""
 
     def __init__(
         self,

@@ -15,9 +15,13 @@ _UP = np.array([0.0, 1.0, 0.0])
 
 @dataclass(frozen=True)
 class Camera:
-    """World to pixels: `rotation` [3, 3] and `position` [3] metres, `focal` pixels.
+    """From the world to pixels.
 
-    `center` (cx, cy) is the principal point in pixels.
+    Attributes:
+        rotation: `[3, 3]`, from world to camera.
+        position: `[3]` metres in the world.
+        focal: focal length, pixels.
+        center: (cx, cy), the principal point in pixels.
     """
 
     rotation: np.ndarray

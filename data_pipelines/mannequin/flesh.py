@@ -50,13 +50,16 @@ _AXES = {"level": (_X, _Z), "upright": (_X, _Y), "sideways": (_Z, _Y)}
 class Tube:
     """One part in the rest statue (stature 1).
 
-    rect: name of the texture rectangle it is painted with.
-    centres: `[R, 3]`; radii: `[R, 2]` along the two ring axes.
-    bones: the two bones that carry it; weight: `[R]` share of the first.
-    v: `[R]` texture coordinate along the tube, 0..1.
-    axes: "level" (path downward), "upright" (path to the front), "sideways".
-    square: 0 for ellipses, 1 for boxes.
-    hem: the tube hangs around both legs (a skirt): rings widen with the stride.
+    Attributes:
+        rect: name of the texture rectangle it is painted with.
+        centres: `[R, 3]`, middles of the rings.
+        radii: `[R, 2]` along the two ring axes.
+        bones: the two bones that carry it.
+        weight: `[R]` share of the first bone.
+        v: `[R]` texture coordinate along the tube, 0..1.
+        axes: "level" (path downward), "upright" (path to the front), "sideways".
+        square: 0 for ellipses, 1 for boxes.
+        hem: the tube hangs around both legs (a skirt): rings widen with the stride.
     """
 
     rect: str
@@ -74,8 +77,12 @@ class Tube:
 class Surface:
     """A posed triangle mesh.
 
-    vertices, normals: `[V, 3]` metres in the world; uv: `[V, 2]` pixels of the texture;
-    triangles: `[T, 3]`; outlines: vertex ranges of the tubes, for shadows.
+    Attributes:
+        vertices: `[V, 3]` metres in the world.
+        normals: `[V, 3]` unit vectors.
+        uv: `[V, 2]` pixels of the texture.
+        triangles: `[T, 3]` rows of vertices.
+        outlines: ranges of vertices of the tubes, for shadows.
     """
 
     vertices: np.ndarray

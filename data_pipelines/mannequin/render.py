@@ -55,13 +55,15 @@ _DEPTH = np.repeat(
 class Person:
     """Annotations of one body.
 
-    keypoints: `[17, 3]` COCO joints, x, y in pixels and visibility (0 outside the
-        picture, then x = y = 0; 1 hidden by the body itself, another one or an object;
-        2 visible). All 0 when fewer than 3 joints are visible: a hint of a person
-        that no annotator would label.
-    keypoints_3d: `[29, 3]` the joints `body.JOINTS`, metres, camera frame.
-    box: `(x, y, width, height)` around the visible silhouette, edge coordinates.
-    area: visible silhouette, pixels.
+    Attributes:
+        keypoints: `[17, 3]` COCO joints, x, y in pixels and visibility (0 outside the
+            picture, then x = y = 0; 1 hidden by the body itself, another one or an
+            object; 2 visible). All 0 when fewer than 3 joints are visible: a hint of
+            a person that no annotator would label.
+        keypoints_3d: `[29, 3]` the joints `body.JOINTS`, metres, camera frame.
+        box: `(x, y, width, height)` around the visible silhouette, edge coordinates.
+        area: visible silhouette, pixels.
+        family: name of the pose's family.
     """
 
     keypoints: np.ndarray
@@ -73,10 +75,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture (RGB uint8), its annotated people, its camera, its JPEG quality.
+    """A picture and what is known of it.
 
-    silhouettes: int16 [height, width]: which person (row of `people`) a pixel shows,
-    negative for none.
+    Attributes:
+        image: uint8 `[height, width, 3]` RGB.
+        people: the annotated people.
+        camera: the camera that saw them.
+        quality: int. JPEG quality to write it with.
+        silhouettes: int16 `[height, width]`: which person (row of `people`) a pixel
+            shows, negative for none.
     """
 
     image: np.ndarray
@@ -241,7 +248,13 @@ def _draw_camera(
 
 @dataclass(frozen=True)
 class _Light:
-    """direction: towards the light in the world [3]; colours relative to white [3]."""
+    """A light.
+
+    Attributes:
+        direction: `[3]`, towards the light in the world.
+        key: `[3]` colour of the light, relative to white.
+        ambient: `[3]` colour of what comes from everywhere, relative to white.
+    """
 
     direction: np.ndarray
     key: np.ndarray

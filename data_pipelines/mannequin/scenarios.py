@@ -15,18 +15,30 @@ Range = tuple[float, float]
 class Scenario:
     """Distributions of a scenario. Ranges are uniform; angles in degrees.
 
-    families: weight of every pose family.
-    blend: largest share of a second family; noise: joint noise (standard deviation).
-    front: standard deviation of the azimuth around the front view; any_side: share of
-        views from anywhere around.
-    elevation, roll, distance (metres), fill (share of the picture), shift (share).
-    stature (metres), build_spread (standard deviation of segment lengths and girths,
-        relative), children: share of people of 1.0 to 1.35 m.
-    occluders: most objects in front of the people; cut: share of pictures framed on a
-        part of the body.
-    contrast: share of the key light; tint: strength of coloured light;
-    exposure: brightness factor; clutter: number of things behind the people;
-    blur: largest Gaussian sigma, pixels; grain: largest pixel noise; quality: JPEG.
+    Attributes:
+        name: key in `SCENARIOS`.
+        families: weight of every pose family.
+        blend: largest share of a second family.
+        noise: standard deviation of what is added to every joint's angle.
+        front: standard deviation of the azimuth around the front view.
+        any_side: share of views from anywhere around.
+        elevation: of the camera, seen from the people.
+        roll: spread of the camera's turn about the viewing direction.
+        distance: metres.
+        fill: share of the picture that the people take.
+        shift: largest shift from the picture's middle, as a share of it.
+        stature: metres.
+        build_spread: relative standard deviation of segment lengths and girths.
+        children: share of people of 1.0 to 1.35 m.
+        occluders: most objects in front of the people.
+        cut: share of pictures framed on a part of the body.
+        contrast: share of the key light.
+        tint: strength of coloured light.
+        exposure: brightness factor.
+        clutter: fewest and most things behind the people.
+        blur: largest Gaussian sigma, pixels.
+        grain: largest pixel noise.
+        quality: JPEG's.
     """
 
     name: str
