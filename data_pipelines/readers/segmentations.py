@@ -39,9 +39,10 @@ def read_segmentations(
     for annotation, size, name in zip(annotations, sizes.tolist(), names, strict=True):
         value = annotation.get("segmentation")
         region = Segmentation()
-        if value and tuple(size) == UNKNOWN_SIZE:
+        there = not (value is None or value == [] or value == {})
+        if there and tuple(size) == UNKNOWN_SIZE:
             report.note("segmentation left out, image size unknown")
-        elif value:
+        elif there:
             try:
                 region = _region(value, size)
             except InputError as error:

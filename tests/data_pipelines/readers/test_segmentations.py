@@ -35,6 +35,7 @@ def read(small_set, segmentation, image_dir="images"):
         ([[1e9, *SQUARE[1:]]], "polygon far outside its image", "from 3.0 to 10000"),
         (SQUARE, "neither polygons nor run lengths", "a list of int"),
         ("no", "neither polygons nor run lengths", "a str"),
+        (0, "neither polygons nor run lengths", "a int"),
         ({"size": SIZE}, "run lengths without counts or size", None),
         ({"counts": [4800]}, "run lengths without counts or size", None),
         (
