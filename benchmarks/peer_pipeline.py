@@ -66,6 +66,7 @@ def _copied(people: PoseDataset) -> PoseDataset:
         image_sizes=tiled(people.image_sizes),
         image_index=(tiled(people.image_index) + copy * images).astype(np.int32),
         person_ids=np.arange(_COPIES * count),
+        segmentations=None,
         **{
             name: tiled(getattr(people, name))
             for name in ("boxes", "keypoints", "areas", "crowd")

@@ -5,9 +5,10 @@ its seed and that number. So a resumed run starts at any step without replaying 
 ones before, and replicas, workers and threads can share the stream freely.
 """
 
+import functools
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -46,6 +47,7 @@ class Sampler(Protocol):
         ...
 
 
+@runtime_checkable
 class BatchSampler(Protocol):
     """A sampler whose samples are too cheap to be made one by one."""
 
@@ -90,11 +92,11 @@ def near_order(rng: np.random.Generator, photos: np.ndarray) -> np.ndarray:
     no more people than that, every order is as likely as any other.
 
     Args:
-      rng: makes the draws.
-      photos: int `[P]`, the row of each person's photo.
+        rng: makes the draws.
+        photos: int `[P]`, the row of each person's photo.
 
     Returns:
-      int64 `[P]`, a permutation.
+        int64 `[P]`, a permutation.
     """
     count = len(photos)
     ranks = rng.permutation(int(photos.max(initial=0)) + 1)
@@ -112,7 +114,7 @@ class EpochPlans(Generic[Plan]):
     def __init__(self, draw: Callable[[int], Plan]):
         """
         Args:
-          draw: makes the plan of an epoch, a pure function of its number.
+            draw: makes the plan of an epoch, a pure function of its number.
         """
         self._draw, self._kept = draw, dict[int, Plan]()
         self._lock = threading.Lock()
@@ -130,7 +132,7 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     """Full batches in `count` samples; the rest of an epoch's order is left out.
 
     Raises:
-      InputError: if there is not one full batch.
+        InputError: if there is not one full batch.
     """
     if batch_size < 1 or count < batch_size:
         raise InputError(
@@ -146,13 +148,18 @@ def _make(
     """Batches of `size` samples, some made ahead."""
     names = list(sampler.signature)
     specs = [sampler.signature[name] for name in names]
-    whole = hasattr(sampler, "many")
+    whole = isinstance(sampler, BatchSampler)
+    take: Callable[[np.ndarray], dict[str, np.ndarray]]
+    if isinstance(sampler, BatchSampler):
+        take = sampler.many
+    else:
+        take = functools.partial(_take_one, sampler)
 
-    def make(position):
-        sample = sampler.many(position) if whole else sampler(int(position))
+    def make(position: np.ndarray) -> list[np.ndarray]:
+        sample = take(position)
         return [sample[name] for name in names]
 
-    def map_position(position):
+    def map_position(position: tf.Tensor) -> dict[str, tf.Tensor]:
         values = tf.numpy_function(make, [position], [spec.dtype for spec in specs])
         for value, spec in zip(values, specs, strict=True):
             value.set_shape((size, *spec.shape) if whole else spec.shape)
@@ -166,6 +173,10 @@ def _make(
     if not whole:
         samples = samples.batch(size, drop_remainder=True)
     return samples.prefetch(tf.data.AUTOTUNE)
+
+
+def _take_one(sampler: Sampler, position: np.ndarray) -> dict[str, np.ndarray]:
+    return sampler(int(position))
 
 
 def _share(batch_size: int, replica_batch: int | None, workers: int) -> tuple[int, int]:
@@ -200,18 +211,18 @@ def training_batches(
     """Endless batches of a stream, from a given step on, all of one static shape.
 
     Args:
-      sampler: makes the samples.
-      batch_size: global batch size.
-      first_step: number of batches that earlier runs have used.
-      replica_batch: samples per element, where several replicas share this pipeline.
-      worker: index of this input pipeline.
-      workers: number of input pipelines that share each global batch.
+        sampler: makes the samples.
+        batch_size: global batch size.
+        first_step: number of batches that earlier runs have used.
+        replica_batch: samples per element, where several replicas share this pipeline.
+        worker: index of this input pipeline.
+        workers: number of input pipelines that share each global batch.
 
     Returns:
-      dataset of dicts of `[replica_batch, ...]` tensors.
+        dataset of dicts of `[replica_batch, ...]` tensors.
 
     Raises:
-      InputError: if workers or replicas cannot share the batch evenly.
+        InputError: if workers or replicas cannot share the batch evenly.
     """
     share, size = _share(batch_size, replica_batch, workers)
     positions = _positions(first_step, _ENDLESS, batch_size, worker, share)

@@ -30,16 +30,16 @@ class ColourAugmentation:
     MoCo without strengths; the defaults are BYOL's and MoCo v2's for 224 pixels.
 
     Attributes:
-      brightness: factor in 1 +- this.
-      contrast: factor in 1 +- this, about the image's mean luminance.
-      saturation: factor in 1 +- this, about each pixel's luminance.
-      hue: turn of the colour circle in +- this, as a fraction of a full turn.
-      jitter_probability: share of images that get the four above.
-      grayscale_probability: share of images without colour.
-      blur_probability: share of images that are blurred.
-      blur_sigma: (lowest, highest) sigma in pixels of a 224 pixel image; scaled with
-        the shorter side.
-      solarise_probability: share of images whose values from 128 up are inverted.
+        brightness: factor in 1 +- this.
+        contrast: factor in 1 +- this, about the image's mean luminance.
+        saturation: factor in 1 +- this, about each pixel's luminance.
+        hue: turn of the colour circle in +- this, as a fraction of a full turn.
+        jitter_probability: share of images that get the four above.
+        grayscale_probability: share of images without colour.
+        blur_probability: share of images that are blurred.
+        blur_sigma: (lowest, highest) sigma in pixels of a 224 pixel image; scaled with
+            the shorter side.
+        solarise_probability: share of images whose values from 128 up are inverted.
     """
 
     brightness: float = 0.4
@@ -58,9 +58,9 @@ class ColourAugmentation:
         """Random parameters, float32 `[count, 7]`, a row per image for `apply`.
 
         Args:
-          rng: the generator to draw from; always the same number of draws is made.
-          count: number of images.
-          amount: 0..1, scales every probability; 0 changes no image.
+            rng: the generator to draw from; always the same number of draws is made.
+            count: number of images.
+            amount: 0..1, scales every probability; 0 changes no image.
         """
         uniform = rng.random((count, 8))
         limits = np.array([self.brightness, self.contrast, self.saturation, self.hue])
@@ -100,7 +100,15 @@ class ColourAugmentation:
         return image
 
 
-def _colour_matrix(image, brightness, contrast, saturation, hue, gray) -> np.ndarray:
+def _colour_matrix(
+    image: np.ndarray,
+    brightness: np.float32,
+    contrast: np.float32,
+    saturation: np.float32,
+    hue: np.float32,
+    gray: np.float32,
+) -> np.ndarray:
+    """float64 `[3, 4]`, from RGB and 1 to RGB."""
     mean = float(_LUMA @ cv2.mean(image)[:3]) * (1 + brightness)
     linear = np.eye(3) * (1 + brightness) * (1 + contrast)
     offset = np.full(3, -contrast * mean)

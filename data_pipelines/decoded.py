@@ -25,8 +25,8 @@ class DecodedImages:
     def __init__(self, people: PoseDataset, budget_megabytes: float = 0.0):
         """
         Args:
-          people: whose photos.
-          budget_megabytes: memory for photos that are kept; 0 keeps none.
+            people: whose photos.
+            budget_megabytes: memory for photos that are kept; 0 keeps none.
         """
         self._people = people
         self._left = int(budget_megabytes * 2**20)
@@ -47,15 +47,15 @@ class DecodedImages:
         smaller, which is quicker and does not skip pixels.
 
         Args:
-          image: row of the photo.
-          matrix: `[2, 3]`, see `tfpose.top_down.crop`.
-          input_size: (height, width) of the result.
-          antialias: False leaves the photo at its size and skips pixels, as published
-            weights were tested.
+            image: row of the photo.
+            matrix: `[2, 3]`, see `tfpose.top_down.crop`.
+            input_size: (height, width) of the result.
+            antialias: False leaves the photo at its size and skips pixels, as published
+                weights were tested.
 
         Raises:
-          InputError: the file is no image any more; names it, and says how to find
-            all like it.
+            InputError: the file is no image any more; names it, and says how to find
+                all like it.
         """
         factor = reduction(matrix) if antialias else 1
         photo = self._decoded(image, factor)

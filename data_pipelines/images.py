@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -229,7 +229,8 @@ def _parse_png(data: bytes, name: str) -> _Header:
 
 def _exif_orientation(tiff: bytes) -> int:
     """Tag 0x0112 of the first image directory; 1 where absent or senseless."""
-    order = {b"II": "little", b"MM": "big"}.get(tiff[:2])
+    orders: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
+    order = orders.get(tiff[:2])
     if order is None or len(tiff) < 10:
         return 1
     start = int.from_bytes(tiff[4:8], order)

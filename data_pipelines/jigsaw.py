@@ -40,14 +40,14 @@ class JigsawAugmentation:
     centres cover the image evenly, which is the purpose it names.
 
     Attributes:
-      scale: factor in 1 +- this.
-      translation: shift in +- this, as a fraction of the side.
-      rotation: degrees in +- this.
-      colour: colour augmentation of the finished mosaic; done last, so that blur
-        also runs across the seams and they do not give the puzzle away.
-      ramp_epochs: over the first so many epochs everything grows from nothing to
-        full strength; 0 is the paper's constant strength. Without augmentation a net
-        leaves the plateau of the mean heatmap several times sooner.
+        scale: factor in 1 +- this.
+        translation: shift in +- this, as a fraction of the side.
+        rotation: degrees in +- this.
+        colour: colour augmentation of the finished mosaic; done last, so that blur also
+            runs across the seams and they do not give the puzzle away.
+        ramp_epochs: over the first so many epochs everything grows from nothing to full
+            strength; 0 is the paper's constant strength. Without augmentation a net
+            leaves the plateau of the mean heatmap several times sooner.
     """
 
     scale: float = 0.35
@@ -66,10 +66,17 @@ class JigsawAugmentation:
 class _Puzzles:
     """What training and evaluation share: from a person to a mosaic."""
 
-    def __init__(self, people, input_size, grid, with_original, budget_megabytes):
+    def __init__(
+        self,
+        people: PoseDataset,
+        input_size: tuple[int, int],
+        grid: int,
+        with_original: bool,
+        budget_megabytes: float,
+    ):
         # A crowd box is no person; everybody else can be a puzzle, labelled or not.
         self.people = people.select(np.flatnonzero(~people.crowd))
-        self.input_size, self.grid = tuple(input_size), grid
+        self.input_size, self.grid = (input_size[0], input_size[1]), grid
         self.with_original = with_original
         self._mosaic_size = puzzle.mosaic_size(input_size, grid)
         self._images = DecodedImages(self.people, budget_megabytes)
@@ -101,7 +108,14 @@ class _Puzzles:
         image = int(self.people.image_index[row])
         return self._images.crop(image, self._crops[row], self._mosaic_size)
 
-    def sample(self, row, order, spatial=None, colour=None) -> dict[str, np.ndarray]:
+    def sample(
+        self,
+        row: int,
+        order: np.ndarray,
+        spatial: np.ndarray | None = None,
+        colour: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        """The puzzle of a person, under a spatial map and a row of colour changes."""
         person = self.person(row)
         mosaic = puzzle.shuffle_patches(person, order)
         matrix = self._fit if spatial is None else _compose(spatial, self._fit)
@@ -144,14 +158,14 @@ class JigsawTraining(_Puzzles):
     ):
         """
         Args:
-          people: everybody but crowds is used; keypoints are not looked at.
-          input_size: (height, width) of the net's input.
-          grid: N.
-          batch_size: global batch size; sets how many samples make an epoch.
-          seed: of order, permutations and augmentation.
-          augmentation: what is done to the mosaics.
-          with_original: append the unshuffled image as channels 3 to 5.
-          budget_megabytes: memory for decoded photos.
+            people: everybody but crowds is used; keypoints are not looked at.
+            input_size: (height, width) of the net's input.
+            grid: N.
+            batch_size: global batch size; sets how many samples make an epoch.
+            seed: of order, permutations and augmentation.
+            augmentation: what is done to the mosaics.
+            with_original: append the unshuffled image as channels 3 to 5.
+            budget_megabytes: memory for decoded photos.
         """
         super().__init__(people, input_size, grid, with_original, budget_megabytes)
         self.steps_per_epoch = steps_per_epoch(len(self), batch_size)
@@ -159,7 +173,9 @@ class JigsawTraining(_Puzzles):
         self._seed, self._augmentation = seed, augmentation
         self._plans = EpochPlans(self._draw)
 
-    def _draw(self, epoch: int):
+    def _draw(
+        self, epoch: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         rng = epoch_rng(self._seed, "jigsaw", epoch)
         count, augmentation = len(self), self._augmentation
         amount = augmentation.amount(epoch)

@@ -1,10 +1,13 @@
 """All people of a dataset as one table, without pixels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from data_pipelines.images import ImageStore
+from data_pipelines.segmentation import Segmentations, shrink_mask
 from tfpose.skeletons import Skeleton
 
 __all__ = ["OPTIONAL_COLUMNS", "PoseDataset"]
@@ -49,7 +52,7 @@ class PoseDataset:
             2 visible; x = y = 0 where v = 0. A person labelled by box only has all 0.
         areas: float32 `[P]`, segment area in px^2; NaN where the dataset has none, so
             that a metric that needs it can refuse instead of guessing.
-        crowd: bool `[P]`. A box around a group, not one person.
+        crowd: bool `[P]`. A box (and region) around a group, not one person.
         head_sizes: float32 `[P]`, px, the length that PCKh measures by (0.6 times the
             head box's diagonal); NaN where unknown. None where the dataset has none.
         torso_sizes: float32 `[P]`, px, the length that PCK measures by where a dataset
@@ -58,6 +61,8 @@ class PoseDataset:
         centres: float32 `[P, 2]`, (x, y) px in pixel-centre coordinates, the middles
             of the regions that nets are shown. None where those are the boxes'
             middles, as an alignment has them.
+        segmentations: Segmentations of P people, empty for a person who has none.
+            None where the dataset has none.
     """
 
     name: str
@@ -74,8 +79,9 @@ class PoseDataset:
     head_sizes: np.ndarray | None = None
     torso_sizes: np.ndarray | None = None
     centres: np.ndarray | None = None
+    segmentations: Segmentations | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for column, (dtype, rank) in _COLUMNS.items():
             array = getattr(self, column)
             if array is None and column in OPTIONAL_COLUMNS:
@@ -93,6 +99,11 @@ class PoseDataset:
                 f"keypoints {self.keypoints.shape} are not of skeleton "
                 f"{self.skeleton.name} ({self.skeleton.num_joints} joints)"
             )
+        regions = self.segmentations
+        if regions is not None and len(regions) != len(self.person_ids):
+            raise ValueError(
+                f"segmentations has {len(regions)} rows, not {len(self.person_ids)}"
+            )
         if len(self.images) != len(self.image_ids):
             raise ValueError(
                 f"{len(self.images)} images in store, {len(self.image_ids)} in table"
@@ -103,7 +114,10 @@ class PoseDataset:
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
-        """The arrays of the table by name; optional ones if they are there."""
+        """The arrays of the table by name; optional ones if they are there.
+
+        All but `segmentations`, which is no array with a row for each person.
+        """
         arrays = {column: getattr(self, column) for column in _COLUMNS}
         return {name: array for name, array in arrays.items() if array is not None}
 
@@ -130,4 +144,68 @@ class PoseDataset:
             for column, array in self.columns.items()
             if column not in _OF_IMAGES
         }
-        return replace(self, **people)
+        regions = self.segmentations
+        if regions is not None:
+            regions = regions.take(np.arange(len(self))[indices])
+        return replace(self, segmentations=regions, **people)
+
+    def people_of(self, image_row: int) -> np.ndarray:
+        """int64 `[N]`: rows of all people of an image, in the table's order."""
+        order, starts = self._by_image
+        return order[starts[image_row] : starts[image_row + 1]]
+
+    def each_image(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(row of an image, rows of its people) of all images, in order.
+
+        Images without people are there, too.
+        """
+        for image_row in range(len(self.image_ids)):
+            yield image_row, self.people_of(image_row)
+
+    @cached_property
+    def _by_image(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of people sorted by image, and where each image's begin."""
+        order = np.argsort(self.image_index, kind="stable")
+        counts = np.bincount(self.image_index, minlength=len(self.image_ids))
+        return order, np.concatenate([[0], np.cumsum(counts)])
+
+    def mask(self, row: int) -> np.ndarray:
+        """bool `[H, W]`: the pixels of a person in the image.
+
+        A person without a segmentation stands in with the pixels whose centres are
+        in the box; `segmentations[row]` says which of the two it is.
+        """
+        height, width = self.image_sizes[self.image_index[row]].tolist()
+        if self.segmentations is not None:
+            region = self.segmentations[row]
+            if region:
+                return region.mask((height, width))
+        low = self.boxes[row, :2].astype(np.float64)
+        ends = np.stack([low, low + self.boxes[row, 2:]])
+        (left, top), (right, bottom) = np.ceil(ends - 0.5).clip(0).astype(int).tolist()
+        mask = np.zeros((height, width), np.bool_)
+        mask[top:bottom, left:right] = True
+        return mask
+
+    def ignore_mask(self, image_row: int, stride: int = 1) -> np.ndarray:
+        """The pixels of an image that a loss over all people must leave out.
+
+        They are those of crowds and of people without labelled joints (by `mask`, so
+        by box where there is no segmentation), as in the official code of HigherHRNet
+        (Cheng et al., CVPR 2020, arXiv:1908.10357) and of what followed it. A person
+        with labelled joints may lie in such a region and is left out there.
+
+        Args:
+            image_row: row of the image.
+            stride: px of the image per cell of the answer. A cell is left out where
+                more than half of its pixels are.
+
+        Returns:
+            bool `[ceil(H / stride), ceil(W / stride)]`, True where to ignore.
+        """
+        mask = np.zeros(self.image_sizes[image_row].tolist(), np.bool_)
+        people = self.people_of(image_row)
+        labelled = (self.keypoints[people, :, 2] > 0).any(axis=1)
+        for row in people[self.crowd[people] | ~labelled].tolist():
+            mask |= self.mask(row)
+        return mask if stride == 1 else shrink_mask(mask, stride)

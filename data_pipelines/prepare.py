@@ -6,6 +6,7 @@ Then train with `--dataset=records --data_dir=/records`. Killed at any moment an
 started again it goes on behind the last finished shard, and ends with the same bytes.
 """
 
+import argparse
 import contextlib
 import errno
 import fcntl
@@ -16,14 +17,13 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from data_pipelines.images import decode_image
 from data_pipelines.people import PoseDataset
@@ -36,13 +36,15 @@ from data_pipelines.records import (
     MANIFEST,
     encode_example,
     file_checksum,
+    index_columns,
     verify_records,
     write_shard,
 )
 from data_pipelines.shrink import shrink_image, shrink_people
+from tfpose.command_line import CommandParser, run_command
 from tfpose.errors import InputError
 
-__all__ = ["define_flags", "main", "prepare_split"]
+__all__ = ["main", "prepare_split"]
 
 _SETTINGS = "settings.json"
 _DONE = ".done.json"
@@ -64,7 +66,7 @@ def prepare_split(
     Works in `out`/`split`.partial, which is renamed at the end. Every image is decoded
     once; those that cannot be are left out with their people and named in
     `skipped.json`. Images keep their bytes, unless `max_side` shrinks them (to JPEG of
-    quality 95; keypoints, boxes and areas follow).
+    quality 95; keypoints, boxes, areas and segmentations follow).
 
     Returns:
         The folder that `read_records` opens.
@@ -101,7 +103,7 @@ def prepare_split(
 
 
 class _Job:
-    """One split on its way to a folder that nobody reads yet."""
+    """Writes one split to a folder that is not finished yet."""
 
     def __init__(
         self,
@@ -115,9 +117,6 @@ class _Job:
         self.folder, self.quiet = folder, quiet
         max_side = settings["max_side"]
         self.target = shrink_people(source, max_side) if max_side else source
-        order = np.argsort(source.image_index, kind="stable")
-        counts = np.bincount(source.image_index, minlength=len(source.image_ids))
-        self.people_of_image = np.split(order, np.cumsum(counts)[:-1])
         self.names = _names(source, settings["data_dir"])
         self.start = time.monotonic()
 
@@ -153,7 +152,8 @@ class _Job:
             _refuse_other(self.folder, load_json(settings_path), self.settings)
         else:
             _write_json(settings_path, self.settings)
-        shards, keep = [], {_SETTINGS}
+        shards: list[dict[str, Any]] = []
+        keep = {_SETTINGS}
         while True:
             path = os.path.join(self.folder, f"people-{len(shards):05d}.tfrecord")
             if not os.path.exists(path) or not os.path.exists(_state_of(path)):
@@ -171,7 +171,7 @@ class _Job:
     def _checked_images(self, first: int) -> Iterator[tuple[int, bytes, str]]:
         """(row, image file, "") in order; (row, b"", reason) for unusable ones."""
         total = len(self.source.image_ids)
-        ahead: deque = deque()
+        ahead: deque[Future[tuple[int, bytes, str]]] = deque()
         with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
             for row in range(first, total + _AHEAD):
                 if row < total:
@@ -181,8 +181,8 @@ class _Job:
                     self._progress(row + 1 - first - _AHEAD, total - first)
 
     def _check_image(self, row: int) -> tuple[int, bytes, str]:
-        size = tuple(int(side) for side in self.source.image_sizes[row])
-        wanted = tuple(int(side) for side in self.target.image_sizes[row])
+        size = _size(self.source, row)
+        wanted = _size(self.target, row)
         try:
             data = self.source.images.read(row)
             pixels = decode_image(data, size, self.source.images.describe(row))
@@ -192,19 +192,22 @@ class _Job:
             data = shrink_image(pixels, wanted)
         return row, data, ""
 
-    def _shard_records(self, shard, images) -> Iterator[tuple[bytes, bytes]]:
+    def _shard_records(
+        self, shard: dict[str, Any], images: Iterator[tuple[int, bytes, str]]
+    ) -> Iterator[tuple[bytes, bytes]]:
         """The records of one shard; `shard` says which, and where the next begins."""
         limit = self.settings["shard_megabytes"] * 1e6
         size = 0
         while size < limit:
-            row, data, problem = next(images, (None, b"", ""))
-            if row is None:
+            image = next(images, None)
+            if image is None:
                 return
+            row, data, problem = image
             shard["next_row"] = row + 1
             if problem:
                 shard["skipped"].append([row, problem])
                 continue
-            people = self.people_of_image[row]
+            people = self.source.people_of(row)
             example = encode_example(data, self.names[row], self.target, row, people)
             shard["rows"].append(row)
             size += len(example)
@@ -218,7 +221,7 @@ class _Job:
             self.report.skip(
                 "image", int(self.source.image_ids[row]), name, reason, problem
             )
-            for person in self.people_of_image[row]:
+            for person in self.source.people_of(row):
                 person_id = int(self.source.person_ids[person])
                 self.report.skip("annotation", person_id, name, f"its {reason}")
         if not len(rows):
@@ -250,7 +253,7 @@ class _Job:
         people = target.select(new_row[target.image_index] >= 0)
         self.report.used = {"images": len(rows), "people": len(people)}
         sizes = [len(shard["rows"]) for shard in shards]
-        columns = people.columns | {
+        columns = index_columns(people) | {
             "image_ids": target.image_ids[rows],
             "image_sizes": target.image_sizes[rows],
             "image_index": new_row[people.image_index],
@@ -274,6 +277,11 @@ class _Job:
             print(f"\r{line:60}", end="\n" if done == total else "", file=sys.stderr)
         elif not self.quiet and (done == total or done % (50 * _AHEAD) == 0):
             print(line, file=sys.stderr)
+
+
+def _size(people: PoseDataset, row: int) -> tuple[int, int]:
+    height, width = people.image_sizes[row].tolist()
+    return height, width
 
 
 def _publish(partial: str, final: str) -> None:
@@ -301,7 +309,7 @@ def _names(people: PoseDataset, data_dir: str) -> list[str]:
 def _source_checksum(people: PoseDataset) -> str:
     """Changes with the annotations; image files are compared by their decoding only."""
     digest = hashlib.sha256(json.dumps(people.skeleton.to_dict()).encode())
-    for array in people.columns.values():
+    for array in index_columns(people).values():
         digest.update(array.tobytes())
     return digest.hexdigest()
 
@@ -326,7 +334,7 @@ def _write_json(path: str, content: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _disk_errors(path: str):
+def _disk_errors(path: str) -> Iterator[None]:
     """Says in one line that a disk is full or not writable."""
     try:
         yield
@@ -345,7 +353,7 @@ def _disk_errors(path: str):
 
 
 @contextlib.contextmanager
-def _alone(folder: str):
+def _alone(folder: str) -> Iterator[None]:
     """Keeps a second process out; the system drops the lock of a killed one."""
     os.makedirs(folder, exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
@@ -363,55 +371,77 @@ def _say(line: str, quiet: bool) -> None:
         print(line, file=sys.stderr)
 
 
-def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Not on import: trainers have flags of the same names."""
-    sources = [name for name in DATASETS if name != "records"]
-    put = {"flag_values": values}
-    flags.DEFINE_enum("dataset", None, sources, "What to read.", **put)
-    flags.DEFINE_string("data_dir", None, "Folder of the dataset.", **put)
-    flags.DEFINE_string("out", None, "Folder to write, one per split in it.", **put)
-    flags.DEFINE_list("splits", list(SPLITS), "Which splits.", **put)
-    text = "A shard ends with the image that reaches it."
-    flags.DEFINE_integer("shard_megabytes", 128, text, 1, **put)
-    text = "Shrink larger images to this longer side, px; 0 keeps all bytes."
-    flags.DEFINE_integer("max_side", 0, text, 0, **put)
-    text = "Only compare the files of --out with their checksums."
-    flags.DEFINE_bool("verify", False, text, **put)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prepares or verifies splits; exit code 2 and one line for bad input."""
+    run_command(_parser(), _run, arguments)
 
 
-def _run(values: flags.FlagValues) -> None:
-    if not values.out:
+def _run(chosen: argparse.Namespace) -> None:
+    if not chosen.out:
         raise InputError("--out is missing: the folder to write")
-    for split in values.splits:
+    for split in chosen.splits.split(","):
         if split not in SPLITS:
             raise InputError(f"--splits: {split!r} is not one of {', '.join(SPLITS)}")
-        if values.verify:
-            count = verify_records(os.path.join(values.out, split))
-            print(f"{values.out}/{split}: {count} files as in the manifest")
+        if chosen.verify:
+            count = verify_records(os.path.join(chosen.out, split))
+            print(f"{chosen.out}/{split}: {count} files as in the manifest")
             continue
-        if not values.dataset or not values.data_dir:
+        if not chosen.dataset or not chosen.data_dir:
             raise InputError("--dataset and --data_dir say what to read")
         prepare_split(
-            values.dataset,
-            values.data_dir,
+            chosen.dataset,
+            chosen.data_dir,
             split,
-            values.out,
-            values.shard_megabytes,
-            values.max_side,
+            chosen.out,
+            chosen.shard_megabytes,
+            chosen.max_side,
         )
 
 
-def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
-    """Entry point; exits with 2 on bad input."""
-    try:
-        if argv[1:]:
-            raise InputError(f"unexpected argument {argv[1]!r}, expected --flags only")
-        _run(values)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(
+        prog="python -m data_pipelines.prepare",
+        description="Writes a dataset as TFRecord shards, once.",
+    )
+    parser.add_argument(
+        "--dataset",
+        choices=[name for name in DATASETS if name != "records"],
+        help="what to read",
+    )
+    parser.add_argument("--data_dir", help="folder of the dataset")
+    parser.add_argument("--out", help="folder to write, one per split in it")
+    parser.add_argument("--splits", default=",".join(SPLITS), help="which splits")
+    parser.add_argument(
+        "--shard_megabytes",
+        type=_from(1),
+        default=128,
+        help="a shard ends with the image that reaches it",
+    )
+    parser.add_argument(
+        "--max_side",
+        type=_from(0),
+        default=0,
+        help="shrink larger images to this longer side, px; 0 keeps all bytes",
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="only compare the files of --out with their checksums",
+    )
+    return parser
+
+
+def _from(least: int) -> Callable[[str], int]:
+    """Reads an integer that is not below `least`."""
+
+    def read(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is below {least}")
+        return int(text)
+
+    read.__name__ = "integer"  # argparse names it where the text is none.
+    return read
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    main()

@@ -20,12 +20,19 @@ The features of an Example, N people and J joints (`example_features` parses the
 and, where the dataset has them, its `OPTIONAL_COLUMNS`, such as
 
     person/head_size  float[N]        px, NaN where unknown
+
+and its segmentations, of Q polygons with S points in all:
+
+    person/polygon_count  int64[N]     polygons of each person
+    polygon/point_count   int64[Q]
+    polygon/points        float[S, 2]  (x, y) px
+    person/rle            bytes[N]     COCO's compressed run lengths; empty for none
 """
 
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +41,7 @@ import tensorflow as tf
 from data_pipelines.people import OPTIONAL_COLUMNS, PoseDataset
 from data_pipelines.readers.coco_format import load_json
 from data_pipelines.readers.skip_report import SkipReport
+from data_pipelines.segmentation import Segmentations
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
@@ -45,12 +53,13 @@ __all__ = [
     "encode_example",
     "example_features",
     "file_checksum",
+    "index_columns",
     "read_records",
     "verify_records",
     "write_shard",
 ]
 
-FORMAT = "tfpose people records 1"
+FORMAT = "tfpose people records 2"
 MANIFEST = "manifest.json"
 INDEX = "index.npz"
 
@@ -66,6 +75,8 @@ _TABLE = (
 )
 _OPTIONAL = {name: f"person/{name.removesuffix('s')}" for name in OPTIONAL_COLUMNS}
 _PLACES = ("names", "shard", "offset", "length")
+# Before the names of the arrays of `Segmentations` in the index.
+_REGIONS = "segmentations."
 # TFRecord framing: length and its checksum before the record, checksum after it.
 _BEFORE, _AFTER = 12, 4
 
@@ -73,10 +84,11 @@ _BEFORE, _AFTER = 12, 4
 def example_features(num_joints: int) -> dict[str, Any]:
     """Feature specification for `tf.io.parse_single_example`.
 
-    What a dataset has no values of, such as head sizes, comes out empty.
+    What a dataset has no values of, such as head sizes or segmentations, comes out
+    empty.
     """
 
-    def sequence(shape, dtype):
+    def sequence(shape: Sequence[int], dtype: tf.DType) -> Any:
         return tf.io.FixedLenSequenceFeature(shape, dtype, allow_missing=True)
 
     return {
@@ -94,6 +106,10 @@ def example_features(num_joints: int) -> dict[str, Any]:
             _OPTIONAL[name]: sequence(row, tf.float32)
             for name, row in OPTIONAL_COLUMNS.items()
         },
+        "person/polygon_count": sequence([], tf.int64),
+        "polygon/point_count": sequence([], tf.int64),
+        "polygon/points": sequence([2], tf.float32),
+        "person/rle": sequence([], tf.string),
     }
 
 
@@ -110,33 +126,48 @@ def encode_example(
         people: int `[N]`. Rows of its people.
     """
 
-    def values(array) -> tf.train.Feature:
-        array = np.atleast_1d(array).ravel()
-        if array.dtype == np.float32:
-            return tf.train.Feature(float_list=tf.train.FloatList(value=array))
-        integers = array.astype(np.int64)
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=integers))
-
-    def text(data: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
-
     features = {
-        "image/encoded": text(encoded),
-        "image/name": text(name.encode()),
-        "image/id": values(dataset.image_ids[row]),
-        "image/height": values(dataset.image_sizes[row, 0]),
-        "image/width": values(dataset.image_sizes[row, 1]),
-        "person/id": values(dataset.person_ids[people]),
-        "person/box": values(dataset.boxes[people]),
-        "person/keypoints": values(dataset.keypoints[people]),
-        "person/area": values(dataset.areas[people]),
-        "person/crowd": values(dataset.crowd[people]),
+        "image/encoded": _texts([encoded]),
+        "image/name": _texts([name.encode()]),
+        "image/id": _numbers(dataset.image_ids[row]),
+        "image/height": _numbers(dataset.image_sizes[row, 0]),
+        "image/width": _numbers(dataset.image_sizes[row, 1]),
+        "person/id": _numbers(dataset.person_ids[people]),
+        "person/box": _numbers(dataset.boxes[people]),
+        "person/keypoints": _numbers(dataset.keypoints[people]),
+        "person/area": _numbers(dataset.areas[people]),
+        "person/crowd": _numbers(dataset.crowd[people]),
     }
     columns = dataset.columns
-    for name in _OPTIONAL.keys() & columns.keys():
-        features[_OPTIONAL[name]] = values(columns[name][people])
+    for column in _OPTIONAL.keys() & columns.keys():
+        features[_OPTIONAL[column]] = _numbers(columns[column][people])
+    if dataset.segmentations is not None:
+        regions = dataset.segmentations.take(people)
+        features["person/polygon_count"] = _numbers(regions.polygon_counts)
+        features["polygon/point_count"] = _numbers(regions.point_counts)
+        features["polygon/points"] = _numbers(regions.points)
+        features["person/rle"] = _texts([regions[i].rle for i in range(len(people))])
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)
+
+
+def _numbers(values: np.ndarray | np.generic) -> tf.train.Feature:
+    array = np.atleast_1d(values).ravel()
+    if array.dtype == np.float32:
+        return tf.train.Feature(float_list=tf.train.FloatList(value=array))
+    integers = array.astype(np.int64)
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=integers))
+
+
+def _texts(values: list[bytes]) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def index_columns(dataset: PoseDataset) -> dict[str, np.ndarray]:
+    """The whole table as arrays by name, for the index."""
+    regions = dataset.segmentations
+    arrays = {} if regions is None else regions.arrays
+    return dataset.columns | {_REGIONS + name: a for name, a in arrays.items()}
 
 
 def write_shard(
@@ -218,7 +249,7 @@ class RecordImages:
         while self._files:
             os.close(self._files.pop())
 
-    def __del__(self):
+    def __del__(self) -> None:
         self.close()
 
 
@@ -263,11 +294,21 @@ def _open(folder: str, manifest: dict[str, Any]) -> PoseDataset:
             )
     index = _read_index(os.path.join(folder, INDEX))
     names, shard, offset, length = (index[key] for key in _PLACES)
+    arrays = {
+        key.removeprefix(_REGIONS): array
+        for key, array in index.items()
+        if key.startswith(_REGIONS)
+    }
     return PoseDataset(
         name=manifest["name"],
         skeleton=Skeleton.from_dict(manifest["skeleton"]),
         images=RecordImages(paths, shard, offset, length, names),
-        **{key: column for key, column in index.items() if key not in _PLACES},
+        segmentations=Segmentations(**arrays) if arrays else None,
+        **{
+            key: column
+            for key, column in index.items()
+            if key not in _PLACES and not key.startswith(_REGIONS)
+        },
     )
 
 
@@ -276,7 +317,10 @@ def _read_manifest(folder: str) -> dict[str, Any]:
     manifest = load_json(path)
     found = manifest.get("format") if isinstance(manifest, dict) else manifest
     if found != FORMAT:
-        raise InputError(f"{path}: format is {found!r}, expected {FORMAT!r}")
+        raise InputError(
+            f"{path}: format is {found!r}, expected {FORMAT!r}; prepare the data set "
+            "again"
+        )
     for key in ("name", "skeleton", "shards", "counts", "settings"):
         if key not in manifest:
             raise InputError(f"{path}: field {key!r} is missing")
@@ -286,7 +330,9 @@ def _read_manifest(folder: str) -> dict[str, Any]:
 def _read_index(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            there = [key for key in _OPTIONAL if key in file]
+            there = [
+                key for key in file if key in _OPTIONAL or key.startswith(_REGIONS)
+            ]
             return {key: file[key] for key in (*_TABLE, *_PLACES, *there)}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not readable as an index: {error}") from None

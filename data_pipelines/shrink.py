@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.people import OPTIONAL_COLUMNS, PoseDataset
+from data_pipelines.segmentation import Segmentations
 
 __all__ = ["JPEG_QUALITY", "shrink_image", "shrink_people"]
 
@@ -43,12 +44,27 @@ def shrink_people(people: PoseDataset, max_side: int) -> PoseDataset:
             column[rows] = column[rows] * np.sqrt(factor.prod(axis=1))
     return replace(
         people,
+        segmentations=_shrunk_regions(people, new, rows),
         image_sizes=new,
         boxes=boxes,
         keypoints=keypoints,
         areas=areas,
         **optional,
     )
+
+
+def _shrunk_regions(
+    people: PoseDataset, sizes: np.ndarray, rows: np.ndarray
+) -> Segmentations | None:
+    """The segmentations, of people at `rows` in images of the new sizes `[I, 2]`."""
+    if people.segmentations is None:
+        return None
+    regions = [people.segmentations[row] for row in range(len(people))]
+    for row in rows.tolist():
+        image_row = people.image_index[row]
+        old, new = people.image_sizes[image_row].tolist(), sizes[image_row].tolist()
+        regions[row] = regions[row].resized(old, new)
+    return Segmentations.of(regions)
 
 
 def _shrunk(points: np.ndarray, factor: np.ndarray) -> np.ndarray:

@@ -30,9 +30,9 @@ class VideoFrame:
     """One frame.
 
     Attributes:
-      index: place in the video, from 0.
-      seconds: time from the video's start.
-      image: uint8 `[H, W, 3]` RGB, upright.
+        index: place in the video, from 0.
+        seconds: time from the video's start.
+        image: uint8 `[H, W, 3]` RGB, upright.
     """
 
     index: int
@@ -49,10 +49,10 @@ class VideoReader:
     def __init__(self, path: str | os.PathLike):
         """
         Args:
-          path: a file that FFmpeg can read.
+            path: a file that FFmpeg can read.
 
         Raises:
-          InputError: no such file, or no video in it.
+            InputError: no such file, or no video in it.
         """
         self.path = os.fspath(path)
         capture = self._open()
@@ -67,8 +67,8 @@ class VideoReader:
         """The frames.
 
         Raises:
-          InputError: no frame can be read, or the file ends more than half a second
-            before it said it would: it is damaged. All readable frames come first.
+            InputError: no frame can be read, or the file ends more than half a second
+                before it said it would: it is damaged. All readable frames come first.
         """
         capture = self._open()
         index = 0
@@ -122,8 +122,8 @@ class VideoWriter:
     def __init__(self, path: str | os.PathLike, fps: float):
         """
         Args:
-          path: ends in `.mp4`; its folder is made if need be.
-          fps: frames per second.
+            path: ends in `.mp4`; its folder is made if need be.
+            fps: frames per second.
         """
         self.path = pathlib.Path(path)
         self.frames = 0
@@ -136,10 +136,10 @@ class VideoWriter:
         """Appends uint8 `[H, W, 3]` RGB, of the same size as the first one.
 
         Raises:
-          InputError: the file cannot be made, or the image is of another size.
+            InputError: the file cannot be made, or the image is of another size.
         """
         size = (image.shape[1], image.shape[0])
-        if self._writer is None:
+        if self._writer is None or self._size is None:
             self._size, self._writer = size, self._start(size)
         if size != self._size:
             raise InputError(
@@ -153,7 +153,7 @@ class VideoWriter:
         """Finishes the file; leaves none where no frame was written.
 
         Raises:
-          InputError: what was written is not all there: the disk is full.
+            InputError: what was written is not all there: the disk is full.
         """
         if self._writer is None:
             return

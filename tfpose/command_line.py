@@ -4,10 +4,19 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from tfpose.errors import InputError
 
-__all__ = ["run_command"]
+__all__ = ["CommandParser", "run_command"]
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Refuses bad arguments as `run_command` refuses all bad input: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises InputError."""
+        raise InputError(f"{message} (see --help)")
 
 
 def run_command(
@@ -27,9 +36,8 @@ def run_command(
     """
     # `bazel run` starts programs in its own folder; paths are the user's.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    chosen = parser.parse_args(arguments)
     try:
-        run(chosen)
+        run(parser.parse_args(arguments))
     except BrokenPipeError:  # Whoever read the output has seen enough, as `head` has.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (InputError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The front door to 3D poses: dataset, folder, split -> pose pairs."""
+"""Every 3D data set by name: folder and split give its pose pairs."""
 
 import os
 from collections.abc import Callable, Sequence

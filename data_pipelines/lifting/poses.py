@@ -64,7 +64,7 @@ class LiftingDataset:
     sequence_index: np.ndarray
     frame: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for columns, owner in (
             (_OF_POSES, self.positions),
             (_OF_CAMERAS, self.intrinsics),

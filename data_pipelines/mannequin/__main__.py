@@ -1,59 +1,68 @@
 """Draws a mannequin dataset: `python -m data_pipelines.mannequin --out=DIR`."""
 
+import argparse
 import re
-import sys
-
-from absl import flags
+from collections.abc import Sequence
 
 from data_pipelines.mannequin.scenarios import SCENARIOS
 from data_pipelines.mannequin.write import write_dataset
+from tfpose.command_line import CommandParser, run_command
 from tfpose.errors import InputError
 
-_FLAGS = flags.FlagValues()
-flags.DEFINE_string("out", None, "Folder of the dataset.", flag_values=_FLAGS)
-flags.DEFINE_integer("count", 1000, "Number of pictures.", flag_values=_FLAGS)
-flags.DEFINE_string("scenario", "studio", f"One of {', '.join(SCENARIOS)}.",
-                    flag_values=_FLAGS)  # fmt: skip
-flags.DEFINE_integer("seed", 0, "Other seeds draw other people.", flag_values=_FLAGS)
-flags.DEFINE_string("people", "1", "People in a picture: 2, or 1-5.",
-                    flag_values=_FLAGS)  # fmt: skip
-flags.DEFINE_string("image_size", "256x192", "Height x width, pixels.",
-                    flag_values=_FLAGS)  # fmt: skip
-flags.DEFINE_string("split", "train", "Name of the json.", flag_values=_FLAGS)
-flags.DEFINE_integer("workers", None, "Processes; all cores unless told.",
-                     flag_values=_FLAGS)  # fmt: skip
-flags.DEFINE_bool("help", False, "Shows this.", flag_values=_FLAGS)
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draws what the arguments ask for; exit code 2 and one line for bad input."""
+    run_command(_parser(), _run, arguments)
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    write_dataset(
+        chosen.out,
+        chosen.scenario,
+        chosen.count,
+        chosen.seed,
+        _pair("image_size", chosen.image_size, "x"),
+        _pair("people", chosen.people, "-"),
+        chosen.split,
+        chosen.workers,
+    )
 
 
 def _pair(name: str, text: str, separator: str) -> tuple[int, int]:
     found = re.fullmatch(rf"(\d+)(?:{separator}(\d+))?", text)
     if not found:
-        like = _FLAGS[name].default
-        raise InputError(f"--{name}: found {text!r}, expected something like {like}")
+        raise InputError(
+            f"--{name}: found {text!r}, expected one number, or two with {separator!r} "
+            "between them"
+        )
     return int(found[1]), int(found[2] or found[1])
 
 
-def main(argv: list[str]) -> int:
-    """Runs the command line `argv`; returns the exit code."""
-    try:
-        rest = _FLAGS(argv)[1:]
-        if _FLAGS.help:
-            print(f"{__doc__}\n{_FLAGS.get_help()}")
-            return 0
-        if rest:
-            raise InputError(f"found {rest[0]!r}, expected only --flags (see --help)")
-        if not _FLAGS.out:
-            raise InputError("--out: missing, expected the dataset's folder")
-        write_dataset(
-            _FLAGS.out, _FLAGS.scenario, _FLAGS.count, _FLAGS.seed,
-            _pair("image_size", _FLAGS.image_size, "x"),
-            _pair("people", _FLAGS.people, "-"), _FLAGS.split, _FLAGS.workers,
-        )  # fmt: skip
-    except (InputError, flags.Error) as error:
-        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
-        return 2
-    return 0
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(
+        prog="python -m data_pipelines.mannequin",
+        description="Draws a COCO-format dataset of mannequins.",
+    )
+    parser.add_argument("--out", required=True, help="folder of the dataset")
+    parser.add_argument("--count", type=int, default=1000, help="number of pictures")
+    parser.add_argument(
+        "--scenario", default="studio", help=f"one of {', '.join(SCENARIOS)}"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="other seeds draw other people"
+    )
+    parser.add_argument(
+        "--people", default="1", help="people in a picture, such as 2 or 1-5"
+    )
+    parser.add_argument(
+        "--image_size", default="256x192", help="height x width in pixels"
+    )
+    parser.add_argument("--split", default="train", help="name of the json")
+    parser.add_argument("--workers", type=int, help="processes; default: one per core")
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    main()

@@ -46,26 +46,46 @@ def _palette_color(rng: np.random.Generator) -> np.ndarray:
     return base * rng.uniform(0.55, 1.2) + rng.normal(0, 11, 3)
 
 
-_PALETTE = np.array([(120, 104, 84), (150, 150, 152), (86, 100, 70), (200, 190, 170),
-    (70, 84, 110), (170, 120, 90), (60, 56, 58), (225, 222, 215),
-    (190, 80, 60), (60, 130, 140), (210, 170, 70)], float)  # fmt: skip
+_PALETTE = np.array(
+    [
+        (120, 104, 84),
+        (150, 150, 152),
+        (86, 100, 70),
+        (200, 190, 170),
+        (70, 84, 110),
+        (170, 120, 90),
+        (60, 56, 58),
+        (225, 222, 215),
+        (190, 80, 60),
+        (60, 130, 140),
+        (210, 170, 70),
+    ],
+    float,
+)
 
 
 def _tuple(color: np.ndarray) -> tuple[float, ...]:
     return tuple([min(max(c, 0.0), 255.0) for c in color.tolist()])
 
 
+# x, y, width and height, px.
+_Box = tuple[int, int, int, int]
+
 _LEVELS = np.linspace(-1, 1, 256)[:, None]
 
 
-def _textured(rng, size, color, amount) -> np.ndarray:
+def _textured(
+    rng: np.random.Generator, size: tuple[int, int], color: np.ndarray, amount: float
+) -> np.ndarray:
     """A surface of `color` with noise of relative strength `amount`: uint8."""
     levels = (_LEVELS * amount + 1) * color
     table = np.minimum(np.maximum(levels, 0), 255).astype(np.uint8)[:, None]
     return cv2.applyColorMap(noise_field(rng, size), table)
 
 
-def _wall_base(camera: Camera, ground: np.ndarray, rng) -> tuple[float, float, bool]:
+def _wall_base(
+    camera: Camera, ground: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float, bool]:
     """Rows where the wall meets the floor at the left and right image edge."""
     right, _, forward = camera.rotation
     ahead = np.array([forward[0], 0.0, forward[2]])
@@ -85,7 +105,13 @@ def _wall_base(camera: Camera, ground: np.ndarray, rng) -> tuple[float, float, b
     return y0 - slope * x0, y0 + slope * (width - x0), True
 
 
-def _floor_lines(image, rng, camera: Camera, ground, color) -> None:
+def _floor_lines(
+    image: np.ndarray,
+    rng: np.random.Generator,
+    camera: Camera,
+    ground: np.ndarray,
+    color: tuple[float, ...],
+) -> None:
     """Planks or tiles in perspective."""
     step = rng.uniform(0.15, 0.9)
     ahead = camera.rotation[2] * (1, 0, 1)
@@ -109,7 +135,7 @@ def _floor_lines(image, rng, camera: Camera, ground, color) -> None:
         cv2.polylines(image, list(lines), False, color, 1, cv2.LINE_AA)
 
 
-def _poster(image, rng, box) -> None:
+def _poster(image: np.ndarray, rng: np.random.Generator, box: _Box) -> None:
     """A framed picture with shapes in it."""
     x, y, w, h = box
     cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(_palette_color(rng)), -1)
@@ -144,7 +170,7 @@ def _poster(image, rng, box) -> None:
     )
 
 
-def _furniture(image, rng, box) -> None:
+def _furniture(image: np.ndarray, rng: np.random.Generator, box: _Box) -> None:
     """A box with a lit top, a front and a dark side, perhaps with shelves."""
     x, y, w, h = box
     color = _palette_color(rng)
@@ -163,7 +189,7 @@ def _furniture(image, rng, box) -> None:
         cv2.line(image, (x, row), (x + w, row), _tuple(color * 0.5), 1)
 
 
-def _tree(image, rng, box) -> None:
+def _tree(image: np.ndarray, rng: np.random.Generator, box: _Box) -> None:
     x, y, w, h = box
     trunk = max(w // 7, 2)
     bark = _tuple(np.array((92, 70, 50)) * rng.uniform(0.6, 1.3))
@@ -181,7 +207,7 @@ def _tree(image, rng, box) -> None:
         )
 
 
-def _limb(image, rng, box) -> None:
+def _limb(image: np.ndarray, rng: np.random.Generator, box: _Box) -> None:
     """A bent rod in skin or cloth colours: looks like an arm or a leg and is none."""
     x, y, w, h = box
     color = np.array((205, 150, 115)) * rng.uniform(0.45, 1.15)
@@ -200,7 +226,7 @@ def _limb(image, rng, box) -> None:
     )
 
 
-def _ball(image, rng, box) -> None:
+def _ball(image: np.ndarray, rng: np.random.Generator, box: _Box) -> None:
     x, y, w, h = box
     color, radius = _palette_color(rng), max(min(w, h) // 3, 2)
     center = np.array((x + w // 2, y + h // 2))
@@ -216,7 +242,7 @@ def _ball(image, rng, box) -> None:
         )
 
 
-def _window(image, rng, box) -> None:
+def _window(image: np.ndarray, rng: np.random.Generator, box: _Box) -> None:
     x, y, w, h = box
     sky = np.array((170, 200, 235)) * rng.uniform(0.3, 1.05)
     cv2.rectangle(image, (x, y), (x + w, y + h), _tuple(sky), -1)

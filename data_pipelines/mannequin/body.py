@@ -125,9 +125,10 @@ def bone_index(name: str) -> int:
 class Proportions:
     """One body's build.
 
-    stature: metres from the sole to the crown, for average segments.
-    lengths: `[B]` segment length over the average of that stature.
-    girths: `[B, 2]` thickness over the average, (side to side, front to back).
+    Attributes:
+        stature: metres from the sole to the crown, for average segments.
+        lengths: `[B]` segment length over the average of that stature.
+        girths: `[B, 2]` thickness over the average, (side to side, front to back).
     """
 
     stature: float
@@ -143,7 +144,12 @@ class Proportions:
 
 @dataclass(frozen=True)
 class Pose3D:
-    """Bones in the world: `rotations` [B, 3, 3] and `origins` [B, 3] in metres."""
+    """Bones in the world.
+
+    Attributes:
+        rotations: `[B, 3, 3]`.
+        origins: `[B, 3]` metres.
+    """
 
     rotations: np.ndarray
     origins: np.ndarray

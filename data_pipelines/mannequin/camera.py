@@ -15,9 +15,13 @@ _UP = np.array([0.0, 1.0, 0.0])
 
 @dataclass(frozen=True)
 class Camera:
-    """World to pixels: `rotation` [3, 3] and `position` [3] metres, `focal` pixels.
+    """From the world to pixels.
 
-    `center` (cx, cy) is the principal point in pixels.
+    Attributes:
+        rotation: `[3, 3]`, from world to camera.
+        position: `[3]` metres in the world.
+        focal: focal length, pixels.
+        center: (cx, cy), the principal point in pixels.
     """
 
     rotation: np.ndarray
@@ -70,11 +74,13 @@ def aim_camera(
     azimuth, elevation, roll = np.deg2rad(view[:3])
     height, width = image_size
     target = (points.min(0) + points.max(0)) / 2
-    back = np.array([
-        np.sin(azimuth) * np.cos(elevation),
-        np.sin(elevation),
-        np.cos(azimuth) * np.cos(elevation),
-    ])  # fmt: skip
+    back = np.array(
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+        ]
+    )
     position = target + view[3] * back
     # A camera under the floor would see nothing.
     position[1] = max(position[1], 0.12)

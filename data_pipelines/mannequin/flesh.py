@@ -8,9 +8,9 @@ blend skinning of its centre and axes, for all rings of a body at once.
     texture coordinates run from 0 to 1).  V = R * S vertices.  T: triangles.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,18 @@ from data_pipelines.mannequin.body import (
     Pose3D,
     Proportions,
     bone_index,
+)
+from data_pipelines.mannequin.rings import (
+    ARM,
+    FOOT,
+    HAND,
+    HEAD,
+    LEG,
+    NECK,
+    NOSE,
+    THUMB,
+    TORSO,
+    ring_rows,
 )
 from data_pipelines.mannequin.wardrobe import Outfit
 
@@ -38,13 +50,16 @@ _AXES = {"level": (_X, _Z), "upright": (_X, _Y), "sideways": (_Z, _Y)}
 class Tube:
     """One part in the rest statue (stature 1).
 
-    rect: name of the texture rectangle it is painted with.
-    centres: `[R, 3]`; radii: `[R, 2]` along the two ring axes.
-    bones: the two bones that carry it; weight: `[R]` share of the first.
-    v: `[R]` texture coordinate along the tube, 0..1.
-    axes: "level" (path downward), "upright" (path to the front), "sideways".
-    square: 0 for ellipses, 1 for boxes.
-    hem: the tube hangs around both legs (a skirt): rings widen with the stride.
+    Attributes:
+        rect: name of the texture rectangle it is painted with.
+        centres: `[R, 3]`, middles of the rings.
+        radii: `[R, 2]` along the two ring axes.
+        bones: the two bones that carry it.
+        weight: `[R]` share of the first bone.
+        v: `[R]` texture coordinate along the tube, 0..1.
+        axes: "level" (path downward), "upright" (path to the front), "sideways".
+        square: 0 for ellipses, 1 for boxes.
+        hem: the tube hangs around both legs (a skirt): rings widen with the stride.
     """
 
     rect: str
@@ -62,8 +77,12 @@ class Tube:
 class Surface:
     """A posed triangle mesh.
 
-    vertices, normals: `[V, 3]` metres in the world; uv: `[V, 2]` pixels of the texture;
-    triangles: `[T, 3]`; outlines: vertex ranges of the tubes, for shadows.
+    Attributes:
+        vertices: `[V, 3]` metres in the world.
+        normals: `[V, 3]` unit vectors.
+        uv: `[V, 2]` pixels of the texture.
+        triangles: `[T, 3]` rows of vertices.
+        outlines: ranges of vertices of the tubes, for shadows.
     """
 
     vertices: np.ndarray
@@ -73,81 +92,13 @@ class Surface:
     outlines: list[tuple[int, int]]
 
 
-def _column(rows: Sequence[tuple[float, ...]]) -> np.ndarray:
-    return np.array(rows, dtype=np.float64)
-
-
-# Rows: y, x, z, a, b of level rings.
-_TORSO = _column([
-    (0.846, 0, -.004, .030, .033), (0.838, 0, -.003, .052, .040),
-    (0.826, 0, -.002, .083, .046), (0.806, 0, 0, .101, .055),
-    (0.775, 0, .002, .101, .064),
-    (0.745, 0, .004, .097, .067), (0.710, 0, .003, .092, .063),
-    (0.665, 0, .001, .083, .056), (0.625, 0, .001, .081, .056),
-    (0.590, 0, -.001, .089, .063), (0.550, 0, -.004, .098, .070),
-    (0.515, 0, -.004, .097, .068), (0.490, 0, -.003, .080, .058),
-    (0.474, 0, -.002, .030, .040),
-])  # fmt: skip
-_NECK = _column([
-    (0.888, 0, .006, .026, .028), (0.862, 0, .004, .028, .030),
-    (0.842, 0, -.001, .030, .031), (0.822, 0, -.004, .038, .036),
-])  # fmt: skip
-_ARM = _column([
-    (0.834, .090, 0, .006, .008), (0.830, .095, 0, .020, .024),
-    (0.814, .102, 0, .032, .034), (0.785, .106, 0, .034, .036),
-    (0.745, .106, 0, .030, .034), (0.700, .106, .001, .027, .030),
-    (0.655, .106, 0, .0245, .026), (0.628, .106, -.002, .0235, .0245),
-    (0.600, .106, 0, .024, .0245), (0.570, .106, .001, .0235, .0235),
-    (0.530, .106, 0, .019, .020), (0.490, .106, 0, .014, .017),
-    (0.478, .106, 0, .013, .016), (0.477, .106, 0, .001, .001),
-])  # fmt: skip
-_HAND = _column([
-    (0.486, .106, 0, .010, .014), (0.468, .106, 0, .0115, .020),
-    (0.445, .106, .001, .0115, .0235), (0.425, .106, .001, .010, .0225),
-    (0.402, .105, 0, .0085, .0185), (0.388, .104, -.001, .006, .011),
-    (0.384, .104, -.001, .002, .003),
-])  # fmt: skip
-_THUMB = _column([
-    (0.470, .104, .012, .007, .007), (0.450, .101, .026, .0075, .0075),
-    (0.430, .099, .031, .006, .006), (0.422, .099, .032, .002, .002),
-])  # fmt: skip
-_LEG = _column([
-    (0.560, .050, 0, .024, .030), (0.530, .053, -.002, .054, .062),
-    (0.495, .054, -.002, .055, .062), (0.450, .053, 0, .053, .058),
-    (0.400, .053, .001, .048, .053), (0.345, .052, .001, .041, .045),
-    (0.305, .052, .002, .036, .040), (0.285, .052, .003, .035, .039),
-    (0.262, .052, .001, .033, .036), (0.220, .053, -.007, .035, .040),
-    (0.175, .053, -.007, .032, .036), (0.115, .052, -.003, .023, .026),
-    (0.070, .052, -.002, .019, .022), (0.040, .052, -.002, .019, .024),
-    (0.027, .052, -.002, .016, .02), (0.026, .052, -.002, .001, .001),
-])  # fmt: skip
-_HEAD = _column([
-    (1.000, 0, .000, .001, .001), (0.994, 0, .000, .027, .031),
-    (0.978, 0, .001, .041, .050), (0.955, 0, .003, .049, .060),
-    (0.932, 0, .006, .050, .0605), (0.912, 0, .010, .0475, .057),
-    (0.894, 0, .016, .042, .050), (0.880, 0, .024, .033, .041),
-    (0.870, 0, .032, .021, .028), (0.865, 0, .036, .001, .001),
-])  # fmt: skip
-# Rows: z, x, y, a, b of upright rings.
-_FOOT = _column([
-    (-.034, .052, .018, .001, .001), (-.030, .052, .020, .020, .019),
-    (-.008, .052, .024, .0235, .025), (.022, .052, .025, .025, .025),
-    (.052, .052, .018, .027, .018), (.082, .052, .013, .027, .013),
-    (.104, .052, .010, .020, .010), (.111, .052, .009, .001, .001),
-])  # fmt: skip
-_NOSE = _column([
-    (.060, 0, .918, .0125, .019), (.068, 0, .916, .0095, .0145),
-    (.076, 0, .9125, .0075, .008), (.0795, 0, .912, .003, .003),
-])  # fmt: skip
-
-
 def _level(
     rect: str,
     rows: np.ndarray,
     bones: tuple[str, str],
     weight: np.ndarray,
     side: float = 1.0,
-    **more,
+    **more: Any,
 ) -> Tube:
     """A level tube from rows (y, x, z, a, b), mirrored to `side`."""
     y, x, z, a, b = rows.T
@@ -171,24 +122,24 @@ def _grown(tube: Tube, grow: np.ndarray) -> Tube:
 
 def _swell(center: float, width: float) -> np.ndarray:
     """A smooth bump over the torso's rings, 0..1."""
-    return np.exp(-(((_TORSO[:, 0] - center) / width) ** 2))
+    return np.exp(-(((TORSO[:, 0] - center) / width) ** 2))
 
 
 # Two bones carry a tube: the trunk is two tubes that share the ring `_CUT`.
 _CUT = 7
 _UPPER = slice(0, _CUT + 1)
 _LOWER = slice(_CUT, None)
-_TORSO_TUBE = _level("torso", _TORSO, ("chest", "spine"), _TORSO[:, 0], square=0.25)
+_TORSO_TUBE = _level("torso", TORSO, ("chest", "spine"), TORSO[:, 0], square=0.25)
 _TORSO_WEIGHTS = (
-    _ramp(_TORSO[_UPPER, 0], 0.73, 0.665),
-    _ramp(_TORSO[_LOWER, 0], 0.665, 0.58),
+    _ramp(TORSO[_UPPER, 0], 0.73, 0.665),
+    _ramp(TORSO[_LOWER, 0], 0.665, 0.58),
 )
 _BELLY, _BUST, _WAIST = _swell(0.62, 0.06), _swell(0.745, 0.022), _swell(0.64, 0.04)
 
 
 def _torso(outfit: Outfit) -> list[Tube]:
     whole = _TORSO_TUBE
-    y = _TORSO[:, 0]
+    y = TORSO[:, 0]
     grow = np.where(
         y > outfit.top_hem, outfit.top_thickness + 0.002, outfit.bottom_thickness
     )
@@ -198,16 +149,25 @@ def _torso(outfit: Outfit) -> list[Tube]:
     centres = whole.centres.copy()
     centres[:, 2] += 0.6 * outfit.belly * _BELLY + outfit.bust * _BUST
     return [
-        replace(whole, centres=centres[part], radii=radii[part], bones=bones,
-                weight=weight, v=whole.v[part])
+        replace(
+            whole,
+            centres=centres[part],
+            radii=radii[part],
+            bones=bones,
+            weight=weight,
+            v=whole.v[part],
+        )
         for part, bones, weight in zip(
-            (_UPPER, _LOWER), (("chest", "spine"), ("spine", "pelvis")), _TORSO_WEIGHTS,
-            strict=True)
-    ]  # fmt: skip
+            (_UPPER, _LOWER),
+            (("chest", "spine"), ("spine", "pelvis")),
+            _TORSO_WEIGHTS,
+            strict=True,
+        )
+    ]
 
 
 def _foot(side: str, sign: float) -> Tube:
-    z, x, y, a, b = _FOOT.T
+    z, x, y, a, b = FOOT.T
     bone = f"{side}_ankle"
     return Tube(
         "foot",
@@ -227,21 +187,21 @@ def _side_tubes(side: str, sign: float) -> list[Tube]:
     return [
         _level(
             "arm",
-            _ARM,
+            ARM,
             (f"{side}_shoulder", f"{side}_elbow"),
-            _ramp(_ARM[:, 0], 0.662, 0.594),
+            _ramp(ARM[:, 0], 0.662, 0.594),
             sign,
         ),
         _level(
             "leg",
-            _LEG,
+            LEG,
             (f"{side}_hip", f"{side}_knee"),
-            _ramp(_LEG[:, 0], 0.325, 0.245),
+            _ramp(LEG[:, 0], 0.325, 0.245),
             sign,
         ),
         _foot(side, sign),
-        _level("hand", _HAND, wrist, np.ones(len(_HAND)), sign),
-        _level("hand", _THUMB, wrist, np.ones(len(_THUMB)), sign),
+        _level("hand", HAND, wrist, np.ones(len(HAND)), sign),
+        _level("hand", THUMB, wrist, np.ones(len(THUMB)), sign),
     ]
 
 
@@ -269,9 +229,9 @@ def _limbs(outfit: Outfit) -> list[Tube]:
 def _head_tubes() -> list[Tube]:
     """Head, nose, neck and ears."""
     bones = ("head", "head")
-    z, x, y, a, b = _NOSE.T
+    z, x, y, a, b = NOSE.T
     tubes = [
-        _level("head", _HEAD, bones, np.ones(len(_HEAD))),
+        _level("head", HEAD, bones, np.ones(len(HEAD))),
         Tube(
             "nose",
             np.stack([x, y, z], 1),
@@ -281,10 +241,16 @@ def _head_tubes() -> list[Tube]:
             np.linspace(0, 1, 4),
             "upright",
         ),
-        _level("hand", _NECK, ("head", "chest"), _ramp(_NECK[:, 0], 0.875, 0.835)),
+        _level("hand", NECK, ("head", "chest"), _ramp(NECK[:, 0], 0.875, 0.835)),
     ]
-    ear = np.array([(.055, .005, .007), (.054, .011, .016), (.049, .011, .016),
-                    (.042, .008, .012)])  # fmt: skip
+    ear = np.array(
+        [
+            (0.055, 0.005, 0.007),
+            (0.054, 0.011, 0.016),
+            (0.049, 0.011, 0.016),
+            (0.042, 0.008, 0.012),
+        ]
+    )
     for sign in (1.0, -1.0):
         rows = ear if sign > 0 else ear[::-1]
         centres = np.stack([rows[:, 0] * sign, np.full(4, 0.921), np.full(4, 0.0)], 1)
@@ -329,7 +295,7 @@ def _hair(outfit: Outfit) -> list[Tube]:
             (outfit.hair_end, 0, -0.064, 0.045, 0.016),
             (outfit.hair_end - 0.012, 0, -0.064, 0.001, 0.001),
         ]
-    table = _column(rows)
+    table = ring_rows(rows)
     table[1:-1, 3:] += puff * np.clip((table[1:-1, 0:1] - 0.86) / 0.05, 0.1, 1.0)
     table[:4, 0] += puff
     weight = _ramp(table[:, 0], 0.86, 0.80)
@@ -361,7 +327,7 @@ def _hair(outfit: Outfit) -> list[Tube]:
             (0.095, 0, 0.960, 0.038, 0.004),
             (0.108, 0, 0.957, 0.014, 0.002),
         ]
-        z, _, y, a, b = _column(brim).T
+        z, _, y, a, b = ring_rows(brim).T
         tubes.append(
             Tube(
                 "hair",
@@ -376,7 +342,7 @@ def _hair(outfit: Outfit) -> list[Tube]:
         return tubes
     else:
         return tubes
-    tubes.append(_level("hair", _column(rows), ("head", "head"), np.ones(len(rows))))
+    tubes.append(_level("hair", ring_rows(rows), ("head", "head"), np.ones(len(rows))))
     return tubes
 
 
@@ -393,7 +359,7 @@ def _extras(outfit: Outfit) -> list[Tube]:
             _level("skirt", rows, ("pelvis", "pelvis"), _ramp(y, 0.585, 0.50), hem=True)
         )
     if outfit.bag:
-        rows = _column(
+        rows = ring_rows(
             [
                 (0.815, 0, -0.085, 0.02, 0.01),
                 (0.810, 0, -0.088, 0.07, 0.028),
@@ -422,7 +388,9 @@ def _tube_triangles(rings: int) -> np.ndarray:
     return np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3)])
 
 
-def _ring_points(first: np.ndarray, second: np.ndarray, square: np.ndarray):
+def _ring_points(
+    first: np.ndarray, second: np.ndarray, square: np.ndarray
+) -> np.ndarray:
     """Ring outlines around 0 from axis vectors [R, 3]: [R, RING, 3]."""
     # A superellipse of exponent 2 (circle) growing towards a box.
     bulge = np.maximum(np.abs(_SIN), np.abs(_COS)) ** -1.0
@@ -503,7 +471,15 @@ def skin_tubes(
     )
 
 
-def _hang_skirt(hem, weight, rest, centre, size, pose, build) -> None:
+def _hang_skirt(
+    hem: np.ndarray,
+    weight: np.ndarray,
+    rest: np.ndarray,
+    centre: np.ndarray,
+    size: np.ndarray,
+    pose: Pose3D,
+    build: Proportions,
+) -> None:
     """Widens skirt rings (in place) until they hold both thighs."""
     rows = np.nonzero(hem)[0]
     free = (1 - weight[rows])[:, None]
@@ -539,10 +515,13 @@ def _normals(points: np.ndarray, each: np.ndarray) -> np.ndarray:
     before = np.where(each[before] == each, before, row)
     along = points[after] - points[before]
     a, b = around, along
-    normals = np.stack([
-        b[..., 1] * a[..., 2] - b[..., 2] * a[..., 1],
-        b[..., 2] * a[..., 0] - b[..., 0] * a[..., 2],
-        b[..., 0] * a[..., 1] - b[..., 1] * a[..., 0],
-    ], -1)  # fmt: skip
+    normals = np.stack(
+        [
+            b[..., 1] * a[..., 2] - b[..., 2] * a[..., 1],
+            b[..., 2] * a[..., 0] - b[..., 0] * a[..., 2],
+            b[..., 0] * a[..., 1] - b[..., 1] * a[..., 0],
+        ],
+        -1,
+    )
     length = np.sqrt(np.einsum("rsa,rsa->rs", normals, normals))
     return normals / (length[..., None] + 1e-12)

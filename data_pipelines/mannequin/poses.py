@@ -215,11 +215,18 @@ def _lying(rng: np.random.Generator) -> Angles:
 
 
 FAMILIES: dict[str, Callable[[np.random.Generator], Angles]] = {
-    "standing": _standing, "walking": _walking, "running": _running,
-    "sitting": _sitting, "squatting": _squatting, "reaching": _reaching,
-    "arms_up": _arms_up, "lunging": _lunging, "kicking": _kicking,
-    "bending": _bending, "lying": _lying,
-}  # fmt: skip
+    "standing": _standing,
+    "walking": _walking,
+    "running": _running,
+    "sitting": _sitting,
+    "squatting": _squatting,
+    "reaching": _reaching,
+    "arms_up": _arms_up,
+    "lunging": _lunging,
+    "kicking": _kicking,
+    "bending": _bending,
+    "lying": _lying,
+}
 
 
 def draw_angles(

@@ -44,22 +44,26 @@ _OCCLUDER = -2
 _LEAST_SEEN = 3
 _NOBODY = -3
 
-# How deep in the flesh a joint lies, as a fraction of stature (COCO order).
-_DEPTH = np.array([.018, .02, .02, .022, .022, .055, .055, .042, .042, .035, .035,
-                   .095, .095, .058, .058, .045, .045])  # fmt: skip
+# How deep in the flesh a joint lies, as a fraction of stature: nose; eyes, ears,
+# shoulders, elbows, wrists, hips, knees, ankles, two of each (COCO order).
+_DEPTH = np.repeat(
+    [0.018, 0.02, 0.022, 0.055, 0.042, 0.035, 0.095, 0.058, 0.045], [1] + 8 * [2]
+)
 
 
 @dataclass(frozen=True)
 class Person:
     """Annotations of one body.
 
-    keypoints: `[17, 3]` COCO joints, x, y in pixels and visibility (0 outside the
-        picture, then x = y = 0; 1 hidden by the body itself, another one or an object;
-        2 visible). All 0 when fewer than 3 joints are visible: a hint of a person
-        that no annotator would label.
-    keypoints_3d: `[29, 3]` the joints `body.JOINTS`, metres, camera frame.
-    box: `(x, y, width, height)` around the visible silhouette, edge coordinates.
-    area: visible silhouette, pixels.
+    Attributes:
+        keypoints: `[17, 3]` COCO joints, x, y in pixels and visibility (0 outside the
+            picture, then x = y = 0; 1 hidden by the body itself, another one or an
+            object; 2 visible). All 0 when fewer than 3 joints are visible: a hint of
+            a person that no annotator would label.
+        keypoints_3d: `[29, 3]` the joints `body.JOINTS`, metres, camera frame.
+        box: `(x, y, width, height)` around the visible silhouette, edge coordinates.
+        area: visible silhouette, pixels.
+        family: name of the pose's family.
     """
 
     keypoints: np.ndarray
@@ -71,10 +75,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture (RGB uint8), its annotated people, its camera, its JPEG quality.
+    """A picture and what is known of it.
 
-    silhouettes: int16 [height, width]: which person (row of `people`) a pixel shows,
-    negative for none.
+    Attributes:
+        image: uint8 `[height, width, 3]` RGB.
+        people: the annotated people.
+        camera: the camera that saw them.
+        quality: int. JPEG quality to write it with.
+        silhouettes: int16 `[height, width]`: which person (row of `people`) a pixel
+            shows, negative for none.
     """
 
     image: np.ndarray
@@ -239,7 +248,13 @@ def _draw_camera(
 
 @dataclass(frozen=True)
 class _Light:
-    """direction: towards the light in the world [3]; colours relative to white [3]."""
+    """A light.
+
+    Attributes:
+        direction: `[3]`, towards the light in the world.
+        key: `[3]` colour of the light, relative to white.
+        ambient: `[3]` colour of what comes from everywhere, relative to white.
+    """
 
     direction: np.ndarray
     key: np.ndarray
@@ -296,7 +311,11 @@ def _cast_shadows(
 
 
 def _paint_people(
-    image: np.ndarray, bodies: list[_Body], camera: Camera, light: _Light, rng
+    image: np.ndarray,
+    bodies: list[_Body],
+    camera: Camera,
+    light: _Light,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws all bodies into `image` (in place).
 

@@ -15,18 +15,30 @@ Range = tuple[float, float]
 class Scenario:
     """Distributions of a scenario. Ranges are uniform; angles in degrees.
 
-    families: weight of every pose family.
-    blend: largest share of a second family; noise: joint noise (standard deviation).
-    front: standard deviation of the azimuth around the front view; any_side: share of
-        views from anywhere around.
-    elevation, roll, distance (metres), fill (share of the picture), shift (share).
-    stature (metres), build_spread (standard deviation of segment lengths and girths,
-        relative), children: share of people of 1.0 to 1.35 m.
-    occluders: most objects in front of the people; cut: share of pictures framed on a
-        part of the body.
-    contrast: share of the key light; tint: strength of coloured light;
-    exposure: brightness factor; clutter: number of things behind the people;
-    blur: largest Gaussian sigma, pixels; grain: largest pixel noise; quality: JPEG.
+    Attributes:
+        name: key in `SCENARIOS`.
+        families: weight of every pose family.
+        blend: largest share of a second family.
+        noise: standard deviation of what is added to every joint's angle.
+        front: standard deviation of the azimuth around the front view.
+        any_side: share of views from anywhere around.
+        elevation: of the camera, seen from the people.
+        roll: spread of the camera's turn about the viewing direction.
+        distance: metres.
+        fill: share of the picture that the people take.
+        shift: largest shift from the picture's middle, as a share of it.
+        stature: metres.
+        build_spread: relative standard deviation of segment lengths and girths.
+        children: share of people of 1.0 to 1.35 m.
+        occluders: most objects in front of the people.
+        cut: share of pictures framed on a part of the body.
+        contrast: share of the key light.
+        tint: strength of coloured light.
+        exposure: brightness factor.
+        clutter: fewest and most things behind the people.
+        blur: largest Gaussian sigma, pixels.
+        grain: largest pixel noise.
+        quality: JPEG's.
     """
 
     name: str
@@ -57,26 +69,76 @@ class Scenario:
 SCENARIOS: dict[str, Scenario] = {
     "studio": Scenario(
         name="studio",
-        families={"standing": 5, "walking": 2.5, "reaching": 1, "arms_up": 1.2,
-                  "sitting": 1, "squatting": 0.4, "lunging": 0.5, "running": 0.4},
-        blend=0.4, noise=4.0, front=38.0, any_side=0.15, elevation=(-4, 18), roll=3.0,
-        distance=(3.0, 7.0), fill=(0.72, 0.94), shift=0.03, stature=(1.52, 1.94),
-        build_spread=0.035, children=0.0, occluders=0, cut=0.0, contrast=(0.45, 0.65),
-        tint=0.04, exposure=(0.92, 1.08), clutter=(2, 9), blur=0.5, grain=3.0,
+        families={
+            "standing": 5,
+            "walking": 2.5,
+            "reaching": 1,
+            "arms_up": 1.2,
+            "sitting": 1,
+            "squatting": 0.4,
+            "lunging": 0.5,
+            "running": 0.4,
+        },
+        blend=0.4,
+        noise=4.0,
+        front=38.0,
+        any_side=0.15,
+        elevation=(-4, 18),
+        roll=3.0,
+        distance=(3.0, 7.0),
+        fill=(0.72, 0.94),
+        shift=0.03,
+        stature=(1.52, 1.94),
+        build_spread=0.035,
+        children=0.0,
+        occluders=0,
+        cut=0.0,
+        contrast=(0.45, 0.65),
+        tint=0.04,
+        exposure=(0.92, 1.08),
+        clutter=(2, 9),
+        blur=0.5,
+        grain=3.0,
         quality=(80, 95),
     ),
     "wild": Scenario(
         name="wild",
-        families={"standing": 1.5, "walking": 1.2, "running": 1.8, "sitting": 1.2,
-                  "squatting": 1.2, "reaching": 1.4, "arms_up": 1, "lunging": 1.3,
-                  "kicking": 1.5, "bending": 1.3, "lying": 0.9},
-        blend=0.6, noise=9.0, front=60.0, any_side=0.6, elevation=(-12, 62), roll=14.0,
-        distance=(1.7, 9.0), fill=(0.5, 1.08), shift=0.1, stature=(1.4, 2.05),
-        build_spread=0.09, children=0.2, occluders=3, cut=0.22, contrast=(0.45, 0.9),
-        tint=0.22, exposure=(0.5, 1.3), clutter=(5, 22), blur=1.3, grain=11.0,
+        families={
+            "standing": 1.5,
+            "walking": 1.2,
+            "running": 1.8,
+            "sitting": 1.2,
+            "squatting": 1.2,
+            "reaching": 1.4,
+            "arms_up": 1,
+            "lunging": 1.3,
+            "kicking": 1.5,
+            "bending": 1.3,
+            "lying": 0.9,
+        },
+        blend=0.6,
+        noise=9.0,
+        front=60.0,
+        any_side=0.6,
+        elevation=(-12, 62),
+        roll=14.0,
+        distance=(1.7, 9.0),
+        fill=(0.5, 1.08),
+        shift=0.1,
+        stature=(1.4, 2.05),
+        build_spread=0.09,
+        children=0.2,
+        occluders=3,
+        cut=0.22,
+        contrast=(0.45, 0.9),
+        tint=0.22,
+        exposure=(0.5, 1.3),
+        clutter=(5, 22),
+        blur=1.3,
+        grain=11.0,
         quality=(28, 90),
     ),
-}  # fmt: skip
+}
 
 
 def draw_proportions(

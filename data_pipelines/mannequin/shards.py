@@ -1,8 +1,9 @@
 """Draws pictures to disk in shards; the body of one writer process.
 
 Run by `write` as `python -m data_pipelines.mannequin.shards <json>`: a process of its
-own that imports NumPy and OpenCV only, so that it starts at once and neither forks nor
-re-imports a program that holds TensorFlow. It prints one line per finished shard.
+own that imports NumPy, OpenCV and pycocotools only, so that it starts at once and
+neither forks nor re-imports a program that holds TensorFlow. It prints one line per
+finished shard.
 """
 
 import json
@@ -13,6 +14,7 @@ import cv2
 
 from data_pipelines.mannequin.body import JOINTS
 from data_pipelines.mannequin.render import Sample, draw_sample
+from data_pipelines.segmentation import Segmentation
 
 __all__ = ["SHARD", "category", "image_name", "shard_path", "write_shard"]
 
@@ -46,22 +48,30 @@ def _records(sample: Sample, name: str, image_id: int) -> tuple[dict, list[dict]
         },
     }
     annotations = []
-    for person in sample.people:
+    for row, person in enumerate(sample.people):
+        region = Segmentation.of_mask(sample.silhouettes == row)
         flat = []
         for x, y, v in person.keypoints.tolist():
             flat += [round(x, 2), round(y, 2), int(v)]
-        annotations.append({
-            "image_id": image_id,
-            "category_id": 1,
-            "iscrowd": 0,
-            "bbox": list(person.box),
-            "area": person.area,
-            "num_keypoints": sum(v > 0 for v in flat[2::3]),
-            "keypoints": flat,
-            "keypoints_3d": [[round(c, 5) for c in p]
-                             for p in person.keypoints_3d.tolist()],
-            "pose_family": person.family,
-        })  # fmt: skip
+        annotations.append(
+            {
+                "image_id": image_id,
+                "category_id": 1,
+                "iscrowd": 0,
+                "segmentation": {
+                    "size": [height, width],
+                    "counts": region.rle.decode("ascii"),
+                },
+                "bbox": list(person.box),
+                "area": person.area,
+                "num_keypoints": sum(v > 0 for v in flat[2::3]),
+                "keypoints": flat,
+                "keypoints_3d": [
+                    [round(c, 5) for c in p] for p in person.keypoints_3d.tolist()
+                ],
+                "pose_family": person.family,
+            }
+        )
     return image, annotations
 
 
@@ -71,9 +81,13 @@ def write_shard(config: dict, images_dir: str, parts_dir: str, shard: int) -> No
     stop = min((shard + 1) * SHARD, config["count"])
     for index in range(shard * SHARD, stop):
         sample = draw_sample(
-            config["scenario"], config["seed"], index, tuple(config["image_size"]),
-            tuple(config["people"]), config["split"],
-        )  # fmt: skip
+            config["scenario"],
+            config["seed"],
+            index,
+            tuple(config["image_size"]),
+            tuple(config["people"]),
+            config["split"],
+        )
         name = image_name(config["split"], index)
         options = [cv2.IMWRITE_JPEG_QUALITY, sample.quality]
         encoded = cv2.imencode(".jpg", sample.image[..., ::-1], options)[1]
@@ -90,9 +104,27 @@ def write_shard(config: dict, images_dir: str, parts_dir: str, shard: int) -> No
 
 def category() -> dict:
     """COCO's category record: the joints of `keypoints` and of `keypoints_3d`."""
-    limbs = [(16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7),
-             (6, 8), (7, 9), (8, 10), (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5),
-             (4, 6), (5, 7)]  # fmt: skip
+    limbs = [
+        (16, 14),
+        (14, 12),
+        (17, 15),
+        (15, 13),
+        (12, 13),
+        (6, 12),
+        (7, 13),
+        (6, 7),
+        (6, 8),
+        (7, 9),
+        (8, 10),
+        (9, 11),
+        (2, 3),
+        (1, 2),
+        (1, 3),
+        (2, 4),
+        (3, 5),
+        (4, 6),
+        (5, 7),
+    ]
     return {
         "id": 1,
         "name": "person",

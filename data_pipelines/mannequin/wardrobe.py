@@ -30,14 +30,33 @@ RECTS: dict[str, tuple[int, int, int, int]] = {
 }
 ATLAS_SIZE = (128, 256)  # height, width
 
-_SKINS = np.array([
-    (255, 219, 190), (241, 194, 160), (224, 172, 130), (198, 134, 90), (161, 102, 66),
-    (124, 76, 48), (92, 58, 40), (240, 200, 175), (210, 160, 125),
-], float)  # fmt: skip
-_HAIRS = np.array([
-    (28, 22, 20), (50, 34, 24), (86, 56, 34), (130, 90, 50), (196, 160, 100),
-    (150, 70, 36), (150, 146, 140), (225, 220, 210),
-], float)  # fmt: skip
+_SKINS = np.array(
+    [
+        (255, 219, 190),
+        (241, 194, 160),
+        (224, 172, 130),
+        (198, 134, 90),
+        (161, 102, 66),
+        (124, 76, 48),
+        (92, 58, 40),
+        (240, 200, 175),
+        (210, 160, 125),
+    ],
+    float,
+)
+_HAIRS = np.array(
+    [
+        (28, 22, 20),
+        (50, 34, 24),
+        (86, 56, 34),
+        (130, 90, 50),
+        (196, 160, 100),
+        (150, 70, 36),
+        (150, 146, 140),
+        (225, 220, 210),
+    ],
+    float,
+)
 HAIRS = ("short", "long", "ponytail", "bun", "bald", "cap")
 PATTERNS = ("plain", "stripes", "columns", "checks", "dots", "logo", "blocks")
 
@@ -117,27 +136,37 @@ def draw_outfit(rng: np.random.Generator, feminine: float) -> Outfit:
         bottom = top
     wide = rng.random() < 0.3
     return Outfit(
-        skin=_clipped(tone), hair_color=_clipped(hair_color),
-        top=top, top_second=_cloth_color(rng),
-        bottom=bottom if not coat else top, bottom_second=_cloth_color(rng),
-        shoe=_cloth_color(rng), hair=hair,
+        skin=_clipped(tone),
+        hair_color=_clipped(hair_color),
+        top=top,
+        top_second=_cloth_color(rng),
+        bottom=bottom if not coat else top,
+        bottom_second=_cloth_color(rng),
+        shoe=_cloth_color(rng),
+        hair=hair,
         hair_volume=u(0, 0.008) if rng.random() < 0.85 else u(0.012, 0.03),
         hair_end=u(0.68, 0.775),
-        beard=not woman and rng.random() < 0.28, glasses=rng.random() < 0.15,
-        smile=u(-0.3, 1.0), sleeve=sleeves[rng.integers(5)] if not coat else 1.1,
+        beard=not woman and rng.random() < 0.28,
+        glasses=rng.random() < 0.15,
+        smile=u(-0.3, 1.0),
+        sleeve=sleeves[rng.integers(5)] if not coat else 1.1,
         trouser=(0.13 if rng.random() < 0.7 else 1.1) if skirt else dressed,
-        top_hem=u(0.515, 0.60), neckline=u(0.4, 1.0), open_front=coat or u() < 0.12,
+        top_hem=u(0.515, 0.60),
+        neckline=u(0.4, 1.0),
+        open_front=coat or u() < 0.12,
         skirt_hem=u(0.24, 0.42) if skirt else (u(0.32, 0.46) if coat else None),
         flare=u(0.0, 0.006) if not wide else u(0.006, 0.022),
-        top_thickness=u(0.001, 0.012), bottom_thickness=u(0.001, 0.006),
+        top_thickness=u(0.001, 0.012),
+        bottom_thickness=u(0.001, 0.006),
         shoe_thickness=u(0.001, 0.005),
         belly=max(0.0, rng.normal(0.0, 0.012)) if not woman else 0.0,
-        bust=u(0.006, 0.018) if woman else 0.0, waist=-1.0 if woman else 0.3,
+        bust=u(0.006, 0.018) if woman else 0.0,
+        waist=-1.0 if woman else 0.3,
         bag=rng.random() < 0.07,
         top_pattern=PATTERNS[rng.integers(len(PATTERNS))],
         bottom_pattern=PATTERNS[0] if u() < 0.7 else PATTERNS[rng.integers(5)],
         period=int(rng.integers(4, 11)),
-    )  # fmt: skip
+    )
 
 
 def _clipped(rgb: np.ndarray) -> Color:

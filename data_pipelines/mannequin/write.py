@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 from data_pipelines.mannequin.scenarios import SCENARIOS
 from data_pipelines.mannequin.shards import SHARD, category, image_name, shard_path
@@ -15,11 +16,18 @@ from tfpose.errors import InputError
 
 __all__ = ["write_dataset"]
 
-# Raise it when the same seed draws other pictures.
-GENERATOR_VERSION = 1
+# Raise it when the same seed draws other pictures or writes other annotations.
+GENERATOR_VERSION = 2
 
 
-def _checked_config(scenario, count, seed, image_size, people, split) -> dict:
+def _checked_config(
+    scenario: str,
+    count: int,
+    seed: int,
+    image_size: tuple[int, int],
+    people: int | tuple[int, int],
+    split: str,
+) -> dict[str, Any]:
     """The arguments as they are kept in the json. Raises InputError."""
     if isinstance(people, int):
         people = (people, people)
@@ -130,12 +138,20 @@ def _draw_shards(
                 "parts_dir": parts_dir,
                 "shards": todo[worker::workers],
             }
-            processes.append(subprocess.Popen(
-                [sys.executable, "-m", "data_pipelines.mannequin.shards",
-                 json.dumps(job)],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-                text=True,
-            ))  # fmt: skip
+            processes.append(
+                subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "data_pipelines.mannequin.shards",
+                        json.dumps(job),
+                    ],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    text=True,
+                )
+            )
             thread = threading.Thread(target=follow, args=(worker, processes[-1]))
             threads.append(thread)
             thread.start()
@@ -238,8 +254,11 @@ def write_dataset(
         raise InputError(f"{error.filename or out_dir}: {error.strerror}") from None
     seconds = max(time.monotonic() - began, 1e-6)
     drawn = min(len(todo) * SHARD, config["count"])
-    _say(f"mannequin {split}: {config['count']} images in {out_dir} "
-         f"({drawn / seconds:.0f} images/s)", last=True)  # fmt: skip
+    _say(
+        f"mannequin {split}: {config['count']} images in {out_dir} "
+        f"({drawn / seconds:.0f} images/s)",
+        last=True,
+    )
     return final
 
 
@@ -252,14 +271,17 @@ def _join(final: str, config: dict, parts: list[str]) -> None:
         annotations += records["annotations"]
     for number, annotation in enumerate(annotations):
         annotation["id"] = number + 1
-    _write_json(final, {
-        "info": {
-            "description": "tfpose mannequins",
-            "mannequin": config,
-            "units": "keypoints: pixels; keypoints_3d: metres in the camera frame "
-                     "(x right, y down, z forward)",
+    _write_json(
+        final,
+        {
+            "info": {
+                "description": "tfpose mannequins",
+                "mannequin": config,
+                "units": "keypoints: pixels; keypoints_3d: metres in the camera frame "
+                "(x right, y down, z forward)",
+            },
+            "images": images,
+            "annotations": annotations,
+            "categories": [category()],
         },
-        "images": images,
-        "annotations": annotations,
-        "categories": [category()],
-    })  # fmt: skip
+    )

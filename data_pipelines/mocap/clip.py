@@ -139,7 +139,7 @@ def _reach(positions: np.ndarray, parents: Sequence[int]) -> float:
 def metres_per_unit(
     pose: np.ndarray, parents: Sequence[int], unit: float | None, file: str
 ) -> float:
-    """The metres in one unit of a file, told from the size of the body.
+    """The metres in one unit of a file, found from the size of the body.
 
     A body's longest path along bones (toe to finger tip) is 1.5 to 2.7 m in adults,
     and the units in use (metres, centimetres, millimetres, inches, CMU's) are so far

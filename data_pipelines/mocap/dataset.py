@@ -77,7 +77,7 @@ class Take:
 
 
 def name_take(path: pathlib.Path) -> tuple[str, str, float]:
-    """Subject, action and, for AMC files, frames per second that a path tells."""
+    """Subject, action and, for AMC files, frames per second, from a path."""
     if match := _HDM05.fullmatch(path.stem):
         return match["subject"], match["action"], float(match["rate"])
     if match := _CMU.fullmatch(path.stem):

@@ -10,7 +10,7 @@ One of two forms, boxes as [x, y, w, h] in pixels, x and y the left and top edge
 
 The first one, and for a single video frame numbers alone may be its keys. The second
 one is COCO's, and what `predict` itself writes; crowds and categories other than person
-are left out. A file may be named by any end of its path that tells it from the others.
+are left out. A file may be named by any end of its path that names no other one.
 """
 
 import json
@@ -42,13 +42,14 @@ class BoxFile:
     ):
         """
         Args:
-          path: the JSON file.
-          photos: all that will be asked for.
-          videos: likewise.
+            path: the JSON file.
+            photos: all that will be asked for.
+            videos: likewise.
 
         Raises:
-          InputError: not such a file, a box that is none, frame numbers without a
-            video's name where there is not one video, or a name that fits two files.
+            InputError: not such a file, a box that is none, frame numbers without a
+                video's name where there is not one video, or a name that fits two
+                files.
         """
         self.path = os.fspath(path)
         videos = list(videos)
@@ -73,15 +74,15 @@ class BoxFile:
         """float64 `[P, 4]`, the photo's boxes; none where its entry has none.
 
         Raises:
-          InputError: the file has no entry for it.
+            InputError: the file has no entry for it.
         """
         return self._entry(photo, self._photos)
 
     def of_video(self, video: pathlib.Path) -> dict[int, np.ndarray]:
-        """float64 `[P, 4]` by frame number from 0; nobody is in frames without entry.
+        """float64 `[P, 4]` by frame number from 0; frames without an entry have none.
 
         Raises:
-          InputError: the file has no entry for it.
+            InputError: the file has no entry for it.
         """
         return self._entry(video, self._videos)
 

@@ -19,6 +19,7 @@ from data_pipelines.images import FileImages
 from data_pipelines.people import PoseDataset
 from data_pipelines.readers.category_skeleton import skeleton_of_category
 from data_pipelines.readers.coco_images import ImageTable, is_id, read_images
+from data_pipelines.readers.segmentations import read_segmentations
 from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
@@ -79,6 +80,8 @@ def read_coco(
       skipped. A missing box is the extent of the labelled keypoints.
     * Annotations without keypoints stay, with all joints absent: they serve
       pretraining. A missing area is NaN, never guessed. Crowds stay, flagged.
+    * Segmentations are polygons or run lengths, checked and not decoded. A bad one is
+      left out and reported; its person stays.
 
     Args:
         json_path: file with `images`, `annotations` and `categories`.
@@ -204,7 +207,7 @@ def _find_skeleton(
 
 def _read_people(
     annotations: list[dict], images: ImageTable, num_joints: int, report: SkipReport
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Columns of the usable annotations; whole arrays at a time for speed."""
     reasons: list[str | None] = [None] * len(annotations)
     rows = _image_rows(annotations, images, reasons)
@@ -216,7 +219,7 @@ def _read_people(
     used = np.array([i for i, reason in enumerate(reasons) if reason is None], int)
     for annotation, reason in zip(annotations, reasons, strict=True):
         if reason is not None:
-            name = images.names.get(_hashable(annotation.get("image_id")), "")
+            name = _image_name(annotation, images)
             reason, _, detail = reason.partition(" | ")
             report.skip("annotation", annotation.get("id"), name, reason, detail)
     chosen = [annotations[i] for i in used]
@@ -233,11 +236,15 @@ def _read_people(
         "keypoints": keypoints,
         "areas": areas,
         "crowd": np.array([_number(a.get("iscrowd")) > 0 for a in chosen], np.bool_),
+        "segmentations": read_segmentations(
+            chosen, sizes[used], [_image_name(a, images) for a in chosen], report
+        ),
     }
 
 
-def _hashable(value: Any) -> Any:
-    return value if is_id(value) else None
+def _image_name(annotation: dict, images: ImageTable) -> str:
+    image_id = annotation.get("image_id")
+    return images.names.get(image_id, "") if is_id(image_id) else ""
 
 
 def _number(value: Any) -> float:
@@ -252,10 +259,10 @@ def _image_rows(
     rows = np.zeros(len(annotations), np.int64)
     for i, annotation in enumerate(annotations):
         image_id = annotation.get("image_id")
-        row = images.rows.get(_hashable(image_id))
-        if row is not None:
-            rows[i] = row
-        elif _hashable(image_id) in images.unusable:
+        known = is_id(image_id)
+        if known and image_id in images.rows:
+            rows[i] = images.rows[image_id]
+        elif known and image_id in images.unusable:
             reasons[i] = f"its {images.unusable[image_id]}"
         else:
             reasons[i] = f"unknown image_id | {image_id!r}"
@@ -294,7 +301,7 @@ def _keypoints(
 ) -> np.ndarray:
     """float64 `[len(annotations), J, 3]`, 0 where absent or refused."""
     length = 3 * num_joints
-    keypoints = np.zeros((len(annotations), length))
+    flat = np.zeros((len(annotations), length))
     rows, values = [], []
     for i, annotation in enumerate(annotations):
         value = annotation.get("keypoints")
@@ -308,19 +315,19 @@ def _keypoints(
         values.append(value)
     try:
         if rows:
-            keypoints[rows] = np.array(values, np.float64)
+            flat[rows] = np.array(values, np.float64)
     except (TypeError, ValueError, OverflowError):
         for i, value in zip(rows, values, strict=True):
             try:
-                keypoints[i] = np.array(value, np.float64)
+                flat[i] = np.array(value, np.float64)
             except (TypeError, ValueError, OverflowError):
                 reasons[i] = "keypoints are not numbers"
-    keypoints = keypoints.reshape(-1, num_joints, 3)
+    keypoints = flat.reshape(-1, num_joints, 3)
     visibility = keypoints[..., 2]
     keypoints[visibility == 0] = 0
-    for i in np.flatnonzero(~np.isin(visibility, (0, 1, 2)).all(axis=1)):
+    for i in np.flatnonzero(~np.isin(visibility, (0, 1, 2)).all(axis=1)).tolist():
         reasons[i] = reasons[i] or _WRONG_VISIBILITY
-    for i in np.flatnonzero(~(np.abs(keypoints) < _HUGE).all(axis=(1, 2))):
+    for i in np.flatnonzero(~(np.abs(keypoints) < _HUGE).all(axis=(1, 2))).tolist():
         reasons[i] = reasons[i] or "a labelled keypoint is not finite"
     return keypoints
 
@@ -351,7 +358,7 @@ def _boxes(
             boxes[i] = box
         except (TypeError, ValueError, OverflowError):
             reasons[i] = f"bbox is not four numbers | {str(box)[:60]}"
-    for i in np.flatnonzero(~(np.abs(boxes) < _HUGE).all(axis=1)):
+    for i in np.flatnonzero(~(np.abs(boxes) < _HUGE).all(axis=1)).tolist():
         reasons[i] = reasons[i] or f"bbox is not finite | {boxes[i].tolist()}"
     return boxes
 
@@ -376,7 +383,7 @@ def clip_boxes(
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, limits)
     clipped = np.concatenate([low, high - low], axis=1)
     usable = np.array([reason is None for reason in reasons], bool)
-    empty = (boxes[:, 2:] <= 0).any(axis=1)
+    empty = np.any(boxes[:, 2:] <= 0, axis=1)
     small = ~(clipped[:, 2:] >= MIN_BOX_SIDE).all(axis=1)
     for i in np.flatnonzero(usable & small):
         kind = "bbox has no size" if empty[i] else _outside(boxes[i], clipped[i])

@@ -3,17 +3,16 @@
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from data_pipelines.images import image_size
 from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 
-__all__ = ["ImageTable", "is_id", "read_images"]
+__all__ = ["UNKNOWN_SIZE", "ImageTable", "is_id", "read_images"]
 
-
-# Of an image that is not there; too large for a box to reach over its edge.
-_UNKNOWN_SIZE = (2**31 - 1, 2**31 - 1)
+UNKNOWN_SIZE = (2**31 - 1, 2**31 - 1)
+"""Of an image that is not there; too large for a box to reach over its edge."""
 
 
 @dataclass
@@ -59,7 +58,7 @@ def read_images(
             path = str(name) if image_dir is None else _find_image(name, image_dir)
             size = _declared_size(record)
             if size is None and image_dir is None:
-                size = _UNKNOWN_SIZE
+                size = UNKNOWN_SIZE
                 report.note("image size unknown, boxes not clipped")
             elif size is None:
                 size = _stored_size(path)
@@ -115,7 +114,7 @@ def _stored_size(path: str) -> tuple[int, int]:
         raise InputError(f"image not readable | {error}") from None
 
 
-def is_id(value: Any) -> bool:
+def is_id(value: Any) -> TypeGuard[int]:
     """Whether a JSON value is an int64 (true and false are none)."""
     integer = isinstance(value, int) and not isinstance(value, bool)
     return integer and -(2**63) <= value < 2**63

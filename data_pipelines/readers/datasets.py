@@ -1,4 +1,4 @@
-"""The front door to a dataset: `--dataset`, `--data_dir`, split -> people."""
+"""Every data set by name: `--dataset`, `--data_dir` and a split give its people."""
 
 import os
 from collections.abc import Callable

@@ -24,11 +24,11 @@ class Detections:
     """Q boxes of people, in the file's order.
 
     Attributes:
-      image_ids: int64 `[Q]`.
-      boxes: float64 `[Q, 4]`, [x, y, w, h] px in edge coordinates, as the detector gave
-        them: they may reach over the image's edges.
-      scores: float64 `[Q]`.
-      source: the file, and what of it is used; for reports.
+        image_ids: int64 `[Q]`.
+        boxes: float64 `[Q, 4]`, [x, y, w, h] px in edge coordinates, as the detector
+            gave them: they may reach over the image's edges.
+        scores: float64 `[Q]`.
+        source: the file, and what of it is used; for reports.
     """
 
     image_ids: np.ndarray
@@ -43,10 +43,10 @@ class Detections:
         """Without the boxes of which nothing is in their image; `source` counts them.
 
         Args:
-          image_sizes: (height, width) px by image id, of all images.
+            image_sizes: (height, width) px by image id, of all images.
 
         Raises:
-          InputError: no box is left.
+            InputError: no box is left.
         """
         sizes = np.array([image_sizes[int(i)] for i in self.image_ids]).reshape(-1, 2)
         low, high = self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]
@@ -72,13 +72,14 @@ def read_detections(
     Boxes of other categories are not looked at, those of lower scores are counted.
 
     Args:
-      path: list of {image_id, category_id, bbox, score}.
-      image_ids: int `[I]`, all images of the data set that is evaluated.
-      threshold: least score.
+        path: list of {image_id, category_id, bbox, score}.
+        image_ids: int `[I]`, all images of the data set that is evaluated.
+        threshold: least score.
 
     Raises:
-      InputError: not such a file, a box of an unknown image (the file of another
-        split), a box without a size, a number that is not finite, or no box is left.
+        InputError: not such a file, a box of an unknown image (the file of another
+            split), a box without a size, a number that is not finite, or no box is
+            left.
     """
     path = os.fspath(path)
     records = load_json(path)

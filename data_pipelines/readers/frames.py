@@ -102,7 +102,7 @@ class FrameTable:
             self._torso_sizes.append(torso_sizes[rows][used].astype(np.float32))
 
     def people(self) -> PoseDataset:
-        """The table. Raises InputError if nobody is in it."""
+        """The table. Raises InputError if it has no people."""
         count, report = len(self._paths), self.report
         report.used = {"images": count, "people": count}
         if not count:

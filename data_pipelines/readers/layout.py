@@ -15,8 +15,9 @@ def expect_path(folder: str | os.PathLike, name: str) -> str:
     """The path of `name` in `folder`.
 
     Raises:
-        NotThere: nothing is there; says what else is in the folder. The front door
-            (`data_pipelines/readers/datasets.py`) adds what the dataset expects.
+        NotThere: nothing is there; says what else is in the folder. The
+            table of data sets (`data_pipelines/readers/datasets.py`) adds what this one
+            expects.
     """
     path = os.path.join(folder, name)
     if not os.path.exists(path):

@@ -55,7 +55,7 @@ def read_lsp(
     `skeleton` has no effect: the joints are LSP's.
 
     Raises:
-        InputError: files are absent or not LSP's, or nobody can be used.
+        InputError: files are absent or not LSP's, or hold no usable person.
     """
     path = expect_path(folder, "joints.mat")
     content = read_mat(path, ["joints"])
@@ -78,7 +78,7 @@ def read_lspet(
     has no effect: the joints are LSP's.
 
     Raises:
-        InputError: files are absent or not LSPET's, or nobody can be used.
+        InputError: files are absent or not LSPET's, or hold no usable person.
     """
     path = expect_path(folder, "joints.mat")
     content = read_mat(path, ["joints"])

@@ -36,7 +36,7 @@ def read_mpii(
     """People of MPII with published joints; `skeleton` has no effect, it is `mpii16`.
 
     Raises:
-        InputError: files are absent or not MPII's, or nobody can be used.
+        InputError: files are absent or not MPII's, or hold no usable person.
     """
     mat_path = _first(folder, _MAT_PLACES)
     # One split's JSON file rules the .mat out: the two do not split alike.

@@ -5,6 +5,7 @@ import os
 import pathlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from tfpose.files import write_whole
 
@@ -17,8 +18,10 @@ class SkipReport:
 
     Attributes:
         source: str. The file that was read.
-        skipped: list of {"record": "image" | "annotation", "id", "file", "reason"}.
-            `reason` is one of a few fixed texts; "detail" may say what was found.
+        skipped: list of {"record", "id", "file", "reason"}; `record` is "image",
+            "annotation", "folder", or "segmentation" where the person stays and only
+            that is left out. `reason` is one of a few fixed texts; "detail" may say
+            what was found.
         notes: how often a used record was completed or corrected, by text.
         used: numbers of used records, as {"images": ..., "people": ...}.
     """
@@ -29,7 +32,7 @@ class SkipReport:
     used: dict[str, int] = field(default_factory=dict)
 
     def skip(
-        self, record: str, record_id, file: str, reason: str, detail: str = ""
+        self, record: str, record_id: Any, file: str, reason: str, detail: str = ""
     ) -> None:
         """Adds one record that is not used."""
         entry = {"record": record, "id": record_id, "file": file, "reason": reason}

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from absl import flags
 
 from data_pipelines import prepare
 from data_pipelines.images import decode_image
@@ -212,8 +211,7 @@ import resource, sys
 from data_pipelines import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
 sys.argv[0] = "prepare"
-prepare.define_flags()
-prepare.app.run(prepare.main)
+prepare.main()
 """
 
 
@@ -250,7 +248,10 @@ def test_a_folder_that_cannot_be_written(small_set, tmp_path):
         (["--out="], "--out is missing"),
         (["--data_dir="], "--dataset and --data_dir say what to read"),
         (["--verify", "--splits=train"], "manifest.json: not readable"),
-        (["stray"], "unexpected argument 'stray'"),
+        (["--max_side=-1"], "argument --max_side: -1 is below 0"),
+        (["--shard_megabytes=a"], "--shard_megabytes: invalid integer value: 'a'"),
+        (["--dataset=records"], "argument --dataset: invalid choice: 'records'"),
+        (["stray"], "unrecognized arguments: stray"),
     ],
 )
 def test_the_command_line_refuses_in_one_line(
@@ -264,9 +265,7 @@ def test_the_command_line_refuses_in_one_line(
 
 
 def _main(*arguments):
-    values = flags.FlagValues()
-    prepare.define_flags(values)
-    prepare.main(values(["prepare", *arguments]), values)
+    prepare.main(arguments)
 
 
 def test_the_command_line_prepares_and_verifies(small_set, tmp_path, capsys):

@@ -33,6 +33,12 @@ def _assert_same(found, expected):
     for column in TABLE:
         a, b = getattr(found, column), getattr(expected, column)
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes(), column
+    assert (found.segmentations is None) == (expected.segmentations is None)
+    if expected.segmentations is not None:
+        arrays = found.segmentations.arrays
+        for name, array in expected.segmentations.arrays.items():
+            assert arrays[name].dtype == array.dtype, name
+            assert arrays[name].tobytes() == array.tobytes(), name
     for row in range(len(expected.images)):
         assert found.images.read(row) == expected.images.read(row)
 
@@ -58,7 +64,7 @@ def _slice(source, target, count):
     (target / "train.json").write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize(("name", "count"), [("lspet", 200), ("coco", 40)])
+@pytest.mark.parametrize(("name", "count"), [("lspet", 200), ("coco", 138)])
 def test_same_as_real_sources(shared_data, tmp_path, name, count):
     source = tmp_path / name
     _slice(shared_data / name, source, count)
@@ -67,6 +73,50 @@ def test_same_as_real_sources(shared_data, tmp_path, name, count):
     found, _ = read_records(folder)
     assert len(found.images) == count
     _assert_same(found, expected)
+    assert (found.segmentations is not None) == (name == "coco")
+    for row in range(count):
+        mask = expected.ignore_mask(row)
+        np.testing.assert_array_equal(found.ignore_mask(row), mask)
+
+
+def test_regions_are_in_the_examples(small_set, tmp_path):
+    """Polygons, run lengths and neither, as TensorFlow reads them; and they shrink."""
+    content = json.loads((small_set / "train.json").read_text())
+    square = [[3, 4, 43.5, 4, 43.5, 30.25, 3, 30.25], [1, 1, 9, 1, 9, 9]]
+    runs = {"size": [60, 80], "counts": [60 * 10, 60 * 20, 60 * 50]}
+    for row, annotation in enumerate(content["annotations"]):
+        annotation |= [{}, {"segmentation": square}, {"segmentation": runs}][row % 3]
+    (small_set / "train.json").write_text(json.dumps(content))
+    expected, report = read_coco(small_set / "train.json", small_set / "images")
+    assert not report.skipped
+    folder = prepare_split("coco_format", small_set, "train", tmp_path / "out")
+    found, _ = read_records(folder)
+    _assert_same(found, expected)
+    features = example_features(3)
+    seen = 0
+    for row, serialised in enumerate(tf.data.TFRecordDataset(found.images.paths)):
+        example = tf.io.parse_single_example(serialised, features)
+        example = {key: value.numpy() for key, value in example.items()}
+        people = expected.people_of(row)
+        regions = [expected.segmentations[person] for person in people]
+        assert example["person/rle"].tolist() == [region.rle for region in regions]
+        polygons = [polygon for region in regions for polygon in region.polygons]
+        assert example["polygon/point_count"].tolist() == [len(p) for p in polygons]
+        assert example["person/polygon_count"].sum() == len(polygons)
+        points = np.concatenate([np.zeros((0, 2)), *polygons])
+        np.testing.assert_array_equal(example["polygon/points"], points)
+        seen += len(people)
+    assert seen == 12
+    small = prepare_split(
+        "coco_format", small_set, "train", tmp_path / "small", max_side=40, quiet=True
+    )
+    small, _ = read_records(small)
+    for row in range(12):
+        if small.segmentations[row].rle:
+            assert small.mask(row).sum() == 30 * 10
+        elif small.segmentations[row]:
+            polygon = small.segmentations[row].polygons[0]
+            assert polygon.tolist() == (np.reshape(square[0], (4, 2)) / 2).tolist()
 
 
 def test_readable_by_tensorflow_alone(records):
@@ -170,7 +220,11 @@ def _damage(folder, name, change):
         ("index.npz", lambda d: d[:100], "index.npz: not readable as an index"),
         ("manifest.json", lambda d: d[:100], "manifest.json: not JSON"),
         ("manifest.json", lambda d: b"[]", "manifest.json: format is"),
-        ("manifest.json", lambda d: d.replace(b"records 1", b"records 0"), "format is"),
+        (
+            "manifest.json",
+            lambda d: d.replace(b"records 2", b"records 1"),
+            "format is 'tfpose people records 1', .*; prepare the data set again",
+        ),
         ("manifest.json", lambda d: d.replace(b'"bytes"', b'"x"'), "do not fit: KeyE"),
         ("manifest.json", lambda d: d.replace(b'"shards"', b'"x"'), "'shards' is mis"),
     ],

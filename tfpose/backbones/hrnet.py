@@ -5,13 +5,14 @@ from typing import Any
 
 import keras
 
+from tfpose.backbones.base import Backbone
 from tfpose.backbones.blocks import Blocks, NearestResize, official_initializer
 
 __all__ = ["HRNet"]
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
-class HRNet(keras.Model):
+class HRNet(Backbone):
     """High-resolution network for pose, the layers of the official code.
 
     Takes a normalised image `[B, H, W, C]` float and returns the highest-resolution
@@ -36,6 +37,10 @@ class HRNet(keras.Model):
         kernel_initializer: Keras initialiser of every convolution. Defaults to the
             official N(0, 0.001).
         dtype: Keras dtype policy of the layers. Defaults to the global one.
+        all_branches: bool. The last exchange makes all branches, and the net returns
+            them as `pyramid_outputs`, "P2" to "P5" with four stages. By default only
+            the first is made and returned, which is what top-down pose nets use; the
+            others' layers come on top and change nothing of it.
 
     Reference: Sun et al., "Deep High-Resolution Representation Learning for Human
     Pose Estimation", CVPR 2019 (arXiv:1902.09212), and its official code.
@@ -53,6 +58,7 @@ class HRNet(keras.Model):
         stage1_blocks: int = 4,
         kernel_initializer: Any = None,
         dtype: Any = None,
+        all_branches: bool = False,
         name: str = "hrnet",
         **kwargs: Any,
     ) -> None:
@@ -89,21 +95,21 @@ class HRNet(keras.Model):
             for module in range(modules):
                 module_name = f"stage{stage}_module{module}"
                 last = stage == last_stage and module == modules - 1
-                num_outputs = 1 if last else stage
+                num_outputs = 1 if last and not all_branches else stage
                 branches = _exchange_module(
                     blocks, branches, blocks_per_branch, num_outputs, module_name
                 )
-        super().__init__(inputs=inputs, outputs=branches[0], name=name, **kwargs)
+        pyramid = {f"P{branch + 2}": x for branch, x in enumerate(branches)}
+        super().__init__(inputs, pyramid, policy, name, all_branches, **kwargs)
 
         # === Config ===
-        self.image_shape = tuple(input_shape)
         self.width = width
         self.stem_filters = stem_filters
         self.stage_modules = tuple(stage_modules)
         self.blocks_per_branch = blocks_per_branch
         self.stage1_blocks = stage1_blocks
+        self.all_branches = all_branches
         self.kernel_initializer = initializer
-        self.policy = policy
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
         """The layers that can be frozen, by group, from the input on.
@@ -129,21 +135,15 @@ class HRNet(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "input_shape": list(self.image_shape),
+            **super().get_config(),
             "width": self.width,
             "stem_filters": self.stem_filters,
             "stage_modules": list(self.stage_modules),
             "blocks_per_branch": self.blocks_per_branch,
             "stage1_blocks": self.stage1_blocks,
+            "all_branches": self.all_branches,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "dtype": self.policy.name,
-            "name": self.name,
-            "trainable": self.trainable,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "HRNet":
-        return cls(**config)
 
 
 def _exchange_module(

@@ -5,17 +5,19 @@ from typing import Any
 
 import keras
 
+from tfpose.backbones.base import Backbone
+
 __all__ = ["Pixels"]
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
-class Pixels(keras.Model):
-    """Hands the normalised image `[B, H, W, C]` on, at stride 1.
+class Pixels(Backbone):
+    """The normalised image `[B, H, W, C]` itself, at stride 1 ("P0").
 
     Args:
         input_shape: sequence of int. (H, W, C) in pixels.
-        kernel_initializer: for likeness with the other backbones; nothing is drawn.
-        dtype: Keras dtype policy of what is handed on. Defaults to the global one.
+        kernel_initializer: unused, taken because other backbones do.
+        dtype: Keras dtype policy of the output. Defaults to the global one.
     """
 
     stride = 1
@@ -31,22 +33,8 @@ class Pixels(keras.Model):
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         inputs = keras.Input(tuple(input_shape), name="image", dtype="float32")
         outputs = keras.layers.Identity(name="pixels", dtype=policy)(inputs)
-        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
-        self.image_shape = tuple(input_shape)
-        self.policy = policy
+        super().__init__(inputs, {"P0": outputs}, policy, name, **kwargs)
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
         """None: there is nothing to freeze."""
         return {}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "input_shape": list(self.image_shape),
-            "dtype": self.policy.name,
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "Pixels":
-        return cls(**config)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfpose.backbones.base import Backbone
 from tfpose.backbones.blocks import Blocks, official_initializer
 from tfpose.errors import InputError
 
@@ -21,12 +22,13 @@ DEPTHS = {
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
-class ResNet(keras.Model):
+class ResNet(Backbone):
     """Residual network without its classifier.
 
     Takes a normalised image `[B, H, W, C]` float and returns the last stage's map
     `[B, ceil(H / 32), ceil(W / 32), F]` at stride 32, F = `8 * width` for depths 18
-    and 34, `32 * width` for the deeper ones.
+    and 34, `32 * width` for the deeper ones. `pyramid_outputs` has the maps of stages 1
+    to 4 at strides 4 to 32, "P2" to "P5".
 
     Layer names start with their group (`stem`, `stage1`, ..., `stage4`) and count
     blocks from 0, e.g. `stage3_block0_projection_conv`.
@@ -76,6 +78,7 @@ class ResNet(keras.Model):
         # After a ReLU padding with zeros is the same as padding with -infinity.
         x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad", dtype=policy)(x)
         x = keras.layers.MaxPooling2D(3, 2, name="stem_pool", dtype=policy)(x)
+        pyramid: dict[str, Any] = {}
         for stage, count in enumerate(DEPTHS[depth], start=1):
             for i in range(count):
                 x = block(
@@ -84,14 +87,13 @@ class ResNet(keras.Model):
                     2 if stage > 1 and i == 0 else 1,
                     name=f"stage{stage}_block{i}",
                 )
-        super().__init__(inputs=inputs, outputs=x, name=name, **kwargs)
+            pyramid[f"P{stage + 1}"] = x
+        super().__init__(inputs, pyramid, policy, name, **kwargs)
 
         # === Config ===
-        self.image_shape = tuple(input_shape)
         self.depth = depth
         self.width = width
         self.kernel_initializer = initializer
-        self.policy = policy
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
         """The layers that can be frozen, by group, from the input on."""
@@ -104,15 +106,8 @@ class ResNet(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "input_shape": list(self.image_shape),
+            **super().get_config(),
             "depth": self.depth,
             "width": self.width,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "dtype": self.policy.name,
-            "name": self.name,
-            "trainable": self.trainable,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "ResNet":
-        return cls(**config)

@@ -276,6 +276,7 @@ def _as_people(people: PoseDataset, found: Detections) -> PoseDataset:
         head_sizes=None,
         torso_sizes=None,
         centres=None,
+        segmentations=None,
     )
 
 

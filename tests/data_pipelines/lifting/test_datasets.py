@@ -8,7 +8,7 @@ import pytest
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, load_lifting_dataset
 from data_pipelines.lifting.readers.checks import check_poses
 from data_pipelines.readers.layout import NotThere
-from tests.data_pipelines.lifting.readers.test_mpi_inf_3dhp import write_spin
+from tests.data_pipelines.lifting.spin_file import write_spin
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
 

@@ -282,6 +282,7 @@ def test_found_boxes_have_no_middles_or_sizes_of_labels(folder):
     found = Detections(people.image_ids[[1, 1, 0]], boxes, np.ones(3), "x")
     shown = module._as_people(labelled, found)
     assert not OPTIONAL_COLUMNS.keys() & shown.columns.keys()
+    assert labelled.segmentations is not None and shown.segmentations is None
     sampler = TopDownEvaluation(shown, (64, 48), alignment="official")
     np.testing.assert_allclose(sampler.centres, [[40, 46]] * 3)
 

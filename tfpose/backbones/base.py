@@ -1,0 +1,72 @@
+"""What every image backbone is: one main feature map, and its maps at all strides."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import keras
+
+__all__ = ["Backbone"]
+
+
+class Backbone(keras.Model):
+    """A Keras model from a normalised image `[B, H, W, C]` to a feature map.
+
+    Calling the model gives the main output, the map at `stride`. The maps at all
+    strides are `pyramid_outputs`. As with KerasHub's `FeaturePyramidBackbone`, their
+    names are "P2" for stride 4, "P3" for 8, "P4" for 16 and "P5" for 32, and a net on
+    several of them is built, on the same layers, with
+
+        maps = keras.Model(backbone.inputs, backbone.pyramid_outputs)(image)
+
+    Args:
+        inputs: Keras tensor of the image.
+        pyramid_outputs: Keras tensors `[B, ceil(H / 2**n), ceil(W / 2**n), F]` by name
+            "P<n>", the finest first. The one at the class's `stride` is the main
+            output.
+        policy: Keras dtype policy of the layers.
+        name: str.
+        return_all: bool. Calling the model gives all of `pyramid_outputs`, not the main
+            one: for a net with maps that the main one is not made of. (A Keras model
+            has the layers that its outputs are made of, and no others.)
+
+    Attributes:
+        stride: int. Pixels of the image per cell of the main output.
+        pyramid_outputs: dict. As given.
+        image_shape: (H, W, C) of the image.
+        policy: the dtype policy.
+    """
+
+    stride: ClassVar[int]
+
+    def __init__(
+        self,
+        inputs: Any,
+        pyramid_outputs: Mapping[str, Any],
+        policy: keras.DTypePolicy,
+        name: str,
+        return_all: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        main = pyramid_outputs[f"P{self.stride.bit_length() - 1}"]
+        outputs = dict(pyramid_outputs) if return_all else main
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.pyramid_outputs = dict(pyramid_outputs)
+        self.image_shape = tuple(inputs.shape[1:])
+        self.policy = policy
+
+    def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
+        """The layers that can be frozen, by group, from the input on."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that every backbone takes; a subclass adds its own."""
+        return {
+            "input_shape": list(self.image_shape),
+            "dtype": self.policy.name,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        return cls(**config)
