@@ -52,7 +52,7 @@ class HSJPConfig(PeopleConfig):
     context, as their boxes are for pose; augmentation is uniform in its ranges.
 
     Raises:
-      InputError: an impossible value, N outside 2..8 or sigma over its bound.
+        InputError: an impossible value, N outside 2..8 or sigma over its bound.
     """
 
     epochs: int = option(240, "Times that every training person is seen.", at_least=1)
@@ -147,8 +147,8 @@ class JigsawModel(HeatmapModel):
     def __init__(self, net: keras.Model, config: HSJPConfig):
         """
         Args:
-          net: heatmap net with N**2 outputs.
-          config: the run's options.
+            net: heatmap net with N**2 outputs.
+            config: the run's options.
         """
         sigma = config.sigma / net.stride
         codec = HeatmapCodec(config.input_size, net.stride, sigma)
@@ -192,11 +192,11 @@ class HSJPTask(Task):
     def __init__(self, config: HSJPConfig, workdir: Workdir):
         """
         Args:
-          config: the run's options.
-          workdir: gets the reports of records that cannot be used.
+            config: the run's options.
+            workdir: gets the reports of records that cannot be used.
 
         Raises:
-          InputError: bad data, or a net or start that does not fit.
+            InputError: bad data, or a net or start that does not fit.
         """
         self.config = config
         # First, so that a net or start that does not fit is refused at once.

@@ -19,7 +19,7 @@ class LifterConfig(RunConfig):
     is by 3 % in all, so it is constant here.)
 
     Raises:
-      InputError: an impossible value.
+        InputError: an impossible value.
     """
 
     dataset: str = option("h36m", "Kind of data set.", choices=tuple(LIFTING_DATASETS))

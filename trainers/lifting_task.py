@@ -1,4 +1,4 @@
-"""What training a lifter needs, whatever it is trained by: data, metrics, pictures."""
+"""What all ways to train a lifter share: data, metrics, pictures."""
 
 import pathlib
 from typing import Any
@@ -43,9 +43,9 @@ def lifter_optimizer(
     """Adam by the config's schedule and limit of the gradients' norm.
 
     Args:
-      config: the options.
-      epoch_steps: updates in an epoch.
-      rate: learning rate at first; None for the config's.
+        config: the options.
+        epoch_steps: updates in an epoch.
+        rate: learning rate at first; None for the config's.
     """
     rate = config.learning_rate if rate is None else rate
     schedule: Any = rate
@@ -55,16 +55,16 @@ def lifter_optimizer(
 
 
 class LiftingTask(Task):
-    """The half of an engine's task that is the same for all ways to train a lifter."""
+    """What is the same for all ways to train a lifter."""
 
     def __init__(self, config: LifterConfig, workdir: Workdir):
         """
         Args:
-          config: the run's options.
-          workdir: gets the reports of what cannot be used.
+            config: the run's options.
+            workdir: gets the reports of what cannot be used.
 
         Raises:
-          InputError: bad data, or a start that is no such lifter.
+            InputError: bad data, or a start that is no such lifter.
         """
         self.config = config
         skeleton = get_skeleton(config.skeleton)
@@ -108,7 +108,7 @@ class LiftingTask(Task):
         return [-metrics["mpjpe"]]
 
     def draw(self, folder: pathlib.Path) -> None:
-        """Validation poses: the 2D, the truth from two sides, what was found."""
+        """Validation poses: the 2D, ground truth and prediction, each from two sides."""
         rows = np.linspace(0, len(self._poses) - 1, _SHOWN).astype(int)
         batch = self._validation.many(rows)
         found = np.asarray(self.lifter.lift(batch["keypoints"]))
@@ -122,13 +122,15 @@ class LiftingTask(Task):
                     draw_positions(positions, skeleton, angle, _TILE)
                     for angle in (0.0, _SIDE_VIEW)
                 ]
-        titles = ["2D", "truth", "truth, side", "found", "found, side"] * len(rows)
+        titles = ["2D", "truth", "truth, side", "predicted", "predicted, side"] * len(
+            rows
+        )
         picture = contact_sheet(tiles, columns=10, titles=titles)
         write_picture(folder / "lifted.png", picture)
 
 
 def draw_pose(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Normalised keypoints `[J, 2]` on an empty square that stands for the image."""
+    """Normalised keypoints `[J, 2]` on an empty square in place of the image."""
     paper = np.full((_TILE, _TILE, 3), 250, np.uint8)
     return draw_skeleton(paper, (keypoints + 1) / 2 * (_TILE - 1), skeleton)
 

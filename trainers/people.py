@@ -37,12 +37,12 @@ def load_people(config: PeopleConfig, workdir: Workdir, split: str) -> PoseDatas
     while others that want the same wait for it.
 
     Args:
-      config: names the data set and its folder.
-      workdir: the run's.
-      split: `train` or `val`.
+        config: names the data set and its folder.
+        workdir: the run's.
+        split: `train` or `val`.
 
     Raises:
-      InputError: no such data, or none that can be used.
+        InputError: no such data, or none that can be used.
     """
     report = workdir.root / f"skipped_{split}.json" if workdir.chief else None
     if config.dataset != "mannequin":

@@ -26,11 +26,11 @@ __all__ = ["PRESETS", "PoseAugConfig", "PoseAugTask", "main", "subject_lengths"]
 
 _SHOWN = 6
 _ANGLES = (0.0, 70.0)
-# What a run looks like whose augmentor has lost (or won for good): shares of poses
-# that a discriminator tells right, mean turn in degrees, spread of bodies' turns.
-_TOO_SURE = 0.97
-_STILL = 1.0
-_ALIKE = 0.05
+# Signs that adversarial training has failed: a discriminator's accuracy, the mean
+# rotation of limbs in degrees, the spread of the bodies' rotations.
+_HIGHEST_ACCURACY = 0.97
+_LEAST_ROTATION = 1.0
+_LEAST_SPREAD = 0.05
 
 
 class PoseAugTask(LiftingTask):
@@ -40,8 +40,8 @@ class PoseAugTask(LiftingTask):
         """As `LiftingTask`.
 
         Raises:
-          InputError: bad data, a start that is no such lifter, or discriminators that
-            rest at some steps on several replicas.
+            InputError: bad data, a start that is no such lifter, or discriminators that
+                rest at some steps on several replicas.
         """
         super().__init__(config, workdir)
         self.sampler = LiftingTraining(
@@ -56,14 +56,14 @@ class PoseAugTask(LiftingTask):
         )
 
     def describe(self, metrics: dict[str, float]) -> str:
-        """Training error, hardness, and how the discriminators fare."""
+        """Training error, hardness, and the accuracy of the discriminators."""
         problem = _collapse(metrics)
         return (
             f"training MPJPE {metrics['mpjpe']:.1f} mm; augmented poses "
             f"{metrics['error_ratio']:.1f} times as hard, turned by "
-            f"{metrics['angle_degrees']:.0f} degrees; discriminators right on "
-            f"{100 * _right(metrics, 'part_discriminator'):.0f} % (3D), "
-            f"{100 * _right(metrics, 'keypoint_discriminator'):.0f} % (2D)"
+            f"{metrics['angle_degrees']:.0f} degrees; accuracy of discriminators "
+            f"{100 * _accuracy(metrics, 'part_discriminator'):.0f} % (3D), "
+            f"{100 * _accuracy(metrics, 'keypoint_discriminator'):.0f} % (2D)"
             + (f"; WARNING: {problem}" if problem else "")
         )
 
@@ -78,7 +78,7 @@ class PoseAugTask(LiftingTask):
         write_picture(folder / "augmented.png", picture)
 
     def _augmented_pairs(self) -> np.ndarray:
-        """Source keypoints and pose, augmented keypoints and pose (as Figure S2)."""
+        """Source keypoints and pose, augmented keypoints and pose (as in Figure S2)."""
         rows = np.linspace(0, len(self._poses) - 1, _SHOWN).astype(int)
         batch = self._validation.many(rows)
         placed, keypoints = (
@@ -97,7 +97,7 @@ class PoseAugTask(LiftingTask):
         return contact_sheet(tiles, columns=6, titles=titles)
 
     def finish(self, last: dict[str, float]) -> list[str]:
-        """What the augmentor did in the last epoch, and what to do if that was bad."""
+        """Training metrics of the last epoch, and advice where training has failed."""
         trained = {
             name.removeprefix("train_"): value
             for name, value in last.items()
@@ -111,7 +111,7 @@ def subject_lengths(poses: LiftingDataset) -> np.ndarray:
     """Median limb lengths of each subject, float32 `[S, L]`, metres.
 
     Raises:
-      InputError: a limb has no length.
+        InputError: a limb has no length.
     """
     parents = poses.skeleton.parents
     children = [j for j, parent in enumerate(parents) if parent >= 0]
@@ -131,30 +131,30 @@ def subject_lengths(poses: LiftingDataset) -> np.ndarray:
     return medians.astype(np.float32)
 
 
-def _right(metrics: dict[str, float], discriminator: str) -> float:
+def _accuracy(metrics: dict[str, float], discriminator: str) -> float:
     return (metrics[f"{discriminator}_real"] + metrics[f"{discriminator}_fake"]) / 2
 
 
 def _collapse(metrics: dict[str, float]) -> str:
-    """What is wrong with the game of augmentor and discriminators, and what helps."""
+    """What is wrong between augmentor and discriminators, and what helps; or ""."""
     for discriminator, kind in (
         ("part_discriminator", "3D"),
         ("keypoint_discriminator", "2D"),
     ):
-        if _right(metrics, discriminator) > _TOO_SURE:
+        if _accuracy(metrics, discriminator) > _HIGHEST_ACCURACY:
             return (
-                f"the {kind} discriminator tells nearly all augmented poses, so they "
-                "teach nothing real; try gentle_start, a lower "
+                f"the {kind} discriminator recognises nearly all augmented poses, so "
+                "they are not realistic; try gentle_start, a lower "
                 "learning_rate_discriminators, a higher "
                 f"adversarial_weight_{kind.lower()}, or another seed"
             )
-    if metrics["angle_degrees"] < _STILL and metrics["error_ratio"] < 1.1:
+    if metrics["angle_degrees"] < _LEAST_ROTATION and metrics["error_ratio"] < 1.1:
         return (
-            "the augmentor changes next to nothing; try regulariser=range or a higher "
+            "the augmentor changes almost nothing; try regulariser=range or a higher "
             "feedback_weight"
         )
-    # There is none where bodies are not turned at all.
-    if metrics.get("view_spread", 1.0) < _ALIKE:
+    # Absent where bodies are not rotated.
+    if metrics.get("view_spread", 1.0) < _LEAST_SPREAD:
         return (
             "augmented bodies are all turned alike, so the lifter sees one new view; "
             "try view_spread=0.5"

@@ -37,7 +37,7 @@ class PoseAugConfig(LifterConfig):
       which is what other cameras differ by: people face all ways before any.
 
     Raises:
-      InputError: an impossible value.
+        InputError: an impossible value.
     """
 
     linear_decay: bool = option(

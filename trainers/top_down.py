@@ -67,11 +67,11 @@ class TopDownTask(Task):
     def __init__(self, config: TopDownConfig, workdir: Workdir):
         """
         Args:
-          config: the run's options.
-          workdir: gets the reports of records that cannot be used.
+            config: the run's options.
+            workdir: gets the reports of records that cannot be used.
 
         Raises:
-          InputError: bad data, or a net, start or layer group that does not fit.
+            InputError: bad data, or a net, start or layer group that does not fit.
         """
         self.config = config
         start = _load_start(config, workdir)
@@ -148,7 +148,7 @@ class TopDownTask(Task):
                 draw_skeleton(photo, labels, skeleton, threshold=0.5),
                 draw_skeleton(photo, found, skeleton, threshold=0.1),
             ]
-        picture = contact_sheet(tiles, columns=8, titles=["label", "found"] * count)
+        picture = contact_sheet(tiles, columns=8, titles=["label", "predicted"] * count)
         write_picture(folder / "poses.png", picture)
 
 

@@ -28,7 +28,7 @@ class TopDownConfig(PeopleConfig):
     have the alignment, targets and decoder that those were trained with.
 
     Raises:
-      InputError: an impossible value.
+        InputError: an impossible value.
     """
 
     input_height: int = option(

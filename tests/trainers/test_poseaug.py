@@ -195,7 +195,7 @@ def test_a_run_leaves_a_lifter_and_pairs_before_and_after(pairs, tmp_path, prese
     for name in ("lifted", "augmented_first", "augmented"):
         assert (tmp_path / f"figures/{name}.png").stat().st_size > 5000
     assert (
-        "discriminators right on" in summary["notes"][-1]
+        "accuracy of discriminators" in summary["notes"][-1]
         or "augmentor:" in (summary["notes"][-1])
     )
 
@@ -214,13 +214,13 @@ def test_a_collapse_is_told_with_what_to_do():
     assert "WARNING" not in task.describe(metrics)
     lost = {"keypoint_discriminator_real": 1.0, "keypoint_discriminator_fake": 0.99}
     warned = task.describe({**metrics, **lost})
-    assert "WARNING: the 2D discriminator tells nearly all" in warned
+    assert "WARNING: the 2D discriminator recognises nearly all" in warned
     assert "adversarial_weight_2d" in warned
     alike = task.describe({**metrics, "view_spread": 0.01})
     assert "WARNING: augmented bodies are all turned alike" in alike
     assert "WARNING" not in task.describe({**metrics, "view_spread": 0.4})
     still = task.describe({**metrics, "angle_degrees": 0.1, "error_ratio": 1.0})
-    assert "WARNING: the augmentor changes next to nothing" in still
+    assert "WARNING: the augmentor changes almost nothing" in still
     trained = {f"train_{name}": value for name, value in {**metrics, **lost}.items()}
     assert task.finish(trained)[-1].startswith("augmentor: the 2D discriminator")
 

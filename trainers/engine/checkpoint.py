@@ -22,13 +22,13 @@ class Progress:
     """Where a run is, beside its weights.
 
     Attributes:
-      step: steps done. Order, augmentation and learning rate are functions of it.
-      sums: the current epoch's metrics so far, each summed over steps.
-      history: one entry per evaluated epoch.
-      best_epoch: the epoch whose weights are in `best.npz`; 0 for none yet.
-      best_score: what made it the best, compared from left to right.
-      seconds: time spent on steps so far.
-      notes: what the last evaluation's metrics rest on.
+        step: steps done. Order, augmentation and learning rate are functions of it.
+        sums: the current epoch's metrics so far, each summed over steps.
+        history: one entry per evaluated epoch.
+        best_epoch: the epoch whose weights are in `best.npz`; 0 for none yet.
+        best_score: what made it the best, compared from left to right.
+        seconds: time spent on steps so far.
+        notes: what the last evaluation's metrics rest on.
     """
 
     step: int = 0
@@ -85,7 +85,7 @@ def save(folder: pathlib.Path, model: keras.Model, progress: Progress) -> None:
     """Writes model, optimiser and progress to `last.npz`, replacing it whole.
 
     Raises:
-      InputError: the disk is full; the previous checkpoint is still there.
+        InputError: the disk is full; the previous checkpoint is still there.
     """
     extra = {"progress": np.array(json.dumps(dataclasses.asdict(progress)))}
     _write_arrays(folder / LAST_CHECKPOINT, _variables(model), extra)
@@ -95,7 +95,7 @@ def restore(folder: pathlib.Path, model: keras.Model) -> Progress:
     """Puts the last checkpoint back; a fresh `Progress` if there is none.
 
     Raises:
-      InputError: the checkpoint is damaged or of another net.
+        InputError: the checkpoint is damaged or of another net.
     """
     path = folder / LAST_CHECKPOINT
     if not path.exists():

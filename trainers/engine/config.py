@@ -39,14 +39,14 @@ def option(
     """A dataclass field that is also a command-line flag.
 
     Args:
-      default: a number, string, bool or tuple of them.
-      help: one sentence with the unit; printed by `--help`.
-      choices: allowed strings; empty for any.
-      at_least: smallest allowed number (of each entry, for a tuple).
-      at_most: largest allowed number.
-      above: number that the value must exceed.
-      changes_result: whether another value makes it another run. Where false, a run
-        may be resumed with another value.
+        default: a number, string, bool or tuple of them.
+        help: one sentence with the unit; printed by `--help`.
+        choices: allowed strings; empty for any.
+        at_least: smallest allowed number (of each entry, for a tuple).
+        at_most: largest allowed number.
+        above: number that the value must exceed.
+        changes_result: whether another value makes it another run. Where false, a run
+            may be resumed with another value.
     """
     metadata = dict(
         help=help,
@@ -64,7 +64,7 @@ class RunConfig:
     """What every run needs, whatever it trains.
 
     Raises (all subclasses, on construction):
-      InputError: a value is impossible; the message names the field and the bound.
+        InputError: a value is impossible; the message names the field and the bound.
     """
 
     workdir: str = option(
@@ -193,7 +193,7 @@ def config_from_flags(config: type[ConfigT], presets: Mapping[str, ConfigT]) -> 
     """The chosen preset with the given flags put in.
 
     Raises:
-      InputError: an impossible value; names the field.
+        InputError: an impossible value; names the field.
     """
     hints = get_type_hints(config)
     given: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Adam, its learning rate over time, and the moving average of the weights it makes."""
+"""Adam, its learning rate schedules, and the moving average of the weights."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ _FIRST_SHARE = 0.001
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
-    """Another schedule that grows in from a thousandth of it, in a straight line.
+    """Another schedule, multiplied by a factor that grows linearly from 0.001 to 1.
 
-    As in MMPose, whose larger batches would not survive full steps at first.
+    As in MMPose, whose large batches diverge at the full rate.
     """
 
     def __init__(
@@ -27,8 +27,8 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
     ):
         """
         Args:
-          schedule: learning rate after the warmup, by step or constant.
-          steps: until full size; at least 1.
+            schedule: learning rate after the warmup: a schedule or a constant.
+            steps: until the full rate; at least 1.
         """
         super().__init__()
         self.schedule, self.steps = schedule, steps
@@ -43,7 +43,7 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Falls from epoch to epoch in a line that would reach 0 one epoch after the end.
+    """Falls linearly, epoch by epoch; would reach 0 one epoch after the end.
 
     As PoseAug's code has it: `rate * (1 - e / (epochs + 1))` in epoch e, from 0.
     """
@@ -51,9 +51,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rate: float, epoch_steps: float, epochs: int):
         """
         Args:
-          rate: learning rate of the first epoch.
-          epoch_steps: updates in an epoch; maybe no whole number.
-          epochs: of the whole run.
+            rate: learning rate of the first epoch.
+            epoch_steps: updates in an epoch; may be fractional.
+            epochs: of the whole run.
         """
         super().__init__()
         self.rate, self.epoch_steps, self.epochs = rate, epoch_steps, epochs
@@ -83,11 +83,12 @@ def adam(
     variables, which checkpoints hold.
 
     Args:
-      config: learning rate, its drops and warmup, Adam's epsilon, the mean's momentum.
-      epoch_steps: steps in an epoch.
-      rate: learning rate, in place of the config's.
-      clip_norm: limit of the norm of all gradients together; 0 for none.
-      averaged: whether to keep the moving average that the config asks for.
+        config: learning rate, its drops and warmup, Adam's epsilon, the mean's
+            momentum.
+        epoch_steps: steps in an epoch.
+        rate: learning rate, in place of the config's.
+        clip_norm: limit of the norm of all gradients together; 0 for none.
+        averaged: whether to keep the moving average that the config asks for.
     """
     drops = [epoch * epoch_steps for epoch in sorted(config.lr_drop_epochs)]
     if rate is None:

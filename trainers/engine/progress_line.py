@@ -30,9 +30,9 @@ class ProgressLine:
     def __init__(self, total_steps: int, samples_per_step: int, quiet: bool = False):
         """
         Args:
-          total_steps: of the whole run.
-          samples_per_step: global batch size.
-          quiet: print nothing, as workers other than the chief do.
+            total_steps: of the whole run.
+            samples_per_step: global batch size.
+            quiet: print nothing, as workers other than the chief do.
         """
         self._total, self._samples = total_steps, samples_per_step
         self._quiet = quiet

@@ -12,13 +12,13 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     """The `tf.distribute` strategy of that name.
 
     Args:
-      name: `auto` (mirrored on two or more GPUs, otherwise single), `single`,
-        `mirrored` (all GPUs, or all virtual CPUs), `multi_worker` (by TF_CONFIG), or
-        `tpu` (by the environment; follows TensorFlow's guide, but was never run on a
-        TPU by us).
+        name: `auto` (mirrored on two or more GPUs, otherwise single), `single`,
+            `mirrored` (all GPUs, or all virtual CPUs), `multi_worker` (by TF_CONFIG),
+            or `tpu` (by the environment; follows TensorFlow's guide, but was never run
+            on a TPU by us).
 
     Raises:
-      InputError: the devices that the strategy needs are not there.
+        InputError: the devices that the strategy needs are not there.
     """
     if name == "multi_worker":
         return _multi_worker()

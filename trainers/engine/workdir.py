@@ -32,8 +32,8 @@ class Workdir:
         """Opens the folder for one process and checks that the run is the same.
 
         Raises:
-          InputError: no folder given, it belongs to another run (the fields that
-            differ are named) or holds other things, or another process works in it.
+            InputError: no folder given, it belongs to another run (the fields that
+                differ are named) or holds other things, or another process works in it.
         """
         if not config.workdir:
             raise InputError(

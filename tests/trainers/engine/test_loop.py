@@ -280,7 +280,7 @@ def test_complete_run_is_not_trained_again(config, capsys):
     assert read_state(Path(config.workdir)).keys() == state.keys()
 
 
-def test_step_size_goes_on_where_it_was(config):
+def test_learning_rate_goes_on_where_it_was(config):
     def rate(task):
         return float(task.model.optimizer.learning_rate)
 

@@ -15,7 +15,7 @@ def config() -> RunConfig:
     return RunConfig(epochs=4, learning_rate=0.1, lr_drop_epochs=(2, 3))
 
 
-def test_step_size_falls_tenfold_at_each_drop(config):
+def test_learning_rate_falls_tenfold_at_each_drop(config):
     optimizer = adam(config, 10)
     rates = []
     for step in (0, 19, 25, 35):
@@ -24,7 +24,7 @@ def test_step_size_falls_tenfold_at_each_drop(config):
     np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.001], rtol=1e-6)
 
 
-def test_step_size_grows_in_and_then_follows_the_drops(config):
+def test_learning_rate_grows_in_and_then_follows_the_drops(config):
     optimizer = adam(dataclasses.replace(config, warmup_steps=10), 10)
     rates = []
     for step in (0, 5, 10, 25):
@@ -33,7 +33,7 @@ def test_step_size_grows_in_and_then_follows_the_drops(config):
     np.testing.assert_allclose(rates, [1e-4, 0.05005, 0.1, 0.01], rtol=1e-5)
 
 
-def test_constant_step_size_grows_in(config):
+def test_constant_learning_rate_grows_in(config):
     constant = dataclasses.replace(config, lr_drop_epochs=(), warmup_steps=4)
     optimizer = adam(constant, 10)
     optimizer.iterations.assign(2)
