@@ -21,6 +21,7 @@ from data_pipelines.people import PoseDataset
 from tfpose.codecs.alignment import box_offset
 from tfpose.errors import InputError
 from tfpose.metrics.oks import PoseTruth
+from tfpose.metrics.pose_scores import pose_scores
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.crop import (
     box_regions,
@@ -28,6 +29,7 @@ from tfpose.top_down.crop import (
     region_matrices,
     transform_points,
 )
+from tfpose.top_down.regions import Regions, averages_pixels
 
 __all__ = [
     "PoseAugmentation",
@@ -127,14 +129,21 @@ def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset
 
 
 class _Crops:
-    def __init__(self, people: PoseDataset, input_size, budget_megabytes, alignment):
+    """Makes samples of people, each seen through an affine map."""
+
+    def __init__(
+        self,
+        people: PoseDataset,
+        input_size: tuple[int, int],
+        budget_megabytes: float,
+        alignment: str,
+    ) -> None:
         self.people, self.input_size = people, tuple(input_size)
         self.alignment = alignment
-        self.centres, self.sizes = box_regions(
-            people.boxes, self.input_size, alignment=alignment
+        self.regions = Regions.of_boxes(
+            people.boxes, self.input_size, alignment, centres=people.centres
         )
-        if people.centres is not None:
-            self.centres = people.centres.astype(np.float64)
+        self.centres, self.sizes = self.regions.centres, self.regions.sizes
         self._images = DecodedImages(people, budget_megabytes)
         joints = people.skeleton.num_joints
         self.signature = {
@@ -151,7 +160,7 @@ class _Crops:
     ) -> dict[str, np.ndarray]:
         """The person under the map; mirrored, joints are renamed, not only moved."""
         photo = int(self.people.image_index[row])
-        antialias = self.alignment == "half_pixel"
+        antialias = averages_pixels(self.alignment)
         image = self._images.crop(photo, matrix, self.input_size, antialias)
         labels = self.people.keypoints[row]
         keypoints = transform_points(matrix, labels[:, :2])
@@ -281,9 +290,13 @@ class TopDownTraining(_Crops):
 
 
 class TopDownEvaluation(_Crops):
-    """Sampler of every person in order, upright and unchanged.
+    """Sampler of every person in order, upright and unchanged; scores what is found.
 
-    `matrices` float64 `[P, 2, 3]` map photo pixels to input pixels.
+    Sample: as of `TopDownTraining`.
+
+    Attributes:
+        people: `PoseDataset` of P people.
+        regions: `Regions`, what the net sees of each.
     """
 
     def __init__(
@@ -292,15 +305,38 @@ class TopDownEvaluation(_Crops):
         input_size: tuple[int, int],
         budget_megabytes: float = 0.0,
         alignment: str = "half_pixel",
-    ):
+    ) -> None:
         """Arguments as for `TopDownTraining`."""
         super().__init__(people, input_size, budget_megabytes, alignment)
-        self.matrices = region_matrices(
-            self.centres, self.sizes, self.input_size, alignment=alignment
-        )
+        self.matrices = self.regions.matrices
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         return self.sample(position, self.matrices[position], mirror=False)
+
+    def to_picture(self, keypoints: np.ndarray) -> np.ndarray:
+        """All people's keypoints `[P, J, 2]`, input pixels, as float64 in pixels of
+        their photos."""
+        return self.regions.to_picture(keypoints)
+
+    def scores(
+        self, keypoints: np.ndarray, joint_scores: np.ndarray
+    ) -> tuple[dict[str, float], list[str]]:
+        """Metrics of predictions for all people, and notes on what they rest on.
+
+        Args:
+            keypoints: `[P, J, 2]`, pixels of the net's input.
+            joint_scores: `[P, J]`, heights of the heatmaps' peaks.
+
+        Returns:
+            PCK@0.2 of the torso, and OKS AP where skeleton and areas allow it, see
+            `tfpose.metrics.pose_scores.pose_scores`.
+        """
+        return pose_scores(
+            pose_truth(self.people),
+            self.people.skeleton,
+            self.to_picture(keypoints),
+            joint_scores,
+        )
 
 
 def _body_halves(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ class PictureSource:
       name: for what is made of it; no other source has the same.
       reader: of a video; None for a photo.
       boxes: `[P, 4]` x, y, w, h px, the people; of a video also by frame number; None
-        for one person who fills the picture.
+        if nobody said where people are.
     """
 
     path: pathlib.Path
@@ -49,10 +49,8 @@ class PictureSource:
             raise InputError(f"{self.path}: not readable: {error.strerror}") from None
         yield decode_image(data, name=str(self.path)), None
 
-    def boxes_of(self, frame: VideoFrame | None, shape: tuple[int, ...]) -> np.ndarray:
-        """`[P, 4]`, the boxes in the photo or in a frame of this shape."""
-        if self.boxes is None:
-            return np.array([[0.0, 0.0, shape[1], shape[0]]])
+    def boxes_of(self, frame: VideoFrame | None) -> np.ndarray | None:
+        """`[P, 4]`, the boxes in the photo or in a frame; None if none were given."""
         if isinstance(self.boxes, dict):
             assert frame is not None
             return self.boxes.get(frame.index, np.zeros((0, 4)))

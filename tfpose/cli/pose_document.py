@@ -9,6 +9,7 @@ import numpy as np
 
 from tfpose.errors import InputError
 from tfpose.files import write_whole
+from tfpose.predictors import People
 from tfpose.skeletons import Skeleton
 
 __all__ = ["PoseDocument"]
@@ -33,29 +34,30 @@ class PoseDocument:
         self._image_records = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._person_records = tempfile.TemporaryFile("w+", encoding="utf-8")
 
-    def add(self, image: dict[str, Any], boxes: np.ndarray, poses: np.ndarray) -> None:
+    def add(self, image: dict[str, Any], people: People) -> None:
         """Adds an image and its people.
 
         Args:
           image: its record, without an `id`.
-          boxes: `[P, 4]` x, y, w, h in pixels that were looked into.
-          poses: `[P, J, 3]` x, y in pixels and score.
+          people: found in it.
 
         Raises:
           InputError: the disk is full.
         """
         self.images += 1
         _append(self._image_records, {"id": self.images, **image})
-        for box, person in zip(boxes, poses, strict=True):
+        for box, pose, score in zip(
+            people.boxes, people.poses, people.person_scores, strict=True
+        ):
             self.people += 1
             record = {
                 "id": self.people,
                 "image_id": self.images,
                 "category_id": 1,
                 "bbox": np.asarray(box, float).tolist(),
-                "keypoints": person.round(3).ravel().tolist(),
-                "num_keypoints": int((person[:, 2] > self._threshold).sum()),
-                "score": round(float(person[:, 2].mean()), 4),
+                "keypoints": pose.round(3).ravel().tolist(),
+                "num_keypoints": int((pose[:, 2] > self._threshold).sum()),
+                "score": round(float(score), 4),
             }
             _append(self._person_records, record)
 

@@ -16,6 +16,7 @@ from data_pipelines.people import OPTIONAL_COLUMNS
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.readers.detections import Detections
 from data_pipelines.top_down import TopDownEvaluation
+from tfpose.cli import dataset_people
 from tfpose.cli import evaluate as module
 from tfpose.cli.commands import main
 from tfpose.codecs.alignment import ALIGNMENTS
@@ -77,7 +78,7 @@ def knowing(monkeypatch, folder):
         scores = rng.uniform(0, 1, (len(ids), 17)).astype(np.float32)
         return transform_points(sampler.matrices, points), scores
 
-    monkeypatch.setattr(module, "_locate", locate)
+    monkeypatch.setattr(dataset_people, "_locate", locate)
 
 
 def _run(tmp_path, *arguments):
@@ -318,7 +319,7 @@ def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
         scores = np.ones(labels.shape[:2], np.float32)
         return transform_points(sampler.matrices, labels), scores
 
-    monkeypatch.setattr(module, "_locate", locate)
+    monkeypatch.setattr(dataset_people, "_locate", locate)
     arguments = ("--model", tmp_path / "pose.keras", "--dataset", "mpii")
     report = _run(tmp_path, *arguments, "--data_dir", folder)
     counted = 1 - np.delete(missing, [6, 7], axis=1)
