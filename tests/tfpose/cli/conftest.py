@@ -1,4 +1,7 @@
-"""A pose net in a file, for commands that need one."""
+"""A pose net in a file and labelled photos, for commands that need them."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +21,14 @@ def pose_model(pose_net: HeatmapNet, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("pose_model") / "pose.keras"
     pose_net.save(path)
     return str(path)
+
+
+@pytest.fixture
+def coco_folder(shared_data: Path, tmp_path: Path) -> Path:
+    """Four photos of val2017 with their labels."""
+    source, target = shared_data / "formats" / "coco", tmp_path / "val"
+    (target / "images").mkdir(parents=True)
+    shutil.copy(source / "test_coco.json", target / "val.json")
+    for photo in source.glob("*.jpg"):
+        shutil.copy(photo, target / "images")
+    return target

@@ -44,14 +44,8 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def folder(shared_data, tmp_path):
-    """Four photos of val2017 with their labels."""
-    source, target = shared_data / "formats" / "coco", tmp_path / "val"
-    (target / "images").mkdir(parents=True)
-    shutil.copy(source / "test_coco.json", target / "val.json")
-    for photo in source.glob("*.jpg"):
-        shutil.copy(photo, target / "images")
-    return target
+def folder(coco_folder):
+    return coco_folder
 
 
 @pytest.fixture
