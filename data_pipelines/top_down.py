@@ -49,20 +49,21 @@ class PoseAugmentation:
     """Random changes of the region that the net sees.
 
     Attributes:
-      scale: the region's size times a draw about 1 with this deviation.
-      rotation: degrees, the deviation of a draw about 0.
-      rotation_probability: share of people that are rotated.
-      shift: deviation of the region's middle, shares of its sides.
-      shift_probability: share of people that are shifted.
-      draws: "clipped", normal draws within one deviation, of rotation within two, and
-        what is beyond set to the bound, as in SimpleBaseline and HRNet; or "truncated",
-        all within one deviation and what is beyond drawn again, as in MMPose.
-      flip_probability: share of people that are mirrored.
-      half_body_probability: share of people, of those with enough visible joints, of
-        whom only the upper or the lower half is shown.
-      half_body_joints: a half-body crop needs more visible joints than this.
-      half_body_centre: of a half body's region: "mean" of its joints, as in HRNet
-        (which lies near the face, and may cut hands off), or middle of their "box".
+        scale: the region's size times a draw about 1 with this deviation.
+        rotation: degrees, the deviation of a draw about 0.
+        rotation_probability: share of people that are rotated.
+        shift: deviation of the region's middle, shares of its sides.
+        shift_probability: share of people that are shifted.
+        draws: "clipped", normal draws within one deviation, of rotation within two, and
+            what is beyond set to the bound, as in SimpleBaseline and HRNet; or
+            "truncated", all within one deviation and what is beyond drawn again, as in
+            MMPose.
+        flip_probability: share of people that are mirrored.
+        half_body_probability: share of people, of those with enough visible joints, of
+            whom only the upper or the lower half is shown.
+        half_body_joints: a half-body crop needs more visible joints than this.
+        half_body_centre: of a half body's region: "mean" of its joints, as in HRNet
+            (which lies near the face, and may cut hands off), or middle of their "box".
     """
 
     scale: float = 0.35
@@ -81,7 +82,7 @@ def labelled_people(people: PoseDataset) -> PoseDataset:
     """Those a pose net can be trained on or tested with: no crowd, a joint labelled.
 
     Raises:
-      InputError: there is nobody like that.
+        InputError: there is nobody like that.
     """
     usable = ~people.crowd & (people.num_labelled > 0)
     if not usable.any():
@@ -111,12 +112,12 @@ def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset
     nested: 10 % is part of 20 %.
 
     Args:
-      people: labelled people.
-      fraction: share of the images that have any, above 0 and at most 1.
-      seed: of the draw.
+        people: labelled people.
+        fraction: share of the images that have any, above 0 and at most 1.
+        seed: of the draw.
 
     Raises:
-      InputError: another fraction.
+        InputError: another fraction.
     """
     if not 0 < fraction <= 1:
         raise InputError(f"fraction: expected above 0 and at most 1, got {fraction}")
@@ -195,14 +196,14 @@ class TopDownTraining(_Crops):
     ):
         """
         Args:
-          people: labelled people, see `labelled_people`.
-          input_size: (height, width) of the net's input.
-          batch_size: global batch size; sets how many samples make an epoch.
-          seed: of order and augmentation.
-          augmentation: what is done to the regions.
-          budget_megabytes: memory for decoded photos.
-          alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; any but `half_pixel`
-            shrinks photos without averaging, as published.
+            people: labelled people, see `labelled_people`.
+            input_size: (height, width) of the net's input.
+            batch_size: global batch size; sets how many samples make an epoch.
+            seed: of order and augmentation.
+            augmentation: what is done to the regions.
+            budget_megabytes: memory for decoded photos.
+            alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; any but `half_pixel`
+                shrinks photos without averaging, as published.
         """
         super().__init__(people, input_size, budget_megabytes, alignment)
         self.steps_per_epoch = steps_per_epoch(len(people), batch_size)

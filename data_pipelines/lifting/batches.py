@@ -51,13 +51,13 @@ class LiftingTraining:
     ):
         """
         Args:
-          dataset: the pairs.
-          batch_size: global batch size.
-          seed: decides the orders.
-          with_real: see above.
+            dataset: the pairs.
+            batch_size: global batch size.
+            seed: decides the orders.
+            with_real: see above.
 
         Raises:
-          InputError: there are fewer pairs than a batch has.
+            InputError: there are fewer pairs than a batch has.
         """
         self._columns = _columns(dataset)
         self.steps_per_epoch = steps_per_epoch(len(dataset), batch_size)

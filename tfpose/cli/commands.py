@@ -134,9 +134,9 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "evaluate", help="PCK and OKS AP of a pose net, or of a file of poses"
     )
-    judged = command.add_mutually_exclusive_group(required=True)
-    judged.add_argument("--model", default="", help="a .keras pose net")
-    judged.add_argument("--results", default="", help="a COCO result file of poses")
+    poses = command.add_mutually_exclusive_group(required=True)
+    poses.add_argument("--model", default="", help="a .keras pose net")
+    poses.add_argument("--results", default="", help="a COCO result file of poses")
     command.add_argument("--dataset", choices=list(DATASETS), default="coco_format")
     command.add_argument("--data_dir", required=True)
     command.add_argument("--split", choices=SPLITS, default="val")

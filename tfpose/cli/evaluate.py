@@ -30,21 +30,21 @@ class Protocol:
     """How a net's people are found, decoded, ranked and compared.
 
     Attributes:
-      detections: COCO file of a detector's boxes; empty for the true boxes.
-      box_threshold: least score of a detector's box.
-      flip_test: average over image and mirrored image.
-      flip_shift: cells, 0 or 1, that mirrored heatmaps are moved; None as the model
-        says.
-      decoder: one of `DECODE_METHODS`; None as the model says.
-      alignment: one of `ALIGNMENTS`; None as the model says.
-      rescore: rank poses by box score times mean joint score, else by box score.
-      nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
-        none.
-      box_area_factor: share of a box's area that stands for an unknown segment area;
-        None refuses unknown areas.
-      adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; the net adapts to
-        each sample before its prediction, in the data set's order, without flip test.
-        Empty for none.
+        detections: COCO file of a detector's boxes; empty for the true boxes.
+        box_threshold: least score of a detector's box.
+        flip_test: average over image and mirrored image.
+        flip_shift: cells, 0 or 1, that mirrored heatmaps are moved; None as the model
+            says.
+        decoder: one of `DECODE_METHODS`; None as the model says.
+        alignment: one of `ALIGNMENTS`; None as the model says.
+        rescore: rank poses by box score times mean joint score, else by box score.
+        nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
+            none.
+        box_area_factor: share of a box's area that stands for an unknown segment area;
+            None refuses unknown areas.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; the net adapts to
+            each sample before its prediction, in the data set's order, without flip
+            test. Empty for none.
     """
 
     detections: str = ""
@@ -81,26 +81,26 @@ def evaluate(
     out: str = "",
     write: str = "",
 ) -> dict[str, float]:
-    """Prints the metrics of a pose net, or of poses in a file, on a data set, and how
-    they were come by; returns the metrics.
+    """Prints the metrics of a pose net, or of poses in a file, on a data set, and all
+    choices that they depend on; returns the metrics.
 
     With true boxes: PCK, and OKS AP where joints have sigmas and people areas. Boxes of
     a detector, a net that finds people by itself and poses from a file belong to no
     labelled person: AP only.
 
     Args:
-      dataset: kind of data set.
-      data_dir: its folder.
-      split: `train` or `val`.
-      protocol: the choices that metrics depend on.
-      model: a `.keras` pose net; empty with `results`.
-      results: a COCO result file of poses; empty with `model`.
-      out: JSON file for metrics, protocol and notes; empty for none.
-      write: COCO result file for the poses that AP was measured on; empty for none.
+        dataset: kind of data set.
+        data_dir: its folder.
+        split: `train` or `val`.
+        protocol: the choices that metrics depend on.
+        model: a `.keras` pose net; empty with `results`.
+        results: a COCO result file of poses; empty with `model`.
+        out: JSON file for metrics, protocol and notes; empty for none.
+        write: COCO result file for the poses that AP was measured on; empty for none.
 
     Raises:
-      InputError: no pose net, bad data, joints that are not the net's, choices that
-        have nothing to act on, or no metric can be computed.
+        InputError: no pose net, bad data, joints that are not the net's, choices that
+            have nothing to act on, or no metric can be computed.
     """
     if bool(model) == bool(results):
         raise InputError("expected either a model or results, not both and not neither")

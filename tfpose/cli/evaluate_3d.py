@@ -31,22 +31,22 @@ def evaluate_3d(
     body; returns them by protocol.
 
     Args:
-      model: a `.keras` lifter; the data's joints are made its own by name.
-      dataset: one of `LIFTING_DATASETS`.
-      data_dir: its folder.
-      split: `train` or `test`.
-      keypoints: source of the 2D; empty for the data set's own choice.
-      subjects: people, in place of the split's.
-      stride: every how many frames one is taken.
-      flip_test: average over pose and mirrored pose.
-      out: JSON file for all metrics, those of each joint and action too; empty for
-        none.
-      adapt: one of `tfpose.adapters.ADAPTATIONS`, for lifters; the lifter adapts to
-        each pose before its prediction, in the data set's order. Empty for none.
+        model: a `.keras` lifter; the data's joints are made its own by name.
+        dataset: one of `LIFTING_DATASETS`.
+        data_dir: its folder.
+        split: `train` or `test`.
+        keypoints: source of the 2D; empty for the data set's own choice.
+        subjects: people, in place of the split's.
+        stride: every how many frames one is taken.
+        flip_test: average over pose and mirrored pose.
+        out: JSON file for all metrics, those of each joint and action too; empty for
+            none.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`, for lifters; the lifter adapts to
+            each pose before its prediction, in the data set's order. Empty for none.
 
     Raises:
-      InputError: no lifter, bad data, joints that the lifter's cannot be made of, or a
-        flip test of a lifter that adapts.
+        InputError: no lifter, bad data, joints that the lifter's cannot be made of, or
+            a flip test of a lifter that adapts.
     """
     if adapt and flip_test:
         raise InputError("flip_test is given, but a lifter that adapts has none")

@@ -18,14 +18,14 @@ __all__ = ["PoseDocument"]
 class PoseDocument:
     """Images, a person for each pose, and the category that names the joints.
 
-    The records wait in nameless files, so that a video of any length can be written.
+    Records are kept in temporary files: memory does not grow with a video's length.
     """
 
     def __init__(self, skeleton: Skeleton, threshold: float):
         """
         Args:
-          skeleton: the joints, in the model's order.
-          threshold: score above which a joint counts in `num_keypoints`.
+            skeleton: the joints, in the model's order.
+            threshold: score above which a joint counts in `num_keypoints`.
         """
         self.skeleton = skeleton
         self.images = 0
@@ -38,11 +38,11 @@ class PoseDocument:
         """Adds an image and its people.
 
         Args:
-          image: its record, without an `id`.
-          people: found in it.
+            image: its record, without an `id`.
+            people: found in it.
 
         Raises:
-          InputError: the disk is full.
+            InputError: the disk is full.
         """
         self.images += 1
         _append(self._image_records, {"id": self.images, **image})
@@ -65,7 +65,7 @@ class PoseDocument:
         """Writes all that was added.
 
         Raises:
-          InputError: the file cannot be written.
+            InputError: the file cannot be written.
         """
         category = {
             "id": 1,
@@ -86,7 +86,7 @@ class PoseDocument:
         write_whole(path, put)
 
     def close(self) -> None:
-        """Lets go of the records."""
+        """Deletes the temporary files."""
         self._image_records.close()
         self._person_records.close()
 

@@ -46,17 +46,17 @@ def predict(
     Ctrl-C the pictures that were done are there, in the JSON file, too.
 
     Args:
-      paths: photos, videos, or folders of them.
-      model: a `.keras` pose net; empty for the one that ships with the package.
-      out: folder, made if need be.
-      box: `x,y,w,h` of the person in pixels, for all pictures.
-      boxes: JSON file of people's boxes, see `readers.box_file`. With neither, a model
-        that needs boxes takes one person to fill each picture.
-      adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; empty for none.
+        paths: photos, videos, or folders of them.
+        model: a `.keras` pose net; empty for the one that ships with the package.
+        out: folder, made if need be.
+        box: `x,y,w,h` of the person in pixels, for all pictures.
+        boxes: JSON file of people's boxes, see `readers.box_file`. With neither, a
+            model that needs boxes takes one person to fill each picture.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; empty for none.
 
     Raises:
-      InputError: nothing to look at, something that cannot be used, no pose net, or
-        boxes for one that finds people by itself.
+        InputError: nothing to look at, something that cannot be used, no pose net, or
+            boxes for one that finds people by itself.
     """
     sources, failures = find_sources(paths, box, boxes)
     predictor = load_predictor(model, adapt)
@@ -193,7 +193,7 @@ class _Work:
         """The boxes that touch the picture; None if there are boxes and none does.
 
         Raises:
-          InputError: it is the one box of all frames that does not.
+            InputError: it is the one box of all frames that does not.
         """
         problems = [box_problem(box, shape) for box in boxes]
         where = str(source.path)

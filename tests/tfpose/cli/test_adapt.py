@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
@@ -110,7 +111,8 @@ def test_evaluate_3d(methods, lifter, lifter_model, shared_data, tmp_path, capsy
         load_lifting_dataset("mocap", folder, "test", H36M, stride=400)
     )
     for name, online in (("toy", False), ("toy_online", True)):
-        adapted = AdaptedModel(ToyAdapter(lifter, online), lifter.variables)
+        adapter = ToyAdapter(lifter, online)
+        adapted = AdaptedModel(adapter, lifter.variables, tf.function)
         positions = AdaptingLifter(lifter, adapted).lift_all(evaluation.keypoints)
         expected = evaluation.scores(positions, flip=False)["unscaled"].overall.mpjpe
         assert errors[name] == pytest.approx(expected, rel=1e-4)

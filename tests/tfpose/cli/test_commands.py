@@ -1,4 +1,4 @@
-"""The front door, as people use and misuse it, on real photos."""
+"""Commands, as people use and misuse them, on real photos."""
 
 import json
 import os

@@ -25,7 +25,7 @@ from tfpose.top_down.crop import transform_points
 from tfpose.top_down.net import build_heatmap_net
 
 COCO17 = get_skeleton("coco17")
-FIGURES = "ap ap50 ap75 apm apl ar ar50 ar75 arm arl".split()
+STATISTICS = "ap ap50 ap75 apm apl ar ar50 ar75 arm arl".split()
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +89,15 @@ def _refusal(capsys, *arguments):
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def _coco_figures(labels, results):
+def _coco_metrics(labels, results):
     """What pycocotools makes of the two files by itself."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(labels))
-        judged = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
-        judged.evaluate()
-        judged.accumulate()
-        judged.summarize()
-    return judged.stats
+        scored = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
+        scored.evaluate()
+        scored.accumulate()
+        scored.summarize()
+    return scored.stats
 
 
 def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
@@ -130,9 +130,9 @@ def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
     records = json.loads(written.read_text())
     assert 4 <= len(records) == report["protocol"]["poses"] < 118
     assert len(records[0]["bbox"]) == 4
-    expected = _coco_figures(folder / "val.json", written)
+    expected = _coco_metrics(folder / "val.json", written)
     assert 0.02 < expected[0] < 0.9
-    for name, value in zip(FIGURES, expected, strict=True):
+    for name, value in zip(STATISTICS, expected, strict=True):
         assert report["metrics"][name] == pytest.approx(value, abs=2e-4), name
     # The written poses by themselves give the same.
     again = _run(tmp_path, "--results", written, "--data_dir", folder)
