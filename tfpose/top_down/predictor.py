@@ -80,19 +80,7 @@ class TopDownPredictor(Predictor):
             InputError: the net is no pose net, such as one that solves jigsaw
                 puzzles, or a choice is impossible.
         """
-        info = net.info if isinstance(net, HeatmapNet) else {}
-        missing = [name for name in _REQUIRED if name not in info]
-        if {"skeleton", "sigma", "decoder"} & set(missing):
-            task = info.get("task", "unknown")
-            raise InputError(
-                f"model: expected a pose net that names its skeleton, got one of task "
-                f"{task!r}; fine-tune it first with trainers.top_down --init_from"
-            )
-        if missing:
-            raise InputError(
-                f"model: its info has no {' and no '.join(missing)}; expected a net "
-                "that names them, train or import it again"
-            )
+        info = _info_of(net)
         self.net = net
         self.skeleton = Skeleton.from_dict(info["skeleton"])
         self.alignment = info["alignment"] if alignment is None else alignment
@@ -207,6 +195,24 @@ class TopDownPredictor(Predictor):
         if self._compiled is None and self._compiler is not None:
             shape = (None, *self.net.input_size, 3)
             self._compiled = self._compiler(self.locate, shape)
+
+
+def _info_of(net: HeatmapNet) -> dict[str, Any]:
+    """What a pose net says of itself; InputError if it is none or says too little."""
+    info = net.info if isinstance(net, HeatmapNet) else {}
+    missing = [name for name in _REQUIRED if name not in info]
+    if {"skeleton", "sigma", "decoder"} & set(missing):
+        task = info.get("task", "unknown")
+        raise InputError(
+            f"model: expected a pose net that names its skeleton, got one of task "
+            f"{task!r}; fine-tune it first with trainers.top_down --init_from"
+        )
+    if missing:
+        raise InputError(
+            f"model: its info has no {' and no '.join(missing)}; expected a net "
+            "that names them, train or import it again"
+        )
+    return info
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
