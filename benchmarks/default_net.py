@@ -20,7 +20,7 @@ from data_pipelines.top_down import labelled_people
 from tfpose.cli.evaluate import Protocol, evaluate
 from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.weights.keras_file import load_keras, save_half
 
 __all__ = ["main"]
@@ -52,14 +52,13 @@ def _training(root: pathlib.Path) -> Run:
 def _draw(net: str, path: pathlib.Path) -> None:
     """People drawn at random, not by how well they came out."""
     people = labelled_people(load_dataset("coco_format", _DATA_DIR.value, "val"))
-    estimator = PoseEstimator(load_keras(net))
+    predictor = TopDownPredictor(load_keras(net))
     rows = np.random.default_rng(0).choice(len(people), _SHOWN, replace=False)
     tiles = []
     for row in rows:
         photo = decode_image(people.images.read(int(people.image_index[row])))
-        points, scores = estimator.estimate(photo, people.boxes[row : row + 1])
-        found = np.concatenate([points[0], scores[0, :, None]], axis=-1)
-        picture = draw_skeleton(photo, found, estimator.skeleton, threshold=0.2)
+        (pose,) = predictor.predict(photo, people.boxes[row : row + 1]).poses
+        picture = draw_skeleton(photo, pose, predictor.skeleton, threshold=0.2)
         scale = _TILE / max(picture.shape[:2])
         picture = cv2.resize(picture, None, fx=scale, fy=scale)
         bottom, right = (_TILE - side for side in picture.shape[:2])

@@ -21,6 +21,7 @@ from data_pipelines.people import PoseDataset
 from tfpose.codecs.alignment import box_offset
 from tfpose.errors import InputError
 from tfpose.metrics.oks import PoseTruth
+from tfpose.metrics.pose_scores import pose_scores
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.crop import (
     box_regions,
@@ -28,6 +29,7 @@ from tfpose.top_down.crop import (
     region_matrices,
     transform_points,
 )
+from tfpose.top_down.regions import Regions, averages_pixels
 
 __all__ = [
     "PoseAugmentation",
@@ -47,20 +49,21 @@ class PoseAugmentation:
     """Random changes of the region that the net sees.
 
     Attributes:
-      scale: the region's size times a draw about 1 with this deviation.
-      rotation: degrees, the deviation of a draw about 0.
-      rotation_probability: share of people that are rotated.
-      shift: deviation of the region's middle, shares of its sides.
-      shift_probability: share of people that are shifted.
-      draws: "clipped", normal draws within one deviation, of rotation within two, and
-        what is beyond set to the bound, as in SimpleBaseline and HRNet; or "truncated",
-        all within one deviation and what is beyond drawn again, as in MMPose.
-      flip_probability: share of people that are mirrored.
-      half_body_probability: share of people, of those with enough visible joints, of
-        whom only the upper or the lower half is shown.
-      half_body_joints: a half-body crop needs more visible joints than this.
-      half_body_centre: of a half body's region: "mean" of its joints, as in HRNet
-        (which lies near the face, and may cut hands off), or middle of their "box".
+        scale: the region's size times a draw about 1 with this deviation.
+        rotation: degrees, the deviation of a draw about 0.
+        rotation_probability: share of people that are rotated.
+        shift: deviation of the region's middle, shares of its sides.
+        shift_probability: share of people that are shifted.
+        draws: "clipped", normal draws within one deviation, of rotation within two, and
+            what is beyond set to the bound, as in SimpleBaseline and HRNet; or
+            "truncated", all within one deviation and what is beyond drawn again, as in
+            MMPose.
+        flip_probability: share of people that are mirrored.
+        half_body_probability: share of people, of those with enough visible joints, of
+            whom only the upper or the lower half is shown.
+        half_body_joints: a half-body crop needs more visible joints than this.
+        half_body_centre: of a half body's region: "mean" of its joints, as in HRNet
+            (which lies near the face, and may cut hands off), or middle of their "box".
     """
 
     scale: float = 0.35
@@ -79,7 +82,7 @@ def labelled_people(people: PoseDataset) -> PoseDataset:
     """Those a pose net can be trained on or tested with: no crowd, a joint labelled.
 
     Raises:
-      InputError: there is nobody like that.
+        InputError: there is nobody like that.
     """
     usable = ~people.crowd & (people.num_labelled > 0)
     if not usable.any():
@@ -109,12 +112,12 @@ def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset
     nested: 10 % is part of 20 %.
 
     Args:
-      people: labelled people.
-      fraction: share of the images that have any, above 0 and at most 1.
-      seed: of the draw.
+        people: labelled people.
+        fraction: share of the images that have any, above 0 and at most 1.
+        seed: of the draw.
 
     Raises:
-      InputError: another fraction.
+        InputError: another fraction.
     """
     if not 0 < fraction <= 1:
         raise InputError(f"fraction: expected above 0 and at most 1, got {fraction}")
@@ -127,14 +130,21 @@ def label_subset(people: PoseDataset, fraction: float, seed: int) -> PoseDataset
 
 
 class _Crops:
-    def __init__(self, people: PoseDataset, input_size, budget_megabytes, alignment):
+    """Makes samples of people, each seen through an affine map."""
+
+    def __init__(
+        self,
+        people: PoseDataset,
+        input_size: tuple[int, int],
+        budget_megabytes: float,
+        alignment: str,
+    ) -> None:
         self.people, self.input_size = people, tuple(input_size)
         self.alignment = alignment
-        self.centres, self.sizes = box_regions(
-            people.boxes, self.input_size, alignment=alignment
+        self.regions = Regions.of_boxes(
+            people.boxes, self.input_size, alignment, centres=people.centres
         )
-        if people.centres is not None:
-            self.centres = people.centres.astype(np.float64)
+        self.centres, self.sizes = self.regions.centres, self.regions.sizes
         self._images = DecodedImages(people, budget_megabytes)
         joints = people.skeleton.num_joints
         self.signature = {
@@ -151,7 +161,7 @@ class _Crops:
     ) -> dict[str, np.ndarray]:
         """The person under the map; mirrored, joints are renamed, not only moved."""
         photo = int(self.people.image_index[row])
-        antialias = self.alignment == "half_pixel"
+        antialias = averages_pixels(self.alignment)
         image = self._images.crop(photo, matrix, self.input_size, antialias)
         labels = self.people.keypoints[row]
         keypoints = transform_points(matrix, labels[:, :2])
@@ -186,14 +196,14 @@ class TopDownTraining(_Crops):
     ):
         """
         Args:
-          people: labelled people, see `labelled_people`.
-          input_size: (height, width) of the net's input.
-          batch_size: global batch size; sets how many samples make an epoch.
-          seed: of order and augmentation.
-          augmentation: what is done to the regions.
-          budget_megabytes: memory for decoded photos.
-          alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; any but `half_pixel`
-            shrinks photos without averaging, as published.
+            people: labelled people, see `labelled_people`.
+            input_size: (height, width) of the net's input.
+            batch_size: global batch size; sets how many samples make an epoch.
+            seed: of order and augmentation.
+            augmentation: what is done to the regions.
+            budget_megabytes: memory for decoded photos.
+            alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; any but `half_pixel`
+                shrinks photos without averaging, as published.
         """
         super().__init__(people, input_size, budget_megabytes, alignment)
         self.steps_per_epoch = steps_per_epoch(len(people), batch_size)
@@ -281,9 +291,13 @@ class TopDownTraining(_Crops):
 
 
 class TopDownEvaluation(_Crops):
-    """Sampler of every person in order, upright and unchanged.
+    """Sampler of every person in order, upright and unchanged; scores what is found.
 
-    `matrices` float64 `[P, 2, 3]` map photo pixels to input pixels.
+    Sample: as of `TopDownTraining`.
+
+    Attributes:
+        people: `PoseDataset` of P people.
+        regions: `Regions`, what the net sees of each.
     """
 
     def __init__(
@@ -292,15 +306,38 @@ class TopDownEvaluation(_Crops):
         input_size: tuple[int, int],
         budget_megabytes: float = 0.0,
         alignment: str = "half_pixel",
-    ):
+    ) -> None:
         """Arguments as for `TopDownTraining`."""
         super().__init__(people, input_size, budget_megabytes, alignment)
-        self.matrices = region_matrices(
-            self.centres, self.sizes, self.input_size, alignment=alignment
-        )
+        self.matrices = self.regions.matrices
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         return self.sample(position, self.matrices[position], mirror=False)
+
+    def to_picture(self, keypoints: np.ndarray) -> np.ndarray:
+        """All people's keypoints `[P, J, 2]`, input pixels, as float64 in pixels of
+        their photos."""
+        return self.regions.to_picture(keypoints)
+
+    def scores(
+        self, keypoints: np.ndarray, joint_scores: np.ndarray
+    ) -> tuple[dict[str, float], list[str]]:
+        """Metrics of predictions for all people, and notes on what they rest on.
+
+        Args:
+            keypoints: `[P, J, 2]`, pixels of the net's input.
+            joint_scores: `[P, J]`, heights of the heatmaps' peaks.
+
+        Returns:
+            PCK@0.2 of the torso, and OKS AP where skeleton and areas allow it, see
+            `tfpose.metrics.pose_scores.pose_scores`.
+        """
+        return pose_scores(
+            pose_truth(self.people),
+            self.people.skeleton,
+            self.to_picture(keypoints),
+            joint_scores,
+        )
 
 
 def _body_halves(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:

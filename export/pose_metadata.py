@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.top_down.predictor import TopDownPredictor
 
 __all__ = ["pose_metadata"]
 
@@ -11,7 +11,7 @@ _TOLD = ("skeleton", "sigma", "decoder", "alignment", "flip_shift", "task")
 
 
 def pose_metadata(
-    estimator: PoseEstimator, inputs: dict[str, str], outputs: dict[str, str]
+    estimator: TopDownPredictor, inputs: dict[str, str], outputs: dict[str, str]
 ) -> dict[str, Any]:
     """Skeleton, sizes, normalisation, decoding and training, for JSON.
 

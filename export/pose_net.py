@@ -9,8 +9,8 @@ from keras import ops
 from export.function import ExportFunction, exact
 from export.pose_metadata import pose_metadata
 from tfpose.errors import InputError
-from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.predictor import TopDownPredictor
 
 __all__ = ["pose_function"]
 
@@ -39,7 +39,7 @@ def pose_function(
     0..1, and a joint of 0 or less was not found.
 
     Args:
-        net: a pose net, see `tfpose.top_down.estimator.PoseEstimator`.
+        net: a pose net, see `tfpose.top_down.predictor.TopDownPredictor`.
         image_size: (H, W) of the pictures. Defaults to the net's input.
         dtype: of the pixels, uint8 or float32.
         flip_test: average over picture and mirrored picture: twice the work.
@@ -48,7 +48,7 @@ def pose_function(
     Raises:
         InputError: no pose net, or an impossible choice.
     """
-    estimator = PoseEstimator(net, flip_test)
+    estimator = TopDownPredictor(net, flip_test)
     size = tuple(image_size or net.input_size)
     if len(size) != 2 or min(size) < 1:
         raise InputError(f"image_size is {size}, expected (height, width)")
@@ -73,7 +73,7 @@ def pose_function(
 
 
 def _metadata(
-    estimator: PoseEstimator, image_size: tuple[int, ...], dtype: str
+    estimator: TopDownPredictor, image_size: tuple[int, ...], dtype: str
 ) -> dict[str, Any]:
     inputs = {
         "image": f"{dtype} [B, {image_size[0]}, {image_size[1]}, 3], RGB pixels "

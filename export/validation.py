@@ -8,22 +8,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from data_pipelines.images import decode_image
+from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
 from data_pipelines.lifting.poses import LiftingDataset
 from data_pipelines.readers.datasets import load_dataset
-from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
+from data_pipelines.top_down import TopDownEvaluation, labelled_people
 from export.function import ExportFunction
 from tfpose.errors import InputError
-from tfpose.metrics.mpjpe import score_positions
-from tfpose.metrics.pose_scores import pose_scores
 from tfpose.skeletons import Skeleton
-from tfpose.top_down.crop import (
-    box_regions,
-    invert_matrices,
-    region_matrices,
-    transform_points,
-    warp,
-)
+from tfpose.top_down.regions import Regions
 
 __all__ = [
     "Validation",
@@ -95,11 +88,7 @@ def pose_validation(
     sampler = _crops(function, people)
 
     def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
-        back = invert_matrices(sampler.matrices)
-        keypoints = transform_points(back, outputs["keypoints"])
-        return pose_scores(
-            pose_truth(people), people.skeleton, keypoints, outputs["scores"]
-        )
+        return sampler.scores(outputs["keypoints"], outputs["scores"])
 
     return Validation(
         f"{len(people)} people of {_name(data_dir)}, {split}",
@@ -182,17 +171,12 @@ def lifting_validation(
     seen = poses if sent == skeleton else read(sent).select(rows)
 
     def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
-        metrics = {}
-        for protocol in ("unscaled", "procrustes"):
-            scores = score_positions(
-                outputs["positions"],
-                poses.positions,
-                poses.skeleton,
-                protocol=protocol,
-                keypoint_source=poses.keypoint_source,
-                flip=function.metadata["flip_test"],
-            )
-            metrics[f"{scores.metric.lower()}_mm"] = scores.overall.mpjpe
+        flip = function.metadata["flip_test"]
+        found = LiftingEvaluation(poses).scores(outputs["positions"], flip)
+        metrics = {
+            f"{found[protocol].metric.lower()}_mm": found[protocol].overall.mpjpe
+            for protocol in ("unscaled", "procrustes")
+        }
         return metrics, [f"2D keypoints: {poses.keypoint_source}"]
 
     return Validation(
@@ -262,5 +246,4 @@ def _pixels(function: ExportFunction, images: list[np.ndarray]) -> np.ndarray:
 def _whole(file: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
     picture = decode_image(file.read_bytes(), name=str(file))
     box = np.array([[0, 0, picture.shape[1], picture.shape[0]]])
-    centres, sizes = box_regions(box, size, padding=1.0)
-    return warp(picture, region_matrices(centres, sizes, size)[0], size)
+    return Regions.of_boxes(box, size, padding=1.0).crop(picture)[0]

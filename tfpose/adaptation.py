@@ -11,19 +11,23 @@ compiled or exported. Commands, evaluation and export see this and no method.
 """
 
 import abc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Adapter", "Outputs", "Sample", "State", "adapt_stream"]
+__all__ = ["AdaptedModel", "Adapter", "Outputs", "Sample", "State"]
 
 Sample = dict[str, Any]
-"""One sample: tensors by name, such as keypoints `[1, J, 2]`. No ground truth."""
+"""One sample: tensors by name, without ground truth. For a lifter `keypoints` `[1, J,
+2]`, normalised; for a top-down net `image` `[1, H, W, 3]`, pixels 0..255 of a crop."""
 
 State = dict[str, Any]
-"""Whatever an adapter keeps: tensors, or lists of them, by name; static shapes."""
+"""What an adapter keeps: tensors, or lists of them, by name; of static shapes."""
 
 Outputs = dict[str, Any]
-"""Predictions: tensors by name."""
+"""Predictions: tensors by name. Of a lifter `positions` `[1, J, 3]`, metres; of a
+top-down net `keypoints` `[1, J, 2]`, pixels of the crop, and `scores` `[1, J]`."""
+
+Step = Callable[[State, Sample], tuple[State, Outputs]]
 
 
 class Adapter(abc.ABC):
@@ -41,7 +45,8 @@ class Adapter(abc.ABC):
         """The state before any sample.
 
         Args:
-            weights: the trained ones, in the net's order; they are not changed.
+            weights: the trained ones, in the order of the net's `variables`; they are
+                not changed.
         """
 
     @abc.abstractmethod
@@ -53,18 +58,33 @@ class Adapter(abc.ABC):
         """Predictions for a sample by the weights of a state; changes nothing."""
 
 
-def adapt_stream(
-    adapter: Adapter, weights: Sequence[Any], samples: Iterable[Sample]
-) -> Iterator[Outputs]:
-    """Predictions for samples in order, each after its adaptation.
+class AdaptedModel:
+    """Answers one stream of samples, each after adapting to it; keeps the state.
 
     Args:
         adapter: online or episodic, which decides where each sample starts.
-        weights: the trained ones.
-        samples: one after the other, such as the frames of a video.
+        weights: the trained ones, in the order of the net's `variables`.
+        compiler: makes a fast function of a function of tensors, such as
+            `tf.function`.
     """
-    trained = adapter.init(weights)
-    state = trained
-    for sample in samples:
-        state = adapter.adapt(state if adapter.online else trained, sample)
-        yield adapter.predict(state, sample)
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        weights: Sequence[Any],
+        compiler: Callable[[Step], Step] = lambda step: step,
+    ) -> None:
+        def step(state: State, sample: Sample) -> tuple[State, Outputs]:
+            state = adapter.adapt(state, sample)
+            return state, adapter.predict(state, sample)
+
+        self._online = adapter.online
+        self._state = adapter.init(weights)
+        self._step = compiler(step)
+
+    def __call__(self, sample: Sample) -> Outputs:
+        """Predictions for the next sample of the stream."""
+        state, outputs = self._step(self._state, sample)
+        if self._online:
+            self._state = state
+        return outputs

@@ -17,7 +17,7 @@ from tfpose.errors import InputError
 from tfpose.files import write_picture
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.estimator import PoseLifter
-from tfpose.metrics.mpjpe import PROTOCOLS, score_positions
+from tfpose.metrics.mpjpe import PROTOCOLS
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.weights.keras_file import load_keras
 from trainers.engine.devices import Devices
@@ -83,19 +83,9 @@ class LiftingTask(Task):
 
     def evaluate(self, devices: Devices) -> tuple[dict[str, float], list[str]]:
         """MPJPE, N-MPJPE and PA-MPJPE in millimetres, PCK at 150 mm and its AUC."""
-        poses = self._poses
-        predictions = devices.predict(self._lift, self._validation, len(poses))
-        scores = [
-            score_positions(
-                predictions["positions"],
-                poses.positions,
-                poses.skeleton,
-                protocol=protocol,
-                keypoint_source=poses.keypoint_source,
-                flip=self.config.flip_test,
-            )
-            for protocol in PROTOCOLS
-        ]
+        found = devices.predict(self._lift, self._validation, len(self._poses))
+        by_protocol = self._validation.scores(found["positions"], self.config.flip_test)
+        scores = list(by_protocol.values())
         metrics = {_METRICS[score.protocol]: score.overall.mpjpe for score in scores}
         metrics |= {"pck": scores[0].overall.pck, "auc": scores[0].overall.auc}
         return metrics, [str(score) for score in scores]

@@ -18,18 +18,15 @@ from data_pipelines.top_down import (
     TopDownTraining,
     label_subset,
     labelled_people,
-    pose_truth,
 )
 from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
 from tfpose.errors import InputError
 from tfpose.files import write_picture
-from tfpose.metrics.pose_scores import pose_scores
 from tfpose.skeletons import Skeleton
-from tfpose.top_down.crop import invert_matrices, transform_points
-from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.loss import keypoint_loss
 from tfpose.top_down.net import HeatmapNet, build_heatmap_net
+from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.top_down.transfer import freeze_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.engine.devices import Devices
@@ -100,22 +97,14 @@ class TopDownTask(Task):
         if start is not None:
             transfer_weights(start, self.net)
         freeze_groups(self.net, config.freeze)
-        self.estimator = PoseEstimator(self.net, config.flip_test)
+        self.estimator = TopDownPredictor(self.net, config.flip_test)
         self.model = TopDownModel(self.net, config.codec(), config.batch_size)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
     def evaluate(self, devices: Devices) -> tuple[dict[str, float], list[str]]:
         """PCK@0.2 of the torso, and OKS AP where skeleton and areas allow it."""
-        count = len(self._validation)
-        predictions = devices.predict(self._locate, self._validation, count)
-        back = invert_matrices(self._validation.matrices)
-        keypoints = transform_points(back, predictions["keypoints"])
-        return pose_scores(
-            pose_truth(self._people),
-            self._people.skeleton,
-            keypoints,
-            predictions["scores"],
-        )
+        found = devices.predict(self._locate, self._validation, len(self._validation))
+        return self._validation.scores(found["keypoints"], found["scores"])
 
     def _locate(self, batch):
         keypoints, scores = self.estimator.locate(batch["image"])

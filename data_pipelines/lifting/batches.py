@@ -1,13 +1,12 @@
 """Pose pairs for lifters, whole batches at a time."""
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batches import EpochPlans, epoch_rng, steps_per_epoch
 from data_pipelines.lifting.poses import LiftingDataset
 from tfpose.geometry import normalize_intrinsics, normalize_keypoints
+from tfpose.metrics.mpjpe import PROTOCOLS, PositionScores, score_positions
 
 __all__ = ["LiftingEvaluation", "LiftingTraining"]
 
@@ -52,13 +51,13 @@ class LiftingTraining:
     ):
         """
         Args:
-          dataset: the pairs.
-          batch_size: global batch size.
-          seed: decides the orders.
-          with_real: see above.
+            dataset: the pairs.
+            batch_size: global batch size.
+            seed: decides the orders.
+            with_real: see above.
 
         Raises:
-          InputError: there are fewer pairs than a batch has.
+            InputError: there are fewer pairs than a batch has.
         """
         self._columns = _columns(dataset)
         self.steps_per_epoch = steps_per_epoch(len(dataset), batch_size)
@@ -104,16 +103,51 @@ class LiftingTraining:
 
 
 class LiftingEvaluation:
-    """Pairs in their order."""
+    """Pairs in their order; scores what is found for them.
 
-    def __init__(self, dataset: LiftingDataset):
-        self._columns: dict[str, Any] = _columns(dataset)
-        self._count = len(dataset)
+    Attributes:
+        poses: `LiftingDataset` of N poses.
+    """
+
+    def __init__(self, poses: LiftingDataset) -> None:
+        self.poses = poses
+        self._columns = _columns(poses)
         self.signature = _signature(self._columns)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.poses)
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """Float32 `[N, J, 2]`, normalised: what lifters take, of all poses."""
+        return self._columns["keypoints"]
 
     def many(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """The pairs in these rows."""
         return {name: column[positions] for name, column in self._columns.items()}
+
+    def scores(self, positions: np.ndarray, flip: bool) -> dict[str, PositionScores]:
+        """Errors of predictions for all poses, by protocol.
+
+        Args:
+            positions: `[N, J, 3]`, metres, in the camera's frame.
+            flip: whether they are means with those of the mirrored poses, to be
+                reported.
+
+        Raises:
+            InputError: another shape, or a number that is not finite.
+        """
+        poses = self.poses
+        return {
+            protocol: score_positions(
+                positions,
+                poses.positions,
+                poses.skeleton,
+                protocol=protocol,
+                keypoint_source=poses.keypoint_source,
+                flip=flip,
+                actions=poses.actions,
+                action_index=poses.action_index,
+            )
+            for protocol in PROTOCOLS
+        }

@@ -15,8 +15,8 @@ from export.pose_metadata import pose_metadata
 from export.serving.photo import read_photo
 from tfpose.codecs.alignment import box_offset, input_middle, region_scales
 from tfpose.top_down.crop import BOX_PADDING
-from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.predictor import TopDownPredictor
 
 __all__ = ["photo_example", "photo_pose_function"]
 
@@ -40,7 +40,7 @@ _FAR = 1e7
 def photo_pose_function(
     net: HeatmapNet, *, flip_test: bool = True, name: str = "pose"
 ) -> ExportFunction:
-    """What `PoseEstimator` does, from encoded photos on.
+    """What `TopDownPredictor` does, from encoded photos on.
 
     Inputs:
         image_bytes: string `[B]`, a JPEG or PNG file for each row. Turned upright by
@@ -58,14 +58,14 @@ def photo_pose_function(
             does not touch the photo.
 
     Args:
-        net: a pose net, see `PoseEstimator`.
+        net: a pose net, see `TopDownPredictor`.
         flip_test: average over the photo and its mirror image, for twice the time.
         name: of the function.
 
     Raises:
         InputError: the net is no pose net.
     """
-    estimator = PoseEstimator(net, flip_test)
+    estimator = TopDownPredictor(net, flip_test)
     crops = _Crops(net.input_size, estimator.alignment, estimator.antialias)
 
     def call(inputs: dict[str, Any]) -> dict[str, Any]:

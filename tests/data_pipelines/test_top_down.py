@@ -18,8 +18,9 @@ from data_pipelines.top_down import (
     pose_truth,
 )
 from tfpose.errors import InputError
+from tfpose.metrics.pose_scores import pose_scores
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.crop import region_matrices
+from tfpose.top_down.crop import region_matrices, transform_points
 
 SIZE = (128, 96)
 NOTHING = PoseAugmentation(
@@ -383,3 +384,25 @@ def test_truncated_draws_are_mmposes(crowd_of):
     shifted = np.abs(shift).max(axis=1) > 1e-9
     assert shifted.mean() == pytest.approx(0.3, abs=0.03)
     assert 0.155 < np.abs(shift).max() <= 0.16
+
+
+@pytest.mark.parametrize("alignment", ["half_pixel", "official", "udp"])
+def test_scores_are_of_keypoints_in_the_nets_input(shared_data, alignment):
+    """Real labels, as the net would see them, come back and are all right."""
+    people = labelled_people(load_dataset("coco_format", shared_data / "lspet", "val"))
+    people = people.select(np.arange(0, len(people), 20))
+    sampler = TopDownEvaluation(people, SIZE, alignment=alignment)
+    labels = people.keypoints[..., :2]
+    seen = transform_points(sampler.matrices, labels)
+    assert np.allclose(sampler.to_picture(seen), labels, atol=1e-3)
+    heights = np.ones(labels.shape[:2], np.float32)
+    metrics, notes = sampler.scores(seen, heights)
+    assert metrics["pck"] == 1 and notes[0] == "boxes: ground truth"
+    # A third of the input's width aside, hardly any joint is within 0.2 of a torso.
+    moved = seen + [SIZE[1] / 3, 0]
+    metrics, notes = sampler.scores(moved, heights)
+    assert metrics["pck"] < 0.1
+    expected = pose_scores(
+        pose_truth(people), people.skeleton, sampler.to_picture(moved), heights
+    )
+    assert (metrics, notes) == expected

@@ -1,4 +1,4 @@
-"""A pose net as a function of pixels gives what `PoseEstimator` gives."""
+"""A pose net as a function of pixels gives what `TopDownPredictor` gives."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from export.pose_net import _Fit, pose_function
 from tests.export.conftest import make_net
 from tfpose.errors import InputError
 from tfpose.top_down.crop import region_matrices, warp
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.top_down.predictor import TopDownPredictor
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_at_the_nets_size_it_is_the_estimators_locate(tiny_net, photo, flip_test
     image = cv2.resize(photo, (64, 64), interpolation=cv2.INTER_AREA)
     function = pose_function(tiny_net, flip_test=flip_test)
     found = _run(function, image)
-    expected = PoseEstimator(tiny_net, flip_test).locate(image[None])
+    expected = TopDownPredictor(tiny_net, flip_test).locate(image[None])
     assert np.array_equal(found[0], np.asarray(expected[0])[0])
     assert np.array_equal(found[1], np.asarray(expected[1])[0])
     assert found[0].shape == (14, 2) and found[1].shape == (14,)
@@ -47,7 +47,7 @@ def test_other_sizes_are_the_estimators_crop_of_the_whole(tiny_net, photo, size)
     matrix = region_matrices(middle, np.full((1, 2), max(size)), (64, 64))[0]
     crop = warp(image, matrix, (64, 64)).astype(np.float32)
     assert np.abs(np.asarray(small)[0] - crop).mean() < 1.5 < crop.std() / 20
-    keypoints, scores = PoseEstimator(tiny_net, flip_test=False).locate(small)
+    keypoints, scores = TopDownPredictor(tiny_net, flip_test=False).locate(small)
     found = _run(pose_function(tiny_net, size), image)
     assert np.array_equal(found[0], np.asarray(fit.points(keypoints))[0])
     assert np.array_equal(found[1], np.asarray(scores)[0])

@@ -31,7 +31,7 @@ from tfpose.errors import InputError
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.estimator import PoseLifter
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.top_down.predictor import TopDownPredictor
 
 H36M = get_skeleton("h36m16")
 
@@ -140,8 +140,8 @@ def test_pose_nets_answer_as_here_at_any_batch(models, tiny_net, shared_data, tm
     inputs = {"image_bytes": broken, "boxes": boxes[:3]}
     requests.append(predict_request("pose", inputs))
     found = answers(models / "pose" / "1", requests, tmp_path)
-    estimator = PoseEstimator(tiny_net, flip_test=False)
-    keypoints, _ = estimator.estimate(decode_image(files[0]), boxes[:1])
+    predictor = TopDownPredictor(tiny_net, flip_test=False)
+    keypoints = predictor.predict(decode_image(files[0]), boxes[:1]).keypoints
     for answer in found[:3]:
         assert answer["valid"].all()
         away = np.linalg.norm(answer["keypoints"][0] - keypoints[0], axis=-1)

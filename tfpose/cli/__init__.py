@@ -1,1 +1,1 @@
-"""The front door: `python -m tfpose predict`, `evaluate`, `keypoint_priors`."""
+"""The commands of `python -m tfpose`: `predict`, `evaluate` and others."""

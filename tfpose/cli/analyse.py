@@ -41,20 +41,20 @@ def analyse(
     box_area_factor: float | None = None,
 ) -> dict[str, Any]:
     """Writes `<out>/analysis.json`, `ap_by_oks.png` and `error_types.png`, prints the
-    main figures, and returns what the JSON file says.
+    main metrics, and returns what the JSON file says.
 
     Args:
-      results: COCO result files of poses, in the order of the figures.
-      dataset: kind of the data set that all of them are of.
-      data_dir: its folder.
-      split: `train` or `val`.
-      out: folder, made if need be.
-      box_area_factor: share of a box's area that stands for an unknown segment area;
-        None refuses unknown areas.
+        results: COCO result files of poses, in the order of the plots.
+        dataset: kind of the data set that all of them are of.
+        data_dir: its folder.
+        split: `train` or `val`.
+        out: folder, made if need be.
+        box_area_factor: share of a box's area that stands for an unknown segment area;
+            None refuses unknown areas.
 
     Raises:
-      InputError: no such data set, joints without sigmas, unknown areas, a file that
-        does not fit the data set; names the file.
+        InputError: no such data set, joints without sigmas, unknown areas, a file that
+            does not fit the data set; names the file.
     """
     names = _short_names(results)
     people = load_dataset(dataset, data_dir, split)
@@ -96,7 +96,7 @@ def _analyse_run(
         box_area_factor,
     )
     try:
-        figures, errors = oks_average_precision(*given), find_error_types(*given)
+        metrics, errors = oks_average_precision(*given), find_error_types(*given)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     rows = errors.matches.rows
@@ -104,13 +104,13 @@ def _analyse_run(
     counts = errors.counts
     return {
         "results": str(path),
-        "areas": figures["area_source"],
-        "ap": figures["AP"],
-        "ap_by_oks": dict(zip(map(str, _OKS), figures["ap_by_oks"], strict=True)),
+        "areas": metrics["area_source"],
+        "ap": metrics["AP"],
+        "ap_by_oks": dict(zip(map(str, _OKS), metrics["ap_by_oks"], strict=True)),
         "poses": len(rows),
         "poses_unmatched": len(rows) - matched,
-        "people": figures["people"],
-        "people_unmatched": figures["people"] - len(np.unique(rows[rows >= 0])),
+        "people": metrics["people"],
+        "people_unmatched": metrics["people"] - len(np.unique(rows[rows >= 0])),
         "joints": int(counts.sum()),
         "error_types": {
             kind: {

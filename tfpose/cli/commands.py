@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
 from data_pipelines.readers.datasets import DATASETS, SPLITS
+from tfpose.adapters import ADAPTATIONS, adaptation_names
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.quiet_keras import import_keras
@@ -73,6 +74,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     add("--lift", default="", help="a .keras lifter: 3D poses, too")
     add("--skeleton", default="", help="joints of the JSON file, if it names none")
     add("--image_size", default="", help="height,width, if the JSON file has none")
+    _add_adapt(command, [*adaptation_names(False), *adaptation_names(True)])
     command.set_defaults(run=_predict)
 
 
@@ -85,25 +87,56 @@ def _predict(chosen: argparse.Namespace) -> None:
         )
     if not documents and (chosen.skeleton or chosen.image_size):
         raise InputError("skeleton and image_size are of a JSON file of 2D poses")
+    of_lifters = bool(chosen.adapt) and ADAPTATIONS[chosen.adapt].of_lifters
+    if of_lifters and not chosen.lift:
+        raise InputError(f"adapt: {chosen.adapt} is for lifters, expected --lift")
+    if documents and chosen.adapt and not of_lifters:
+        raise InputError(f"adapt: {chosen.adapt} is for pose nets, expected pictures")
     import_keras()
     if not documents:
         from tfpose.cli.predict import predict
 
-        predict(chosen.paths, chosen.model, chosen.out, chosen.box, chosen.boxes)
+        predict(
+            chosen.paths,
+            chosen.model,
+            chosen.out,
+            chosen.box,
+            chosen.boxes,
+            adapt="" if of_lifters else chosen.adapt,
+        )
         documents = [os.path.join(chosen.out, "poses.json")]
     if chosen.lift:
         from tfpose.cli.lift import lift
 
-        lift(documents[0], chosen.lift, chosen.out, chosen.skeleton, chosen.image_size)
+        lift(
+            documents[0],
+            chosen.lift,
+            chosen.out,
+            chosen.skeleton,
+            chosen.image_size,
+            adapt=chosen.adapt if of_lifters else "",
+        )
+
+
+def _add_adapt(command: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """The option, where there is a method to choose."""
+    command.set_defaults(adapt="")
+    if names:
+        command.add_argument(
+            "--adapt",
+            choices=list(names),
+            default="",
+            help="adapt the model to each sample, in order; default: no",
+        )
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "evaluate", help="PCK and OKS AP of a pose net, or of a file of poses"
     )
-    judged = command.add_mutually_exclusive_group(required=True)
-    judged.add_argument("--model", default="", help="a .keras pose net")
-    judged.add_argument("--results", default="", help="a COCO result file of poses")
+    poses = command.add_mutually_exclusive_group(required=True)
+    poses.add_argument("--model", default="", help="a .keras pose net")
+    poses.add_argument("--results", default="", help="a COCO result file of poses")
     command.add_argument("--dataset", choices=list(DATASETS), default="coco_format")
     command.add_argument("--data_dir", required=True)
     command.add_argument("--split", choices=SPLITS, default="val")
@@ -127,6 +160,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     add("--out", default="", help="JSON file for metrics, protocol and notes")
     add("--write_results", default="", help="COCO result file for the poses")
+    _add_adapt(command, adaptation_names(of_lifters=False))
     command.set_defaults(run=_evaluate)
 
 
@@ -144,6 +178,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         rescore=not chosen.no_rescore,
         nms_threshold=chosen.nms_threshold,
         box_area_factor=chosen.box_area_factor,
+        adapt=chosen.adapt,
     )
     evaluate(
         chosen.dataset,
@@ -169,6 +204,7 @@ def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
     add("--stride", type=int, default=1, help="every how many frames one is taken")
     add("--flip_test", action="store_true", help="mean with the mirrored pose's")
     add("--out", default="", help="JSON file for all metrics")
+    _add_adapt(command, adaptation_names(of_lifters=True))
     command.set_defaults(run=_evaluate_3d)
 
 
@@ -186,6 +222,7 @@ def _evaluate_3d(chosen: argparse.Namespace) -> None:
         chosen.stride,
         chosen.flip_test,
         chosen.out,
+        chosen.adapt,
     )
 
 

@@ -4,31 +4,25 @@ import dataclasses
 import json
 import math
 import pathlib
-import sys
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from data_pipelines.batches import evaluation_batches, input_error
 from data_pipelines.people import PoseDataset
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.readers.detections import Detections, read_detections
-from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
-from tfpose.cli.models import load_estimator
+from data_pipelines.top_down import labelled_people, pose_truth
+from tfpose.cli.dataset_people import DatasetPeople, find_people
+from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.metrics.nms import oks_nms
 from tfpose.metrics.oks import PosePredictions, oks_average_precision, rescore
 from tfpose.metrics.pose_scores import pck_scores
 from tfpose.metrics.results_file import read_results, write_results
-from tfpose.top_down.crop import invert_matrices, transform_points
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.predictors import Predictor
 
 __all__ = ["Protocol", "evaluate"]
-
-_BATCH_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,18 +30,21 @@ class Protocol:
     """How a net's people are found, decoded, ranked and compared.
 
     Attributes:
-      detections: COCO file of a detector's boxes; empty for the true boxes.
-      box_threshold: least score of a detector's box.
-      flip_test: average over image and mirrored image.
-      flip_shift: cells, 0 or 1, that mirrored heatmaps are moved; None as the model
-        says.
-      decoder: one of `DECODE_METHODS`; None as the model says.
-      alignment: one of `ALIGNMENTS`; None as the model says.
-      rescore: rank poses by box score times mean joint score, else by box score.
-      nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
-        none.
-      box_area_factor: share of a box's area that stands for an unknown segment area;
-        None refuses unknown areas.
+        detections: COCO file of a detector's boxes; empty for the true boxes.
+        box_threshold: least score of a detector's box.
+        flip_test: average over image and mirrored image.
+        flip_shift: cells, 0 or 1, that mirrored heatmaps are moved; None as the model
+            says.
+        decoder: one of `DECODE_METHODS`; None as the model says.
+        alignment: one of `ALIGNMENTS`; None as the model says.
+        rescore: rank poses by box score times mean joint score, else by box score.
+        nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
+            none.
+        box_area_factor: share of a box's area that stands for an unknown segment area;
+            None refuses unknown areas.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; the net adapts to
+            each sample before its prediction, in the data set's order, without flip
+            test. Empty for none.
     """
 
     detections: str = ""
@@ -59,6 +56,7 @@ class Protocol:
     rescore: bool = True
     nms_threshold: float = 0.9
     box_area_factor: float | None = None
+    adapt: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.nms_threshold <= 1:
@@ -83,25 +81,26 @@ def evaluate(
     out: str = "",
     write: str = "",
 ) -> dict[str, float]:
-    """Prints the metrics of a pose net, or of poses in a file, on a data set, and how
-    they were come by; returns the metrics.
+    """Prints the metrics of a pose net, or of poses in a file, on a data set, and all
+    choices that they depend on; returns the metrics.
 
-    With true boxes: PCK, and OKS AP where joints have sigmas and people areas. With
-    boxes of a detector or poses from a file, which belong to no labelled person: AP.
+    With true boxes: PCK, and OKS AP where joints have sigmas and people areas. Boxes of
+    a detector, a net that finds people by itself and poses from a file belong to no
+    labelled person: AP only.
 
     Args:
-      dataset: kind of data set.
-      data_dir: its folder.
-      split: `train` or `val`.
-      protocol: the choices that metrics depend on.
-      model: a `.keras` pose net; empty with `results`.
-      results: a COCO result file of poses; empty with `model`.
-      out: JSON file for metrics, protocol and notes; empty for none.
-      write: COCO result file for the poses that AP was measured on; empty for none.
+        dataset: kind of data set.
+        data_dir: its folder.
+        split: `train` or `val`.
+        protocol: the choices that metrics depend on.
+        model: a `.keras` pose net; empty with `results`.
+        results: a COCO result file of poses; empty with `model`.
+        out: JSON file for metrics, protocol and notes; empty for none.
+        write: COCO result file for the poses that AP was measured on; empty for none.
 
     Raises:
-      InputError: no pose net, bad data, joints that are not the net's, choices that
-        have nothing to act on, or no figure can be had.
+        InputError: no pose net, bad data, joints that are not the net's, choices that
+            have nothing to act on, or no metric can be computed.
     """
     if bool(model) == bool(results):
         raise InputError("expected either a model or results, not both and not neither")
@@ -113,16 +112,19 @@ def evaluate(
         report.add_average_precision(people, predictions, protocol)
         report.notes.append("no pck: poses of a file belong to no labelled person")
     else:
-        estimator = load_estimator(
+        predictor = load_predictor(
             model,
-            protocol.flip_test,
+            protocol.adapt,
+            flip_test=protocol.flip_test,
             alignment=protocol.alignment,
             decoder=protocol.decoder,
             flip_shift=protocol.flip_shift,
         )
+        if not predictor.wants_boxes:
+            _refuse_box_choices(protocol)
         people = load_dataset(dataset, data_dir, split)
-        _check_joints(people, estimator, data_dir)
-        report = _evaluate_net(estimator, people, protocol, write)
+        _check_joints(people, predictor, data_dir)
+        report = _evaluate_net(predictor, people, protocol, write)
     report.show()
     if out:
         text = json.dumps(report.as_json(), indent=2) + "\n"
@@ -174,8 +176,18 @@ class _Report:
         return {"metrics": metrics, "protocol": self.protocol, "notes": self.notes}
 
 
+def _refuse_box_choices(protocol: Protocol) -> None:
+    """Choices that a net has no use for that finds people by itself."""
+    for name, value in (
+        ("detections", protocol.detections),
+        ("no_rescore", not protocol.rescore),
+    ):
+        if value:
+            raise InputError(f"{name} is given, but the model finds people by itself")
+
+
 def _refuse_unused(protocol: Protocol, write: str) -> None:
-    """Choices that poses from a file are past."""
+    """Choices that have nothing to act on where poses are given."""
     unused = dataclasses.asdict(Protocol())
     del unused["box_area_factor"]
     for name, value in unused.items():
@@ -185,78 +197,95 @@ def _refuse_unused(protocol: Protocol, write: str) -> None:
         raise InputError("write_results is given, but results are a file already")
 
 
-def _check_joints(people: PoseDataset, estimator: PoseEstimator, data_dir: str) -> None:
-    if people.skeleton.joints != estimator.skeleton.joints:
+def _check_joints(people: PoseDataset, predictor: Predictor, data_dir: str) -> None:
+    if people.skeleton.joints != predictor.skeleton.joints:
         raise InputError(
             f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
-            f"the model, {estimator.skeleton.name}"
+            f"the model, {predictor.skeleton.name}"
         )
 
 
 def _evaluate_net(
-    estimator: PoseEstimator, people: PoseDataset, protocol: Protocol, write: str
+    predictor: Predictor, people: PoseDataset, protocol: Protocol, write: str
 ) -> _Report:
-    if protocol.detections:
-        sizes = dict(
-            zip(people.image_ids.tolist(), people.image_sizes.tolist(), strict=True)
+    shown, box_scores, source = _shown(predictor, people, protocol)
+    found = find_people(predictor, shown)
+    predictions = _predictions(found, people, box_scores, protocol)
+    report = _Report(_switches(predictor, protocol, source), {}, [])
+    labelled = predictor.wants_boxes and not protocol.detections
+    if labelled:
+        report.metrics, notes = pck_scores(
+            pose_truth(shown), shown.skeleton, found.keypoints
         )
-        found = read_detections(
-            protocol.detections, people.image_ids, protocol.box_threshold
-        ).within(sizes)
-        shown, box_scores, source = (
-            _as_people(people, found),
-            found.scores,
-            found.source,
-        )
-    else:
-        shown = labelled_people(people)
-        box_scores, source = np.ones(len(shown)), "ground truth"
-    sampler = TopDownEvaluation(
-        shown, estimator.net.input_size, alignment=estimator.alignment
-    )
-    keypoints, scores = _locate(estimator, sampler)
-    keypoints = transform_points(invert_matrices(sampler.matrices), keypoints)
-    predictions = PosePredictions(
-        image_ids=shown.image_ids[shown.image_index],
-        keypoints=keypoints,
-        joint_scores=scores,
-        person_scores=rescore(box_scores, scores) if protocol.rescore else box_scores,
-    )
-    report = _Report(_switches(estimator, protocol, source), {}, [])
-    if protocol.detections:
+        report.notes += [f"{len(shown)} people", *notes]
+    elif predictor.wants_boxes:
         report.notes.append("no pck: a detector's boxes belong to no labelled person")
     else:
-        report.notes.insert(0, f"{len(shown)} people")
-        report.metrics, notes = pck_scores(pose_truth(shown), shown.skeleton, keypoints)
-        report.notes += notes
+        report.notes.append("no pck: people that are found belong to no labelled one")
     try:
-        kept = _suppress(predictions, sampler, protocol, report)
+        kept = _suppress(predictions, found.areas, people, protocol, report)
         report.add_average_precision(people, _rows(predictions, kept), protocol)
     except InputError as error:
-        # A PCK is a figure all the same, unless AP was asked for.
-        if protocol.detections or protocol.box_area_factor is not None:
+        # There is a PCK all the same, unless AP was asked for.
+        if not labelled or protocol.box_area_factor is not None:
             raise
         report.notes.append(f"no ap: {error}")
-        kept = np.arange(len(shown))
+        kept = np.arange(len(found))
     if write:
-        write_results(write, _rows(predictions, kept), shown.boxes[kept])
+        write_results(write, _rows(predictions, kept), found.boxes[kept])
     return report
 
 
-def _switches(
-    estimator: PoseEstimator, protocol: Protocol, source: str
-) -> dict[str, Any]:
+def _shown(
+    predictor: Predictor, people: PoseDataset, protocol: Protocol
+) -> tuple[PoseDataset, np.ndarray | None, str]:
+    """Whose boxes are looked into, the boxes' scores and where they are from."""
+    if not predictor.wants_boxes:
+        return people, None, "none, the model finds people by itself"
+    if not protocol.detections:
+        shown = labelled_people(people)
+        return shown, np.ones(len(shown)), "ground truth"
+    sizes = dict(
+        zip(people.image_ids.tolist(), people.image_sizes.tolist(), strict=True)
+    )
+    found = read_detections(
+        protocol.detections, people.image_ids, protocol.box_threshold
+    ).within(sizes)
+    return _as_people(people, found), found.scores, found.source
+
+
+def _predictions(
+    found: DatasetPeople,
+    people: PoseDataset,
+    box_scores: np.ndarray | None,
+    protocol: Protocol,
+) -> PosePredictions:
+    """With the scores that people are ranked by."""
+    if box_scores is None:
+        scores = found.person_scores
+    elif protocol.rescore:
+        scores = rescore(box_scores, found.joint_scores)
+    else:
+        scores = box_scores
+    return PosePredictions(
+        image_ids=people.image_ids[found.image_index],
+        keypoints=found.keypoints,
+        joint_scores=found.joint_scores,
+        person_scores=scores,
+    )
+
+
+def _switches(predictor: Predictor, protocol: Protocol, source: str) -> dict[str, Any]:
     """Every choice that the metrics depend on, by name."""
-    shift = f"yes, shifted by {estimator.flip_shift}" if protocol.flip_test else "no"
-    joint_mean = "box score x mean of joint scores above 0.2"
+    ranking = "the model's score"
+    if predictor.wants_boxes:
+        joint_mean = "box score x mean of joint scores above 0.2"
+        ranking = joint_mean if protocol.rescore else "box score"
     return {
         "boxes": source,
-        "flip test": shift,
-        "alignment": estimator.alignment,
-        "decoder": estimator.decoder,
-        "smoothing kernel": estimator.codec.blur_kernel_size,
-        "pixels averaged before strong shrinks": "yes" if estimator.antialias else "no",
-        "poses ranked by": joint_mean if protocol.rescore else "box score",
+        **predictor.settings,
+        **({"adaptation": protocol.adapt} if protocol.adapt else {}),
+        "poses ranked by": ranking,
         "oks nms": protocol.nms_threshold if protocol.nms_threshold < 1 else "none",
     }
 
@@ -282,7 +311,8 @@ def _as_people(people: PoseDataset, found: Detections) -> PoseDataset:
 
 def _suppress(
     predictions: PosePredictions,
-    sampler: TopDownEvaluation,
+    areas: np.ndarray,
+    people: PoseDataset,
     protocol: Protocol,
     report: _Report,
 ) -> np.ndarray:
@@ -290,9 +320,7 @@ def _suppress(
     count = len(predictions.image_ids)
     if protocol.nms_threshold == 1:
         return np.arange(count)
-    areas = sampler.sizes.prod(axis=1)
-    skeleton = sampler.people.skeleton
-    kept = oks_nms(predictions, areas, skeleton, protocol.nms_threshold)
+    kept = oks_nms(predictions, areas, people.skeleton, protocol.nms_threshold)
     report.notes.append(f"oks nms dropped {count - len(kept)} of {count} poses")
     return kept
 
@@ -302,24 +330,3 @@ def _rows(predictions: PosePredictions, rows: np.ndarray) -> PosePredictions:
     return PosePredictions(
         **{field.name: getattr(predictions, field.name)[rows] for field in fields}
     )
-
-
-def _locate(
-    estimator: PoseEstimator, sampler: TopDownEvaluation
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints `[P, J, 2]` in input pixels and scores `[P, J]` of all samples."""
-    locate = tf.function(estimator.locate)
-    batches = -(-len(sampler) // _BATCH_SIZE)
-    progress = keras.utils.Progbar(
-        batches, verbose=int(sys.stdout.isatty()), unit_name="batch"
-    )
-    found = []
-    try:
-        for batch in evaluation_batches(sampler, len(sampler), _BATCH_SIZE):
-            found.append([part.numpy() for part in locate(batch["image"])])
-            progress.update(len(found))
-    except tf.errors.OpError as error:
-        raise input_error(error) from None
-    keypoints, scores = zip(*found, strict=True)
-    count = len(sampler)
-    return np.concatenate(keypoints)[:count], np.concatenate(scores)[:count]

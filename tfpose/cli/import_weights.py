@@ -27,15 +27,15 @@ def import_weights(
     checkpoint was and what was made of it.
 
     Args:
-      checkpoint: file of PyTorch; nothing in it is run.
-      preset: the net, see `tfpose.weights.presets` and `tfpose.weights.lifters`.
-      out: the `.keras` file; the preset's name with `.keras` if empty.
-      channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`; not of lifters.
-      protocol: one of `tfpose.weights.official.PROTOCOLS`; not of lifters.
+        checkpoint: file of PyTorch; nothing in it is run.
+        preset: the net, see `tfpose.weights.presets` and `tfpose.weights.lifters`.
+        out: the `.keras` file; the preset's name with `.keras` if empty.
+        channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`; not of lifters.
+        protocol: one of `tfpose.weights.official.PROTOCOLS`; not of lifters.
 
     Raises:
-      InputError: no checkpoint, one that does not fit the preset, an unknown preset,
-        or the file cannot be written. Nothing is written then.
+        InputError: no checkpoint, one that does not fit the preset, an unknown preset,
+            or the file cannot be written. Nothing is written then.
     """
     if preset not in LIFTER_PRESETS:
         preset = get_preset(preset).name

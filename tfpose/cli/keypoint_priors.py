@@ -22,13 +22,13 @@ def keypoint_priors(
     prints a line per joint; the images need not be there.
 
     Args:
-      annotations: COCO-format JSON file.
-      out: folder, made if need be.
-      grid: cells a side; the HSJP supplement has 3.
-      skeleton: name of the joints, for a file that does not name them.
+        annotations: COCO-format JSON file.
+        out: folder, made if need be.
+        grid: cells a side; the HSJP supplement has 3.
+        skeleton: name of the joints, for a file that does not name them.
 
     Raises:
-      InputError: no such file, nobody usable in it, or a grid below 1.
+        InputError: no such file, nobody usable in it, or a grid below 1.
     """
     if grid < 1:
         raise InputError(f"grid: expected at least 1 cell a side, got {grid}")

@@ -20,7 +20,12 @@ __all__ = ["lift"]
 
 
 def lift(
-    document: str, model: str, out: str, skeleton: str = "", image_size: str = ""
+    document: str,
+    model: str,
+    out: str,
+    skeleton: str = "",
+    image_size: str = "",
+    adapt: str = "",
 ) -> None:
     """Writes `<out>/poses_3d.json`, and for each photo `<out>/<photo>_3d.png`, for each
     video `<out>/<video>_3d.mp4`: the 2D and the 3D pose from two sides.
@@ -31,18 +36,21 @@ def lift(
     root. People of whom a joint is missing are named, and left out.
 
     Args:
-      document: COCO-format JSON of 2D poses, as `predict` writes it, or a list of COCO
-        results.
-      model: a `.keras` lifter.
-      out: folder, made if need be.
-      skeleton: name of the file's joints, where it does not say.
-      image_size: `height,width` of all images in pixels, where the file does not say.
+        document: COCO-format JSON of 2D poses, as `predict` writes it, or a list of
+            COCO results.
+        model: a `.keras` lifter.
+        out: folder, made if need be.
+        skeleton: name of the file's joints, where it does not say.
+        image_size: `height,width` of all images in pixels, where the file does not say.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`, for lifters; the lifter adapts to
+            each person before its prediction, in the file's order, without flip test.
+            Empty for none.
 
     Raises:
-      InputError: no such file or lifter, joints that the lifter's cannot be made of, or
-        nobody to lift.
+        InputError: no such file or lifter, joints that the lifter's cannot be made of,
+            or nobody to lift.
     """
-    lifter = load_lifter(model)
+    lifter = load_lifter(model, adapt=adapt)
     poses = PoseFile.read(document, skeleton, image_size)
     folder = pathlib.Path(out)
     progress = Progress(len(poses.images))

@@ -3,49 +3,95 @@
 import pathlib
 from typing import Any
 
+import keras
+import tensorflow as tf
+
 import tfpose
+from tfpose.adaptation import AdaptedModel
+from tfpose.adapters import ADAPTATIONS
 from tfpose.errors import InputError
-from tfpose.lifters.estimator import PoseLifter
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.lifters.estimator import AdaptingLifter, PoseLifter
+from tfpose.predictors import Predictor
+from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.predictor import (
+    AdaptingTopDownPredictor,
+    Locate,
+    TopDownPredictor,
+)
 from tfpose.weights.keras_file import load_keras
 
-__all__ = ["DEFAULT_NET", "load_estimator", "load_lifter"]
+__all__ = ["DEFAULT_NET", "PREDICTORS", "load_lifter", "load_predictor"]
 
 # What it was trained on and how well it does: default.md beside it.
 DEFAULT_NET = pathlib.Path(tfpose.__file__).parent / "weights" / "default.keras"
 
 
-def load_estimator(path: str, flip_test: bool = True, **choices: Any) -> PoseEstimator:
+def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:
     """The pose net in a `.keras` file, ready to use.
 
     Args:
-      path: the file; empty for the net that ships with the package.
-      flip_test: average over image and mirrored image.
-      **choices: `PoseEstimator`'s further ones.
+        path: the file; empty for the net that ships with the package.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`; empty for none.
+        **choices: the predictor's own, such as `decoder`; None leaves one to the net.
 
     Raises:
-      InputError: no such file, no model, or no pose net; names the file.
+        InputError: no such file, no model, no pose net, one that cannot be adapted so,
+            or a choice that it does not have; names the file.
     """
     path = path or str(DEFAULT_NET)
     net = load_keras(path)
+    choices = {name: value for name, value in choices.items() if value is not None}
     try:
-        return PoseEstimator(net, flip_test, **choices)
+        for kind, make in PREDICTORS.items():
+            if isinstance(net, kind):
+                return make(net, _adapted(net, adapt) if adapt else None, **choices)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    raise InputError(f"{path}: model: expected a pose net, got a {type(net).__name__}")
 
 
-def load_lifter(path: str, flip_test: bool = True) -> PoseLifter:
+def load_lifter(path: str, flip_test: bool = True, adapt: str = "") -> PoseLifter:
     """The lifter in a `.keras` file, ready to use.
 
     Args:
-      path: the file.
-      flip_test: average over pose and mirrored pose.
+        path: the file.
+        flip_test: average over pose and mirrored pose; not with `adapt`.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`; empty for none.
 
     Raises:
-      InputError: no such file, no model, or no lifter; names the file.
+        InputError: no such file, no model, no lifter, or one that cannot be adapted
+            so; names the file.
     """
     net = load_keras(path)
     try:
+        if adapt:
+            return AdaptingLifter(net, _adapted(net, adapt))
         return PoseLifter(net, flip_test)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _top_down(
+    net: HeatmapNet, adapted: AdaptedModel | None, **choices: Any
+) -> TopDownPredictor:
+    if adapted is None:
+        return TopDownPredictor(net, compiler=_compiled, **choices)
+    choices.pop("flip_test", None)
+    for name in ("decoder", "flip_shift"):
+        if name in choices:
+            raise InputError(f"{name} is given, but adaptation decodes by itself")
+    return AdaptingTopDownPredictor(net, adapted, **choices)
+
+
+PREDICTORS = {HeatmapNet: _top_down}
+"""Makes a predictor of a net by what the net is: takes the net, what adapts it or
+None, and the choices that were made."""
+
+
+def _compiled(locate: Locate, shape: tuple[int | None, ...]) -> Locate:
+    return tf.function(locate, input_signature=[tf.TensorSpec(shape, tf.uint8)])
+
+
+def _adapted(net: keras.Model, name: str) -> AdaptedModel:
+    adapter = ADAPTATIONS[name].build(net)
+    return AdaptedModel(adapter, net.variables, tf.function)

@@ -28,13 +28,13 @@ def page(folders: Sequence[str], out: str) -> None:
     """Writes one HTML page that shows finished runs and folders of pictures.
 
     Args:
-      folders: work folders of runs (their figures, final figures of merit and curves
-        are shown) or folders of PNG pictures, in the order of the page.
-      out: the page; pictures are linked by relative paths.
+        folders: work folders of runs (their figures, final metrics and curves
+            are shown) or folders of PNG pictures, in the order of the page.
+        out: the page; pictures are linked by relative paths.
 
     Raises:
-      InputError: a folder holds neither a finished run nor pictures, a run's files
-        are broken, or the page cannot be written.
+        InputError: a folder holds neither a finished run nor pictures, a run's files
+            are broken, or the page cannot be written.
     """
     target = pathlib.Path(out)
     parts = [_section(pathlib.Path(folder), target.parent) for folder in folders]

@@ -21,11 +21,11 @@ class PictureSource:
     """A photo or a video.
 
     Attributes:
-      path: the file.
-      name: for what is made of it; no other source has the same.
-      reader: of a video; None for a photo.
-      boxes: `[P, 4]` x, y, w, h px, the people; of a video also by frame number; None
-        for one person who fills the picture.
+        path: the file.
+        name: for what is made of it; no other source has the same.
+        reader: of a video; None for a photo.
+        boxes: `[P, 4]` x, y, w, h px, the people; of a video also by frame number; None
+            if nobody said where people are.
     """
 
     path: pathlib.Path
@@ -37,7 +37,7 @@ class PictureSource:
         """The photo, or the frames: uint8 `[H, W, 3]` RGB.
 
         Raises:
-          InputError: it cannot be read, or not to its end; names it.
+            InputError: it cannot be read, or not to its end; names it.
         """
         if self.reader is not None:
             for frame in self.reader:
@@ -49,10 +49,8 @@ class PictureSource:
             raise InputError(f"{self.path}: not readable: {error.strerror}") from None
         yield decode_image(data, name=str(self.path)), None
 
-    def boxes_of(self, frame: VideoFrame | None, shape: tuple[int, ...]) -> np.ndarray:
-        """`[P, 4]`, the boxes in the photo or in a frame of this shape."""
-        if self.boxes is None:
-            return np.array([[0.0, 0.0, shape[1], shape[0]]])
+    def boxes_of(self, frame: VideoFrame | None) -> np.ndarray | None:
+        """`[P, 4]`, the boxes in the photo or in a frame; None if none were given."""
         if isinstance(self.boxes, dict):
             assert frame is not None
             return self.boxes.get(frame.index, np.zeros((0, 4)))
@@ -65,12 +63,12 @@ def find_sources(
     """What is at the paths, and a line for each thing that cannot be used.
 
     Args:
-      paths: photos, videos, or folders of them.
-      box: `x,y,w,h` of the one person in all pictures.
-      box_file: JSON file of people's boxes, see `data_pipelines.readers.box_file`.
+        paths: photos, videos, or folders of them.
+        box: `x,y,w,h` of the one person in all pictures.
+        box_file: JSON file of people's boxes, see `data_pipelines.readers.box_file`.
 
     Raises:
-      InputError: nothing there or nothing usable, a bad box, or a bad box file.
+        InputError: nothing there or nothing usable, a bad box, or a bad box file.
     """
     if box is not None and box_file:
         raise InputError("box and boxes are both given, expected one of them")

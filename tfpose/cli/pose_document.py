@@ -9,6 +9,7 @@ import numpy as np
 
 from tfpose.errors import InputError
 from tfpose.files import write_whole
+from tfpose.predictors import People
 from tfpose.skeletons import Skeleton
 
 __all__ = ["PoseDocument"]
@@ -17,14 +18,14 @@ __all__ = ["PoseDocument"]
 class PoseDocument:
     """Images, a person for each pose, and the category that names the joints.
 
-    The records wait in nameless files, so that a video of any length can be written.
+    Records are kept in temporary files: memory does not grow with a video's length.
     """
 
     def __init__(self, skeleton: Skeleton, threshold: float):
         """
         Args:
-          skeleton: the joints, in the model's order.
-          threshold: score above which a joint counts in `num_keypoints`.
+            skeleton: the joints, in the model's order.
+            threshold: score above which a joint counts in `num_keypoints`.
         """
         self.skeleton = skeleton
         self.images = 0
@@ -33,29 +34,30 @@ class PoseDocument:
         self._image_records = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._person_records = tempfile.TemporaryFile("w+", encoding="utf-8")
 
-    def add(self, image: dict[str, Any], boxes: np.ndarray, poses: np.ndarray) -> None:
+    def add(self, image: dict[str, Any], people: People) -> None:
         """Adds an image and its people.
 
         Args:
-          image: its record, without an `id`.
-          boxes: `[P, 4]` x, y, w, h in pixels that were looked into.
-          poses: `[P, J, 3]` x, y in pixels and score.
+            image: its record, without an `id`.
+            people: found in it.
 
         Raises:
-          InputError: the disk is full.
+            InputError: the disk is full.
         """
         self.images += 1
         _append(self._image_records, {"id": self.images, **image})
-        for box, person in zip(boxes, poses, strict=True):
+        for box, pose, score in zip(
+            people.boxes, people.poses, people.person_scores, strict=True
+        ):
             self.people += 1
             record = {
                 "id": self.people,
                 "image_id": self.images,
                 "category_id": 1,
                 "bbox": np.asarray(box, float).tolist(),
-                "keypoints": person.round(3).ravel().tolist(),
-                "num_keypoints": int((person[:, 2] > self._threshold).sum()),
-                "score": round(float(person[:, 2].mean()), 4),
+                "keypoints": pose.round(3).ravel().tolist(),
+                "num_keypoints": int((pose[:, 2] > self._threshold).sum()),
+                "score": round(float(score), 4),
             }
             _append(self._person_records, record)
 
@@ -63,7 +65,7 @@ class PoseDocument:
         """Writes all that was added.
 
         Raises:
-          InputError: the file cannot be written.
+            InputError: the file cannot be written.
         """
         category = {
             "id": 1,
@@ -84,7 +86,7 @@ class PoseDocument:
         write_whole(path, put)
 
     def close(self) -> None:
-        """Lets go of the records."""
+        """Deletes the temporary files."""
         self._image_records.close()
         self._person_records.close()
 

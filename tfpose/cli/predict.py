@@ -11,15 +11,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from data_pipelines.video import VideoFrame, VideoWriter
-from tfpose.cli.models import load_estimator
+from tfpose.cli.models import load_predictor
 from tfpose.cli.picture_sources import PictureSource, find_sources
 from tfpose.cli.pose_document import PoseDocument
-from tfpose.cli.pose_stream import Picture, PoseStream
 from tfpose.cli.progress import Progress
 from tfpose.drawing import draw_skeleton
 from tfpose.errors import InputError
 from tfpose.files import write_picture
-from tfpose.top_down.estimator import box_problem
+from tfpose.predictors import People, Picture, box_problem
 
 __all__ = ["predict"]
 
@@ -33,40 +32,46 @@ def predict(
     out: str,
     box: str | None = None,
     boxes: str = "",
+    adapt: str = "",
 ) -> None:
     """Writes `<out>/<photo>_pose.png` for each photo, `<out>/<video>_pose.mp4` for each
     video, and `<out>/poses.json`.
 
     The JSON file is in COCO format: images (a frame of a video has its number and its
     time in seconds), annotations (a person each, keypoints as x, y in pixels and the
-    score, all joints in the model's order; the box that was looked into; the mean
-    score) and the category, which names the joints.
+    score, all joints in the model's order; the person's box; the person's score) and
+    the category, which names the joints.
 
     What cannot be used is named, a line each, and the rest is done all the same. After
     Ctrl-C the pictures that were done are there, in the JSON file, too.
 
     Args:
-      paths: photos, videos, or folders of them.
-      model: a `.keras` pose net; empty for the one that ships with the package.
-      out: folder, made if need be.
-      box: `x,y,w,h` of the person in pixels, for all pictures.
-      boxes: JSON file of people's boxes, see `readers.box_file`. With neither, one
-        person is taken to fill each picture.
+        paths: photos, videos, or folders of them.
+        model: a `.keras` pose net; empty for the one that ships with the package.
+        out: folder, made if need be.
+        box: `x,y,w,h` of the person in pixels, for all pictures.
+        boxes: JSON file of people's boxes, see `readers.box_file`. With neither, a
+            model that needs boxes takes one person to fill each picture.
+        adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; empty for none.
 
     Raises:
-      InputError: nothing to look at, something that cannot be used, no pose net.
+        InputError: nothing to look at, something that cannot be used, no pose net, or
+            boxes for one that finds people by itself.
     """
     sources, failures = find_sources(paths, box, boxes)
-    estimator = load_estimator(model)
+    predictor = load_predictor(model, adapt)
+    if not predictor.wants_boxes and (boxes or box is not None):
+        name = "boxes" if boxes else "box"
+        raise InputError(f"{name} is given, but {model} finds people by itself")
     folder = pathlib.Path(out)
-    work = _Work(folder, PoseDocument(estimator.skeleton, _THRESHOLD), sources)
+    work = _Work(folder, PoseDocument(predictor.skeleton, _THRESHOLD), sources)
     for failure in failures:
         work.fail(failure)
     stopped = False
     try:
-        for picture, poses in PoseStream(estimator).run(work.pictures()):
+        for picture, people in predictor.stream(work.pictures()):
             with _undisturbed():
-                work.finish(picture, poses)
+                work.finish(picture, people)
     except KeyboardInterrupt:
         stopped = True
     finally:
@@ -111,17 +116,24 @@ class _Work:
         for source in self._sources:
             try:
                 for image, frame in source.pictures():
-                    boxes = self._usable(source, frame, image.shape)
+                    boxes = source.boxes_of(frame)
                     if boxes is not None:
-                        yield Picture(image, boxes, _Origin(source, frame))
+                        boxes = self._usable(boxes, source, frame, image.shape)
+                        if boxes is None:
+                            continue
+                    yield Picture(image, boxes, _Origin(source, frame))
             except InputError as error:
                 self.fail(str(error))
 
-    def finish(self, picture: Picture[_Origin], poses: np.ndarray) -> None:
+    def finish(self, picture: Picture[_Origin], people: People) -> None:
         """Draws and writes a picture and its people."""
         source, frame = picture.origin.source, picture.origin.frame
         drawn = draw_skeleton(
-            picture.image, poses, self.document.skeleton, _THRESHOLD, faint=_FAINT
+            picture.image,
+            people.poses,
+            self.document.skeleton,
+            _THRESHOLD,
+            faint=_FAINT,
         )
         if frame is None:
             write_picture(self._folder / f"{source.name}_pose.png", drawn)
@@ -134,7 +146,7 @@ class _Work:
                 "frame_index": frame.index,
                 "seconds": round(frame.seconds, 4),
             }
-        self.document.add(record, picture.boxes, poses)
+        self.document.add(record, people)
         self._progress.report(self.document.images, str(source.path))
 
     def close(self) -> None:
@@ -172,14 +184,17 @@ class _Work:
         return self._writer
 
     def _usable(
-        self, source: PictureSource, frame: VideoFrame | None, shape: tuple[int, ...]
+        self,
+        boxes: np.ndarray,
+        source: PictureSource,
+        frame: VideoFrame | None,
+        shape: tuple[int, ...],
     ) -> np.ndarray | None:
         """The boxes that touch the picture; None if there are boxes and none does.
 
         Raises:
-          InputError: it is the one box of all frames that does not.
+            InputError: it is the one box of all frames that does not.
         """
-        boxes = source.boxes_of(frame, shape)
         problems = [box_problem(box, shape) for box in boxes]
         where = str(source.path)
         if frame is not None:

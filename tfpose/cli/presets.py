@@ -11,10 +11,10 @@ def presets(part: str = "") -> None:
     """Prints tables of the pose nets and of the lifters: joints, input, size and cost.
 
     Args:
-      part: only those with this in their names; all if empty.
+        part: only those with this in their names; all if empty.
 
     Raises:
-      InputError: there is none.
+        InputError: there is none.
     """
     nets = [preset for name, preset in PRESETS.items() if part in name]
     lifters = [preset for name, preset in LIFTER_PRESETS.items() if part in name]

@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, total: int):
         """
         Args:
-          total: things to do; 0 if nobody knows, then no time left is shown.
+            total: things to do; 0 if nobody knows, then no time left is shown.
         """
         self._total = total
         self._line = TerminalLine()

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfpose.adaptation import AdaptedModel
 from tfpose.errors import InputError
 from tfpose.geometry import normalize_keypoints
 from tfpose.lifters.net import LiftingNet
 
-__all__ = ["PoseLifter"]
+__all__ = ["AdaptingLifter", "PoseLifter"]
 
 _BATCH = 4096
 
@@ -77,12 +78,21 @@ class PoseLifter:
         if not np.isfinite(keypoints).all():
             raise InputError("keypoints have numbers that are not finite")
         size = np.asarray(image_size, np.float32)
-        found = [np.zeros((0, joints, 3), np.float32)]
+        return self.lift_all(ops.convert_to_numpy(normalize_keypoints(keypoints, size)))
+
+    def lift_all(self, keypoints: np.ndarray) -> np.ndarray:
+        """As `lift`, for any number of poses, some at a time.
+
+        Args:
+            keypoints: float32 `[N, J, 2]`, by `normalize_keypoints`.
+
+        Returns:
+            float32 `[N, J, 3]`.
+        """
+        found = [np.zeros((0, self.skeleton.num_joints, 3), np.float32)]
         for start in range(0, len(keypoints), _BATCH):
-            part = keypoints[start : start + _BATCH]
-            found.append(
-                ops.convert_to_numpy(self.lift(normalize_keypoints(part, size)))
-            )
+            positions = self.lift(keypoints[start : start + _BATCH])
+            found.append(ops.convert_to_numpy(positions))
         return np.concatenate(found)
 
     def _mirror(self, points: Any, signs: tuple[float, ...]) -> Any:
@@ -90,3 +100,24 @@ class PoseLifter:
         joints = ops.unstack(points, axis=1)
         swapped = ops.stack([joints[j] for j in self.skeleton.flip_permutation], axis=1)
         return swapped * ops.convert_to_tensor(signs, dtype=points.dtype)
+
+
+class AdaptingLifter(PoseLifter):
+    """A lifter that adapts to each pose, in order, and has no flip test.
+
+    Args:
+        net: of a `LiftingNet`.
+        adapted: takes `keypoints` `[1, J, 2]`, normalised, returns `positions`
+            `[1, J, 3]`.
+
+    Raises:
+        InputError: `net` is no lifter.
+    """
+
+    def __init__(self, net: keras.Model, adapted: AdaptedModel) -> None:
+        super().__init__(net, flip_test=False)
+        self._adapted = adapted
+
+    def lift(self, keypoints: Any) -> Any:
+        found = [self._adapted({"keypoints": pose[None]}) for pose in keypoints]
+        return np.concatenate([ops.convert_to_numpy(one["positions"]) for one in found])

@@ -12,8 +12,8 @@ from tfpose.cli.models import DEFAULT_NET
 from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import build_heatmap_net
+from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.weights.keras_file import load_keras
 
 LSP = get_skeleton("lsp14")
@@ -89,23 +89,24 @@ def file(photo):
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_keypoints_are_those_of_the_estimator_on_real_photos(shared_data, alignment):
+def test_keypoints_are_those_of_the_predictor_on_real_photos(shared_data, alignment):
     net = make_net(alignment)
-    check_against_estimator(net, people(shared_data, 6), 0.8)
+    check_against_predictor(net, people(shared_data, 6), 0.8)
 
 
-def test_keypoints_of_the_net_that_ships_are_those_of_the_estimator(shared_data):
-    check_against_estimator(load_keras(str(DEFAULT_NET)), people(shared_data, 12), 1.0)
+def test_keypoints_of_the_net_that_ships_are_those_of_the_predictor(shared_data):
+    check_against_predictor(load_keras(str(DEFAULT_NET)), people(shared_data, 12), 1.0)
 
 
-def check_against_estimator(net, chosen, share):
+def check_against_predictor(net, chosen, share):
     """That a share of the joints are within 0.05 px, and the rest of it."""
     files, boxes = zip(*chosen, strict=True)
     found = run(trace(photo_pose_function(net)), files, boxes)
-    estimator = PoseEstimator(net)
+    predictor = TopDownPredictor(net)
     for row, (data, box) in enumerate(zip(files, boxes, strict=True)):
         image = decode_image(data)
-        keypoints, scores = estimator.estimate(image, box[None])
+        people = predictor.predict(image, box[None])
+        keypoints, scores = people.keypoints, people.joint_scores
         assert tuple(found["image_size"][row]) == image.shape[:2]
         away = np.linalg.norm(found["keypoints"][row] - keypoints[0], axis=-1)
         # On maps of an untrained net, whose peaks are flat here and there, a Newton
@@ -127,8 +128,8 @@ def check_against_estimator(net, chosen, share):
 )
 def test_boxes_may_reach_over_the_edges(graph, photo, file, box):
     found = run(graph, [file], [box])
-    estimator = PoseEstimator(make_net(), flip_test=False)
-    keypoints, _ = estimator.estimate(photo[..., ::-1].copy(), np.array([box]))
+    predictor = TopDownPredictor(make_net(), flip_test=False)
+    keypoints = predictor.predict(photo[..., ::-1].copy(), np.array([box])).keypoints
     assert found["valid"].all()
     # A very large box sees the photo as a few cells, where peaks may tie.
     away = np.linalg.norm(found["keypoints"][0] - keypoints[0], axis=-1)

@@ -1,32 +1,34 @@
-"""A pose net in a file, for commands that need one."""
+"""A pose net in a file and labelled photos, for commands that need them."""
 
-import numpy as np
+import shutil
+from pathlib import Path
+
 import pytest
 
-from tfpose.skeletons import get_skeleton
-from tfpose.top_down.net import build_heatmap_net
+from tests.tfpose.noisy_net import make_noisy_net
+from tfpose.top_down.net import HeatmapNet
 
 
 @pytest.fixture(scope="session")
-def pose_net():
+def pose_net() -> HeatmapNet:
     """An untrained net of LSP's joints whose heatmaps are far from 0."""
-    info = {
-        "skeleton": get_skeleton("lsp14").to_dict(),
-        "sigma": 1.0,
-        "decoder": "dark",
-        "alignment": "half_pixel",
-        "flip_shift": 0,
-    }
-    net = build_heatmap_net("hrnet_tiny", (64, 64), 14, info=info)
-    rng = np.random.default_rng(0)
-    for weight in net.trainable_weights:
-        weight.assign(rng.normal(0, 0.2, weight.shape))
-    return net
+    return make_noisy_net()
 
 
 @pytest.fixture(scope="session")
-def pose_model(pose_net, tmp_path_factory) -> str:
+def pose_model(pose_net: HeatmapNet, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The path of that net's file."""
     path = tmp_path_factory.mktemp("pose_model") / "pose.keras"
     pose_net.save(path)
     return str(path)
+
+
+@pytest.fixture
+def coco_folder(shared_data: Path, tmp_path: Path) -> Path:
+    """Four photos of val2017 with their labels."""
+    source, target = shared_data / "formats" / "coco", tmp_path / "val"
+    (target / "images").mkdir(parents=True)
+    shutil.copy(source / "test_coco.json", target / "val.json")
+    for photo in source.glob("*.jpg"):
+        shutil.copy(photo, target / "images")
+    return target

@@ -1,4 +1,4 @@
-"""The front door, as people use and misuse it, on real photos."""
+"""Commands, as people use and misuse them, on real photos."""
 
 import json
 import os
@@ -14,30 +14,17 @@ from data_pipelines.images import decode_image
 from data_pipelines.readers.coco_format import read_coco
 from tfpose.cli.commands import main
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import build_heatmap_net
+from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.weights.keras_file import load_keras
 
 LSP = get_skeleton("lsp14")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(pose_model):
     """An untrained pose net whose heatmaps are far from 0."""
-    info = {
-        "skeleton": LSP.to_dict(),
-        "sigma": 1.0,
-        "decoder": "dark",
-        "alignment": "half_pixel",
-        "flip_shift": 0,
-    }
-    net = build_heatmap_net("hrnet_tiny", (64, 64), 14, info=info)
-    rng = np.random.default_rng(0)
-    for weight in net.trainable_weights:
-        weight.assign(rng.normal(0, 0.2, weight.shape))
-    path = tmp_path_factory.mktemp("model") / "pose.keras"
-    net.save(path)
-    return str(path)
+    return pose_model
 
 
 @pytest.fixture
@@ -84,15 +71,15 @@ def test_predict(photos, model, tmp_path, capsys):
         str(two / "a.jpg"),
     ]
     assert found["categories"][0]["keypoints"] == list(LSP.joints)
-    estimator = PoseEstimator(load_keras(model))
+    predictor = TopDownPredictor(load_keras(model))
     for image, pose in zip(found["images"], found["annotations"], strict=True):
         assert pose["image_id"] == image["id"]
         with open(image["file_name"], "rb") as file:
             photo = decode_image(file.read())
         assert photo.shape[:2] == (image["height"], image["width"])
         assert pose["bbox"] == [0, 0, image["width"], image["height"]]
-        keypoints, scores = estimator.estimate(photo)
-        expected = np.concatenate([keypoints[0], scores[0, :, None]], axis=-1)
+        people = predictor.predict(photo)
+        expected, scores = people.poses[0], people.joint_scores
         assert np.allclose(np.reshape(pose["keypoints"], (14, 3)), expected, atol=2e-3)
         assert pose["score"] == pytest.approx(scores.mean(), abs=1e-3)
     pictures = [cv2.imread(str(out / name)) for name in ("a_pose.png", "a_2_pose.png")]

@@ -9,7 +9,7 @@ from data_pipelines.images import decode_image
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people, pose_truth
 from tfpose.cli.commands import main
-from tfpose.cli.models import DEFAULT_NET, load_estimator
+from tfpose.cli.models import DEFAULT_NET, load_predictor
 from tfpose.metrics.pose_scores import pck_scores
 
 
@@ -21,8 +21,8 @@ def test_it_is_small_and_has_a_card():
 
 @pytest.mark.slow
 def test_it_is_as_good_as_its_card_says(shared_data):
-    estimator = load_estimator("")
-    assert estimator.skeleton.name == "lsp14"
+    predictor = load_predictor("")
+    assert predictor.skeleton.name == "lsp14"
     everyone = labelled_people(
         load_dataset("coco_format", shared_data / "lspet", "val")
     )
@@ -30,7 +30,8 @@ def test_it_is_as_good_as_its_card_says(shared_data):
     keypoints = []
     for row in range(len(people)):
         photo = decode_image(people.images.read(int(people.image_index[row])))
-        keypoints.append(estimator.estimate(photo, people.boxes[row : row + 1])[0])
+        found = predictor.predict(photo, people.boxes[row : row + 1])
+        keypoints.append(found.keypoints)
     metrics, _ = pck_scores(
         pose_truth(people), people.skeleton, np.concatenate(keypoints)
     )

@@ -16,6 +16,7 @@ from data_pipelines.people import OPTIONAL_COLUMNS
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.readers.detections import Detections
 from data_pipelines.top_down import TopDownEvaluation
+from tfpose.cli import dataset_people
 from tfpose.cli import evaluate as module
 from tfpose.cli.commands import main
 from tfpose.codecs.alignment import ALIGNMENTS
@@ -24,7 +25,7 @@ from tfpose.top_down.crop import transform_points
 from tfpose.top_down.net import build_heatmap_net
 
 COCO17 = get_skeleton("coco17")
-FIGURES = "ap ap50 ap75 apm apl ar ar50 ar75 arm arl".split()
+STATISTICS = "ap ap50 ap75 apm apl ar ar50 ar75 arm arl".split()
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +44,8 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def folder(shared_data, tmp_path):
-    """Four photos of val2017 with their labels."""
-    source, target = shared_data / "formats" / "coco", tmp_path / "val"
-    (target / "images").mkdir(parents=True)
-    shutil.copy(source / "test_coco.json", target / "val.json")
-    for photo in source.glob("*.jpg"):
-        shutil.copy(photo, target / "images")
-    return target
+def folder(coco_folder):
+    return coco_folder
 
 
 @pytest.fixture
@@ -77,7 +72,7 @@ def knowing(monkeypatch, folder):
         scores = rng.uniform(0, 1, (len(ids), 17)).astype(np.float32)
         return transform_points(sampler.matrices, points), scores
 
-    monkeypatch.setattr(module, "_locate", locate)
+    monkeypatch.setattr(dataset_people, "_locate", locate)
 
 
 def _run(tmp_path, *arguments):
@@ -94,15 +89,15 @@ def _refusal(capsys, *arguments):
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def _coco_figures(labels, results):
+def _coco_metrics(labels, results):
     """What pycocotools makes of the two files by itself."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(labels))
-        judged = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
-        judged.evaluate()
-        judged.accumulate()
-        judged.summarize()
-    return judged.stats
+        scored = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
+        scored.evaluate()
+        scored.accumulate()
+        scored.summarize()
+    return scored.stats
 
 
 def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
@@ -135,9 +130,9 @@ def test_detector_boxes(knowing, folder, model, detections, tmp_path, capsys):
     records = json.loads(written.read_text())
     assert 4 <= len(records) == report["protocol"]["poses"] < 118
     assert len(records[0]["bbox"]) == 4
-    expected = _coco_figures(folder / "val.json", written)
+    expected = _coco_metrics(folder / "val.json", written)
     assert 0.02 < expected[0] < 0.9
-    for name, value in zip(FIGURES, expected, strict=True):
+    for name, value in zip(STATISTICS, expected, strict=True):
         assert report["metrics"][name] == pytest.approx(value, abs=2e-4), name
     # The written poses by themselves give the same.
     again = _run(tmp_path, "--results", written, "--data_dir", folder)
@@ -319,7 +314,7 @@ def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
         scores = np.ones(labels.shape[:2], np.float32)
         return transform_points(sampler.matrices, labels), scores
 
-    monkeypatch.setattr(module, "_locate", locate)
+    monkeypatch.setattr(dataset_people, "_locate", locate)
     arguments = ("--model", tmp_path / "pose.keras", "--dataset", "mpii")
     report = _run(tmp_path, *arguments, "--data_dir", folder)
     counted = 1 - np.delete(missing, [6, 7], axis=1)

@@ -29,7 +29,7 @@ def model(tmp_path_factory) -> str:
     return str(path)
 
 
-def test_figures(folder, model, tmp_path, capsys):
+def test_metrics(folder, model, tmp_path, capsys):
     main(
         [
             "evaluate_3d",

@@ -10,8 +10,8 @@ from tfpose.backbones.hrnet import HRNet
 from tfpose.cli import import_weights as module
 from tfpose.cli.commands import main
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import build_heatmap_net
+from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.weights.keras_file import load_keras
 from tfpose.weights.presets import PRESETS, get_preset
 from tfpose.weights.torch_names import torch_slots
@@ -56,7 +56,7 @@ def test_a_pose_net_is_written_and_used(net, tmp_path, capsys):
     loaded = load_keras(str(out))
     assert loaded.info["source"]["file"] == "pose.pth"
     photo = np.full((40, 30, 3), 128, np.uint8)
-    keypoints, _ = PoseEstimator(loaded).estimate(photo)
+    keypoints = TopDownPredictor(loaded).predict(photo).keypoints
     assert keypoints.shape == (1, 14, 2)
 
 

@@ -13,7 +13,7 @@ import pytest
 from data_pipelines.video import VideoReader, VideoWriter
 from tfpose.cli import predict as module
 from tfpose.cli.commands import main
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.top_down.predictor import TopDownPredictor
 
 FRAMES = 30
 
@@ -49,9 +49,10 @@ def quick(monkeypatch, pose_net):
         points = np.random.default_rng(0).uniform(16, 48, (14, 2))
         return np.tile(points, (count, 1, 1)), np.full((count, 14), 0.9)
 
-    monkeypatch.setattr("tfpose.top_down.estimator.PoseEstimator.locate", locate)
-    monkeypatch.setattr("tensorflow.function", lambda function, **_: function)
-    monkeypatch.setattr(module, "load_estimator", lambda path: PoseEstimator(pose_net))
+    monkeypatch.setattr("tfpose.top_down.predictor.TopDownPredictor.locate", locate)
+    monkeypatch.setattr(
+        module, "load_predictor", lambda path, adapt: TopDownPredictor(pose_net)
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a user is told while waiting."""
+"""What a user sees while waiting."""
 
 import pytest
 

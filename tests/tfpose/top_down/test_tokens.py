@@ -10,8 +10,8 @@ import tensorflow as tf
 from tfpose.backbones.pixels import Pixels
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
-from tfpose.top_down.estimator import PoseEstimator
 from tfpose.top_down.net import NETS, HeatmapNet, build_heatmap_net
+from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.top_down.tokens import SineCode, TokenHead
 from tfpose.top_down.transfer import freeze_groups, layer_groups, transfer_weights
 
@@ -241,7 +241,9 @@ def test_estimator_reads_its_heatmaps():
         "alignment": "tokenpose",
         "flip_shift": 0,
     }
-    keypoints, scores = PoseEstimator(net, flip_test=True).locate(pixels(2, 32, 32, 3))
+    keypoints, scores = TopDownPredictor(net, flip_test=True).locate(
+        pixels(2, 32, 32, 3)
+    )
     assert keypoints.shape == (2, 17, 2) and scores.shape == (2, 17)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tfpose.cli.presets import presets
 from tfpose.codecs.heatmap import DECODE_METHODS
 from tfpose.errors import InputError
-from tfpose.top_down.estimator import PoseEstimator
+from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.top_down.tokens import ScaledDotProduct
 from tfpose.weights.presets import PRESETS, build_preset, get_preset
 
@@ -95,7 +95,7 @@ def test_costs_are_those_of_the_net(name):
         math.prod(weight.shape) for weight in net.trainable_variables
     )
     assert preset.multiply_adds == _multiply_adds(net)
-    estimator = PoseEstimator(net)
+    estimator = TopDownPredictor(net)
     assert estimator.skeleton.name == preset.skeleton
 
 
