@@ -98,7 +98,7 @@ class LiftingTask(Task):
         return [-metrics["mpjpe"]]
 
     def draw(self, folder: pathlib.Path) -> None:
-        """Validation poses: 2D, and ground truth and prediction, each from two sides."""
+        """2D, ground truth and prediction of validation poses, from two sides."""
         rows = np.linspace(0, len(self._poses) - 1, _SHOWN).astype(int)
         batch = self._validation.many(rows)
         found = np.asarray(self.lifter.lift(batch["keypoints"]))
