@@ -139,7 +139,8 @@ class _Crops:
         budget_megabytes: float,
         alignment: str,
     ) -> None:
-        self.people, self.input_size = people, tuple(input_size)
+        self.people = people
+        self.input_size = input_size[0], input_size[1]
         self.alignment = alignment
         self.regions = Regions.of_boxes(
             people.boxes, self.input_size, alignment, centres=people.centres

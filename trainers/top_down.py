@@ -97,7 +97,7 @@ class TopDownTask(Task):
         if start is not None:
             transfer_weights(start, self.net)
         freeze_groups(self.net, config.freeze)
-        self.estimator = TopDownPredictor(self.net, config.flip_test)
+        self.predictor = TopDownPredictor(self.net, config.flip_test)
         self.model = TopDownModel(self.net, config.codec(), config.batch_size)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
@@ -107,7 +107,7 @@ class TopDownTask(Task):
         return self._validation.scores(found["keypoints"], found["scores"])
 
     def _locate(self, batch):
-        keypoints, scores = self.estimator.locate(batch["image"])
+        keypoints, scores = self.predictor.locate(batch["image"])
         return {"keypoints": keypoints, "scores": scores}
 
     def score(self, metrics: dict[str, float]) -> list[float]:
@@ -119,7 +119,7 @@ class TopDownTask(Task):
         count = min(12, len(self._validation))
         samples = [self._validation(row) for row in range(count)]
         images = np.stack([sample["image"] for sample in samples])
-        keypoints, scores = self.estimator.locate(images)
+        keypoints, scores = self.predictor.locate(images)
         keypoints, scores = (
             ops.convert_to_numpy(keypoints),
             ops.convert_to_numpy(scores),

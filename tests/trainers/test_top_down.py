@@ -124,7 +124,7 @@ def test_net_says_how_its_heatmaps_are_read(config):
     assert (info["alignment"], info["flip_shift"]) == ("official", 1)
     assert (info["decoder"], info["sigma"]) == ("quarter", 1.0)
     assert task.model.codec.rounded and task.model.codec.alignment == "official"
-    assert task.estimator.alignment == task.sampler.alignment == "official"
+    assert task.predictor.alignment == task.sampler.alignment == "official"
     samples = [task.sampler(place) for place in range(8)]
     batch = {k: np.stack([sample[k] for sample in samples]) for k in samples[0]}
     target, weights = task.model.targets(batch)
