@@ -27,16 +27,15 @@ class Method:
         data: fixture that writes its data set, "photos" or "pairs".
         impossible: changes of the config that are refused, and by which words, beside
             the bounds of single options, which are tested of themselves.
-        replica_tolerance: how far a step on two replicas may be from that on one, as a
-            share of the step's length; more than rounding only where a loss is not
-            linear in the batch.
+        not_linear: metrics that are no means over samples, so that the mean of two
+            replicas' is not that of one: how far they may be apart, relatively.
     """
 
     config: RunConfig
     make_task: Callable[[Any, Workdir], Task]
     data: str
     impossible: tuple[tuple[dict[str, Any], str], ...] = ()
-    replica_tolerance: float = 1e-4
+    not_linear: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def settle(self, data_dir: Path | str, workdir: Path | str) -> RunConfig:
         """The config with its folders."""
@@ -116,8 +115,8 @@ METHODS: dict[str, Method] = {
             ({"pool_size": 8}, "pool_size: must be at least the batch_size, 32, got 8"),
             ({"lr_drop_epochs": (1,)}, "lr_drop_epochs: expected none with"),
         ),
-        # Feedback and regulariser take means over the batch before they are bounded.
-        replica_tolerance=0.05,
+        # A ratio of the batch's errors, and the spread of the batch's rotations.
+        not_linear={"error_ratio": 0.02, "view_spread": 0.1},
     ),
 }
 """A new trainer adds its row here, and no other test."""
