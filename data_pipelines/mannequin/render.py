@@ -37,7 +37,6 @@ from data_pipelines.mannequin.wardrobe import (
 
 __all__ = ["Person", "Sample", "draw_sample", "sample_rng"]
 
-COCO_JOINTS = JOINTS[:17]
 _SEAT = -1
 _OCCLUDER = -2
 # With fewer joints in sight nobody could label the person.
