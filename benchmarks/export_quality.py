@@ -1,4 +1,4 @@
-"""What exported nets are worth: accuracy by form, and speed beside ONNX Runtime.
+"""How good exported nets are: accuracy by form, and speed beside ONNX Runtime.
 
     python -m benchmarks.export_quality quality --data_dir=../shared/data/lspet
     python -m benchmarks.export_quality culprits --data_dir=../shared/data/lspet
@@ -17,11 +17,12 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.onnx_peer import SIZE, time_onnx_apart, write_onnx_apart
-from export.benchmark import Setting, describe_machine, measure_apart
-from export.litert.convert import FORMS, convert, quantise
+from export.litert.convert import convert
 from export.litert.export import export_litert
-from export.litert.report import answers, keras_answers
-from export.pose_net import pose_function
+from export.litert.latency import Setting, describe_machine, measure_apart
+from export.litert.measure import answers, keras_answers
+from export.litert.quantise import FORMS, quantise
+from export.pose_net import pose_model
 from export.validation import pose_calibration, pose_validation
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
@@ -47,14 +48,14 @@ _THREADS = (1, 2)
 
 
 def _quality() -> None:
-    function = pose_function(load_keras(_NET.value))
+    model = pose_model(load_keras(_NET.value))
     export_litert(
-        function,
+        model,
         pathlib.Path(_OUT.value, "quality"),
         FORMS,
-        calibration=pose_calibration(function, "coco_format", _DATA_DIR.value, 200),
+        calibration=pose_calibration(model, "coco_format", _DATA_DIR.value, 200),
         validation=pose_validation(
-            function, "coco_format", _DATA_DIR.value, "val", _LIMIT.value
+            model, "coco_format", _DATA_DIR.value, "val", _LIMIT.value
         ),
         runs=_RUNS.value,
     )
@@ -62,19 +63,17 @@ def _quality() -> None:
 
 
 def _culprits() -> None:
-    function = pose_function(load_keras(_NET.value))
-    samples = pose_calibration(function, "coco_format", _DATA_DIR.value, 100)
-    people = pose_validation(
-        function, "coco_format", _DATA_DIR.value, "val", _LIMIT.value
-    )
-    expected = keras_answers(function, people.inputs)
-    model = convert(function)
+    model = pose_model(load_keras(_NET.value))
+    samples = pose_calibration(model, "coco_format", _DATA_DIR.value, 100)
+    people = pose_validation(model, "coco_format", _DATA_DIR.value, "val", _LIMIT.value)
+    expected = keras_answers(model, people.inputs)["locate"]
+    file = convert(model)
     print("| kept in float | median, px | 95 %, px | pck | ap |")
     print("|---|---:|---:|---:|---:|")
     for part in ("nothing", *_PARTS.value, "everything"):
         kept = {"nothing": [], "everything": [".*"]}.get(part, [part])
-        small = quantise(model, "int8", samples, [*function.kept, *kept])
-        found = answers(small, people.inputs)
+        small = quantise(model, file, "int8", samples, kept)
+        found = answers(small, model, people.inputs)["locate"]
         away = people.distances(found, expected)
         metrics, _ = people.score(found)
         cells = [f"{np.median(away):.3f}", f"{np.quantile(away, 0.95):.3f}"]
@@ -96,13 +95,13 @@ def _speed() -> None:
         "flip_shift": 0,
     }
     net = build_heatmap_net("hrnet_w32", SIZE, 17, info=info)
-    function = pose_function(net)
+    model = pose_model(net)
     rng = np.random.default_rng(0)
     # Times do not depend on what is in the pictures.
     pictures = rng.integers(0, 256, (8, 1, *SIZE, 3), np.uint8)
     forms = {"LiteRT float": "none", "LiteRT int8": "int8"}
     export_litert(
-        function,
+        model,
         folder,
         tuple(forms.values()),
         calibration=[{"image": picture} for picture in pictures],

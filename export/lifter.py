@@ -7,33 +7,83 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from export.function import ExportFunction, exact
+from export.model import ExportedModel, Signature, Tensors, exact
 from tfpose.errors import InputError
 from tfpose.geometry import normalize_keypoints
 from tfpose.lifters.estimator import PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints
 
-__all__ = ["lifter_example", "lifter_function"]
+__all__ = ["Pixels", "lifter_model"]
 
-# No photo has such coordinates, and their squares are still finite in float32. Compared
-# with it in place of `isfinite`, for which LiteRT has no operator of its own.
+# No photo has such coordinates, and their squares are still finite in float32. A
+# comparison with it takes the place of `isfinite`, which LiteRT has no operator for.
 _FAR = 1e7
 
 # First and last layers of lifters, which see coordinates: pixels of a thousand do not
 # fit into 256 steps, nor do millimetres.
 _ENDS = ("/(expand|head|input_norm|joints0|root|positions)_",)
 
+_DESCRIBED = {
+    "keypoints": "float32 [B, J, 2]: x, y of input_skeleton's joints in pixels, the "
+    "middle of the first pixel at 0, 0; NaN if unknown",
+    "image_size": "float32 [B, 2]: height, width in pixels",
+    "positions": "float32 [B, K, 3]: x right, y down, z forward of skeleton's joints, "
+    "metres relative to the root; NaN if not valid",
+    "valid": "bool [B]: whether there is a pose",
+}
 
-def lifter_function(
+
+class Pixels:
+    """Converts what callers send, pixels, to a lifter's input, and its output back.
+
+    Args:
+        target: the lifter's skeleton.
+        source: whose joints the callers send. Of joints that the lifter does not need,
+            nothing matters.
+
+    Raises:
+        InputError: the lifter's joints cannot be made of the source's.
+    """
+
+    def __init__(self, target: Skeleton, source: Skeleton) -> None:
+        self._rows = _joint_rows(source, target)
+
+    def prepare(self, inputs: Tensors) -> tuple[Tensors, Any]:
+        """From `keypoints` `[B, J, 2]` and `image_size` `[B, 2]` to a lifter's input.
+
+        Returns:
+            `keypoints` by `normalize_keypoints`, and which rows can be used, bool
+            `[B]`; the others are 0.
+        """
+        with exact():
+            keypoints = _mixed(ops.cast(inputs["keypoints"], "float32"), self._rows)
+            size = ops.cast(inputs["image_size"], "float32")
+            valid = ops.logical_and(_is_body(keypoints), _is_size(size))
+            # In place of what is bad, because NaN times 0 would still be NaN.
+            usable = ops.where(valid[:, None, None], keypoints, 0.0)
+            image = ops.where(valid[:, None], size, 1.0)
+            return {"keypoints": normalize_keypoints(usable, image)}, valid
+
+    def finish(self, predictions: Tensors, valid: Any) -> Tensors:
+        """From a lifter's `positions` to them, NaN where not valid, and `valid`."""
+        positions = ops.cast(predictions["positions"], "float32")
+        with exact():
+            found = ops.all(ops.abs(positions) < _FAR, axis=(1, 2))
+            valid = ops.logical_and(valid, found)
+            positions = ops.where(valid[:, None, None], positions, np.nan)
+        return {"positions": positions, "valid": valid}
+
+
+def lifter_model(
     net: keras.Model,
     skeleton: Skeleton | None = None,
     *,
     flip_test: bool = False,
     name: str = "lifter",
-) -> ExportFunction:
+) -> ExportedModel:
     """What `PoseLifter` does, from pixels on, with bad input flagged and not raised.
 
-    Inputs:
+    Its signature is `lift`. Inputs:
         keypoints: float32 `[B, J, 2]` (x, y), pixels, of the joints of `skeleton`. A
             joint that is not known must be NaN.
         image_size: float32 `[B, 2]`, (height, width), pixels.
@@ -48,51 +98,38 @@ def lifter_function(
 
     Args:
         net: a `LiftingNet`.
-        skeleton: whose joints the callers send. Of joints that the net does not need,
-            nothing matters. Defaults to the net's own.
+        skeleton: whose joints the callers send, see `Pixels`. Defaults to the net's.
         flip_test: average over the pose and its mirror image, for twice the time.
-        name: of the function.
+        name: of the model.
 
     Raises:
         InputError: `net` is no lifter, or its joints cannot be made of `skeleton`'s.
     """
     lifter = PoseLifter(net, flip_test)
     source = lifter.skeleton if skeleton is None else skeleton
-    rows = _joint_rows(source, lifter.skeleton)
+    pixels = Pixels(lifter.skeleton, source)
 
-    def call(inputs: dict[str, Any]) -> dict[str, Any]:
-        with exact():
-            keypoints = _mixed(ops.cast(inputs["keypoints"], "float32"), rows)
-            size = ops.cast(inputs["image_size"], "float32")
-            valid = ops.logical_and(_is_body(keypoints), _is_size(size))
-            # In place of what is bad, because NaN times 0 would still be NaN.
-            usable = ops.where(valid[:, None, None], keypoints, 0.0)
-            image = ops.where(valid[:, None], size, 1.0)
-            usable = normalize_keypoints(usable, image)
-        positions = ops.cast(lifter.lift(usable), "float32")
-        with exact():
-            found = ops.all(ops.abs(positions) < _FAR, axis=(1, 2))
-            valid = ops.logical_and(valid, found)
-            positions = ops.where(valid[:, None, None], positions, np.nan)
-        return {"positions": positions, "valid": valid}
+    def call(inputs: Tensors) -> Tensors:
+        sample, valid = pixels.prepare(inputs)
+        return pixels.finish({"positions": lifter.lift(sample["keypoints"])}, valid)
 
-    return ExportFunction(
-        name=name,
+    lift = Signature(
         call=call,
         inputs={
             "keypoints": tf.TensorSpec((None, source.num_joints, 2), tf.float32),
             "image_size": tf.TensorSpec((None, 2), tf.float32),
         },
         outputs=("positions", "valid"),
-        metadata=_metadata(lifter, source),
+        example=_example(source.num_joints),
+        described=_DESCRIBED,
         kept=_ENDS,
         varied=(".*",),
     )
+    return ExportedModel(name, {"lift": lift}, _metadata(lifter, source))
 
 
-def lifter_example(function: ExportFunction) -> dict[str, np.ndarray]:
-    """One row of inputs for a `lifter_function`: points in a photo, no true body."""
-    joints = function.inputs["keypoints"].shape[1]
+def _example(joints: int) -> dict[str, np.ndarray]:
+    """Points in a photo, no true body."""
     angles = np.arange(joints)
     points = np.stack([500 + 200 * np.cos(angles), 500 + 300 * np.sin(angles)], -1)
     return {
@@ -142,16 +179,6 @@ def _metadata(lifter: PoseLifter, source: Skeleton) -> dict[str, Any]:
         "skeleton": skeleton.to_dict(),
         "input_skeleton": source.to_dict(),
         "root": skeleton.joints[skeleton.root],
-        "inputs": {
-            "keypoints": "float32 [B, J, 2]: x, y of input_skeleton's joints "
-            "in pixels, the middle of the first pixel at 0, 0; NaN if unknown",
-            "image_size": "float32 [B, 2]: height, width in pixels",
-        },
-        "outputs": {
-            "positions": "float32 [B, K, 3]: x right, y down, z forward of "
-            "skeleton's joints, metres relative to the root; NaN if not valid",
-            "valid": "bool [B]: whether there is a pose",
-        },
         "normalisation": "inside the model: 2x / width - 1, 2y / width - height / "
         "width; of a portrait image about its middle by the height",
         "flip_test": lifter.flip_test,

@@ -3,31 +3,33 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from export.function import ExportFunction, exact
-from export.pose_metadata import pose_metadata
+from export.model import ExportedModel, Signature, Tensors, exact
 from tfpose.errors import InputError
 from tfpose.top_down.net import HeatmapNet
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["pose_function"]
+__all__ = ["pose_metadata", "pose_model"]
 
 _DTYPES = ("uint8", "float32")
 # TokenPose's layers, see `tfpose.top_down.tokens`.
 _TRANSFORMER = ("patch", "tokens", "head_")
+# Parts of the net's info that the metadata has under other names.
+_ELSEWHERE = ("skeleton", "sigma", "decoder", "alignment", "flip_shift", "task")
 
 
-def pose_function(
+def pose_model(
     net: HeatmapNet,
     image_size: tuple[int, int] | None = None,
     *,
     dtype: str = "uint8",
     flip_test: bool = False,
     name: str = "pose",
-) -> ExportFunction:
-    """From a picture of one person to keypoints, all inside one function.
+) -> ExportedModel:
+    """From a picture of one person to keypoints, all inside one signature, `locate`.
 
     Input `image` `[B, H, W, 3]`: RGB pixels 0..255 of a person with the context that
     the net was trained with (a box and a quarter more, `tfpose.top_down.crop`). It is
@@ -43,12 +45,12 @@ def pose_function(
         image_size: (H, W) of the pictures. Defaults to the net's input.
         dtype: of the pixels, uint8 or float32.
         flip_test: average over picture and mirrored picture: twice the work.
-        name: of the function.
+        name: of the model.
 
     Raises:
         InputError: no pose net, or an impossible choice.
     """
-    estimator = TopDownPredictor(net, flip_test)
+    predictor = TopDownPredictor(net, flip_test)
     size = tuple(image_size or net.input_size)
     if len(size) != 2 or min(size) < 1:
         raise InputError(f"image_size is {size}, expected (height, width)")
@@ -56,37 +58,62 @@ def pose_function(
         raise InputError(f"dtype is {dtype!r}, expected one of {_DTYPES}")
     fit = _Fit.of(size, net.input_size)
 
-    def call(inputs: dict[str, Any]) -> dict[str, Any]:
-        heatmaps = estimator.heatmaps(fit.pixels(inputs["image"]))
+    def call(inputs: Tensors) -> Tensors:
+        heatmaps = predictor.heatmaps(fit.pixels(inputs["image"]))
         with exact():
-            keypoints, scores = estimator.codec.decode(heatmaps, estimator.decoder)
+            keypoints, scores = predictor.codec.decode(heatmaps, predictor.decoder)
             return {"keypoints": fit.points(keypoints), "scores": scores}
 
-    return ExportFunction(
-        name,
+    locate = Signature(
         call,
-        {"image": tf.TensorSpec([None, *size, 3], dtype, "image")},
+        {"image": tf.TensorSpec([None, *size, 3], dtype)},
         ("keypoints", "scores"),
-        _metadata(estimator, size, dtype),
+        example={"image": _example(size, dtype)},
+        described=_described(size, dtype),
         varied=_TRANSFORMER if net.token_head else (),
     )
+    metadata = {**pose_metadata(predictor), "image_size": list(size)}
+    return ExportedModel(name, {"locate": locate}, metadata)
 
 
-def _metadata(
-    estimator: TopDownPredictor, image_size: tuple[int, ...], dtype: str
-) -> dict[str, Any]:
-    inputs = {
+def _example(size: tuple[int, ...], dtype: str) -> np.ndarray:
+    """A picture with nobody in it."""
+    down, across = np.mgrid[: size[0], : size[1]]
+    pixels = np.stack([down % 256, across % 256, (down + across) % 256], axis=-1)
+    return pixels[None].astype(dtype)
+
+
+def _described(image_size: tuple[int, ...], dtype: str) -> dict[str, str]:
+    return {
         "image": f"{dtype} [B, {image_size[0]}, {image_size[1]}, 3], RGB pixels "
-        "0..255 of one person with a quarter more than the box around"
-    }
-    outputs = {
+        "0..255 of one person with a quarter more than the box around",
         "keypoints": "float32 [B, J, 2], x and y in pixels of the image; the "
         "middle of the first pixel is (0, 0)",
         "scores": "float32 [B, J], about 0..1; 0 or less: not found",
     }
+
+
+def pose_metadata(predictor: TopDownPredictor) -> dict[str, Any]:
+    """What users of a pose net must know, in whatever form it is exported.
+
+    Returns:
+        Skeleton, sizes, normalisation, decoding and training, for JSON.
+    """
+    net = predictor.net
     return {
-        **pose_metadata(estimator, inputs, outputs),
-        "image_size": list(image_size),
+        "task": "top_down_pose",
+        "skeleton": predictor.skeleton.to_dict(),
+        "net_input_size": list(net.input_size),
+        "normalisation": {
+            "where": "inside the model",
+            "mean": list(net.image_mean),
+            "std": list(net.image_std),
+            "of": "pixels / 255",
+        },
+        "decoder": predictor.decoder,
+        "alignment": predictor.alignment,
+        "flip_test": predictor.flip_test,
+        "training": {k: v for k, v in net.info.items() if k not in _ELSEWHERE},
     }
 
 

@@ -11,9 +11,10 @@ from data_pipelines.images import decode_image
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
 from data_pipelines.lifting.poses import LiftingDataset
+from data_pipelines.people import PoseDataset
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import TopDownEvaluation, labelled_people
-from export.function import ExportFunction
+from export.model import Arrays, ExportedModel
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.regions import Regions
@@ -29,8 +30,6 @@ __all__ = [
 _PICTURES = (".jpg", ".jpeg", ".png")
 # Millimetres to the metre.
 _MILLI = 1e3
-
-Arrays = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,36 +62,36 @@ class Validation:
 
 
 def pose_validation(
-    function: ExportFunction, dataset: str, data_dir: str, split: str, limit: int = 0
+    model: ExportedModel, dataset: str, data_dir: str, split: str, limit: int = 0
 ) -> Validation:
-    """People of a data set for an `export.pose_net` function, by their true boxes.
+    """People of a data set for an `export.pose_net` model, by their true boxes.
 
     Args:
-        function: to be evaluated.
+        model: to be evaluated.
         dataset: kind of data set, see `data_pipelines.readers.datasets`.
         data_dir: its folder.
         split: `train` or `val`.
         limit: people at most, spread over all of them; 0 for all.
 
     Raises:
-        InputError: bad data, or joints that are not the function's.
+        InputError: bad data, or joints that are not the model's.
     """
     people = labelled_people(load_dataset(dataset, data_dir, split))
-    skeleton = Skeleton.from_dict(function.metadata["skeleton"])
+    skeleton = Skeleton.from_dict(model.metadata["skeleton"])
     if people.skeleton.joints != skeleton.joints:
         raise InputError(
             f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
             f"the model, {skeleton.name}"
         )
     people = people.select(_spread(len(people), limit))
-    sampler = _crops(function, people)
+    sampler = _crops(model, people)
 
     def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
         return sampler.scores(outputs["keypoints"], outputs["scores"])
 
     return Validation(
         f"{len(people)} people of {_name(data_dir)}, {split}",
-        {"image": _pixels(function, [sampler(i)["image"] for i in range(len(people))])},
+        {"image": _pixels(model, [sampler(i)["image"] for i in range(len(people))])},
         score,
         "keypoints",
         "px",
@@ -100,12 +99,12 @@ def pose_validation(
 
 
 def pose_calibration(
-    function: ExportFunction, dataset: str, path: str, count: int
+    model: ExportedModel, dataset: str, path: str, count: int
 ) -> list[Arrays]:
-    """Pictures as an `export.pose_net` function will get them, a batch of one each.
+    """Pictures as an `export.pose_net` model will get them, a batch of one each.
 
     Args:
-        function: to be calibrated.
+        model: to be calibrated.
         dataset: kind of the data set.
         path: the data set's folder, of which people of `train` are cropped; or a
             folder of pictures, each taken to show one person and no more around than
@@ -123,17 +122,17 @@ def pose_calibration(
     )
     if files:
         files = [files[i] for i in _spread(len(files), count)]
-        images = [_whole(file, _image_size(function)) for file in files]
+        images = [_whole(file, _image_size(model)) for file in files]
     else:
         people = labelled_people(load_dataset(dataset, path, "train"))
         people = people.select(_spread(len(people), count))
-        sampler = _crops(function, people)
+        sampler = _crops(model, people)
         images = [sampler(i)["image"] for i in range(len(people))]
-    return _one_by_one({"image": _pixels(function, images)})
+    return _one_by_one({"image": _pixels(model, images)})
 
 
 def lifting_validation(
-    function: ExportFunction,
+    model: ExportedModel,
     dataset: str,
     data_dir: str,
     split: str,
@@ -141,10 +140,10 @@ def lifting_validation(
     subjects: Sequence[str] = (),
     stride: int = 1,
 ) -> Validation:
-    """Poses of a 3D data set for an `export.lifter` function.
+    """Poses of a 3D data set for an `export.lifter` model.
 
     Args:
-        function: to be evaluated.
+        model: to be evaluated.
         dataset: one of `data_pipelines.lifting.datasets.LIFTING_DATASETS`.
         data_dir: its folder.
         split: `train` or `test`.
@@ -153,9 +152,9 @@ def lifting_validation(
         stride: every how many frames one is taken.
 
     Raises:
-        InputError: bad data, or joints that the function's cannot be made of.
+        InputError: bad data, or joints that the model's cannot be made of.
     """
-    skeleton = Skeleton.from_dict(function.metadata["skeleton"])
+    skeleton = Skeleton.from_dict(model.metadata["skeleton"])
     read = functools.partial(
         load_lifting_dataset,
         dataset,
@@ -167,11 +166,11 @@ def lifting_validation(
     poses = read(skeleton)
     rows = _spread(len(poses), limit)
     poses = poses.select(rows)
-    sent = _input_skeleton(function)
+    sent = _input_skeleton(model)
     seen = poses if sent == skeleton else read(sent).select(rows)
 
     def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
-        flip = function.metadata["flip_test"]
+        flip = model.metadata["flip_test"]
         found = LiftingEvaluation(poses).scores(outputs["positions"], flip)
         metrics = {
             f"{found[protocol].metric.lower()}_mm": found[protocol].overall.mpjpe
@@ -190,18 +189,18 @@ def lifting_validation(
 
 
 def lifting_calibration(
-    function: ExportFunction, dataset: str, path: str, count: int, stride: int = 1
+    model: ExportedModel, dataset: str, path: str, count: int, stride: int = 1
 ) -> list[Arrays]:
     """Poses of a 3D data set's `train`, spread over it, a batch of one each."""
     poses = load_lifting_dataset(
-        dataset, path, "train", _input_skeleton(function), stride=stride
+        dataset, path, "train", _input_skeleton(model), stride=stride
     )
     return _one_by_one(_lifting_inputs(poses.select(_spread(len(poses), count))))
 
 
-def _input_skeleton(function: ExportFunction) -> Skeleton:
+def _input_skeleton(model: ExportedModel) -> Skeleton:
     """Of what callers send."""
-    return Skeleton.from_dict(function.metadata["input_skeleton"])
+    return Skeleton.from_dict(model.metadata["input_skeleton"])
 
 
 def _lifting_inputs(poses: LiftingDataset) -> Arrays:
@@ -228,19 +227,19 @@ def _one_by_one(inputs: Arrays) -> list[Arrays]:
     ]
 
 
-def _image_size(function: ExportFunction) -> tuple[int, int]:
-    height, width = function.metadata["image_size"]
+def _image_size(model: ExportedModel) -> tuple[int, int]:
+    height, width = model.metadata["image_size"]
     return height, width
 
 
-def _crops(function: ExportFunction, people) -> TopDownEvaluation:
+def _crops(model: ExportedModel, people: PoseDataset) -> TopDownEvaluation:
     return TopDownEvaluation(
-        people, _image_size(function), alignment=function.metadata["alignment"]
+        people, _image_size(model), alignment=model.metadata["alignment"]
     )
 
 
-def _pixels(function: ExportFunction, images: list[np.ndarray]) -> np.ndarray:
-    return np.stack(images).astype(function.inputs["image"].dtype.as_numpy_dtype)
+def _pixels(model: ExportedModel, images: list[np.ndarray]) -> np.ndarray:
+    return np.stack(images).astype(model.main.inputs["image"].dtype.as_numpy_dtype)
 
 
 def _whole(file: pathlib.Path, size: tuple[int, int]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """`python -m export.litert`: nets for phones, browsers and anything else with LiteRT.
 
 Makes a folder with the model, `model.tflite`, what its user has to know of it,
-`model.json`, and what it is worth, `report.json`, `report.md` and `report.png`.
+`model.json`, and how good it is, `report.json`, `report.md` and `report.png`.
 """
 
 import argparse
@@ -10,31 +10,18 @@ import re
 from collections.abc import Sequence
 
 import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
-import keras
 
-from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
-from data_pipelines.readers.datasets import DATASETS, SPLITS
-from export.function import ExportFunction
-from export.lifter import lifter_function
-from export.litert.convert import FORMS
+from export.kinds import KINDS, Options, find_kind
 from export.litert.export import export_litert
-from export.pose_net import pose_function
-from export.validation import (
-    Arrays,
-    Validation,
-    lifting_calibration,
-    lifting_validation,
-    pose_calibration,
-    pose_validation,
-)
+from export.litert.quantise import FORMS
+from export.model import Arrays
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
-from tfpose.lifters.net import LiftingNet
-from tfpose.skeletons import get_skeleton
-from tfpose.top_down.net import HeatmapNet
 from tfpose.weights.keras_file import load_keras
 
 __all__ = ["main"]
+
+_NETS = " or ".join(kind.name for kind in KINDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,10 +35,13 @@ def _run(chosen: argparse.Namespace) -> None:
         if form not in FORMS:
             raise InputError(f"quantize: {form!r} is none of {', '.join(FORMS)}")
     net = load_keras(chosen.model)
-    function = _function(net, chosen)
-    lifting = isinstance(net, LiftingNet)
-    _check_dataset(chosen, lifting)
-    validation = _validation(function, chosen, lifting) if chosen.data_dir else None
+    kind = find_kind(net, chosen.model)
+    options = kind.checked(_options(chosen))
+    name = chosen.name or re.sub(r"[^\w.-]", "_", pathlib.Path(chosen.model).stem)
+    model = kind.for_devices(net, name, options)
+    validation = None
+    if chosen.data_dir:
+        validation = kind.validate(model, chosen.data_dir, options)
     samples: list[Arrays] = []
     if "int8" in forms:
         source = chosen.calibration or chosen.data_dir
@@ -60,13 +50,9 @@ def _run(chosen: argparse.Namespace) -> None:
                 "int8 must see real inputs: expected --calibration, a folder of "
                 "pictures or a data set, or --data_dir"
             )
-        given = function, chosen.dataset, source, chosen.calibration_samples
-        if lifting:
-            samples = lifting_calibration(*given, chosen.stride)
-        else:
-            samples = pose_calibration(*given)
+        samples = kind.calibrate(model, source, chosen.calibration_samples, options)
     rows = export_litert(
-        function,
+        model,
         pathlib.Path(chosen.out),
         forms,
         calibration=samples,
@@ -77,51 +63,11 @@ def _run(chosen: argparse.Namespace) -> None:
     for row in rows:
         metrics = {**row.metrics, **row.difference()}
         text = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        print(f"{row.name:16s} {text}")
+        print(f"{row.name:16s} {row.signature}: {text}")
     print(f"{chosen.out}: see report.md")
 
 
-def _validation(
-    function: ExportFunction, chosen: argparse.Namespace, lifting: bool
-) -> Validation:
-    given = function, chosen.dataset, chosen.data_dir, chosen.split, chosen.limit
-    if lifting:
-        subjects = [name for name in chosen.subjects.split(",") if name]
-        return lifting_validation(*given, subjects, chosen.stride)
-    return pose_validation(*given)
-
-
-def _check_dataset(chosen: argparse.Namespace, lifting: bool) -> None:
-    """Fills in the split, and refuses kinds of data that are not for the net."""
-    known = LIFTING_DATASETS if lifting else DATASETS
-    splits = LIFTING_SPLITS if lifting else SPLITS
-    if not chosen.dataset:
-        chosen.dataset = "h36m" if lifting else "coco_format"
-    chosen.split = chosen.split or splits[-1]
-    for name, value, choices in (
-        ("dataset", chosen.dataset, list(known)),
-        ("split", chosen.split, list(splits)),
-    ):
-        if value not in choices:
-            raise InputError(
-                f"{name} is {value!r}, expected for this net one of "
-                f"{', '.join(choices)}"
-            )
-
-
-def _function(net: keras.Model, chosen: argparse.Namespace) -> ExportFunction:
-    name = chosen.name or re.sub(r"[^\w.-]", "_", pathlib.Path(chosen.model).stem)
-    if isinstance(net, LiftingNet):
-        skeleton = get_skeleton(chosen.skeleton) if chosen.skeleton else None
-        if chosen.image_size:
-            raise InputError("image_size is for pose nets, and this net is a lifter")
-        return lifter_function(net, skeleton, flip_test=chosen.flip_test, name=name)
-    if chosen.skeleton:
-        raise InputError("skeleton is for lifters, and this net is none")
-    if not isinstance(net, HeatmapNet):
-        raise InputError(
-            f"{chosen.model}: is a {type(net).__name__}, expected a pose net or lifter"
-        )
+def _options(chosen: argparse.Namespace) -> Options:
     size = None
     if chosen.image_size:
         found = re.fullmatch(r"(\d+),(\d+)", chosen.image_size)
@@ -130,18 +76,26 @@ def _function(net: keras.Model, chosen: argparse.Namespace) -> ExportFunction:
                 f"image_size is {chosen.image_size!r}, expected HEIGHT,WIDTH"
             )
         size = int(found.group(1)), int(found.group(2))
-    return pose_function(
-        net, size, dtype=chosen.dtype, flip_test=chosen.flip_test, name=name
+    return Options(
+        flip_test=chosen.flip_test,
+        skeleton=chosen.skeleton,
+        image_size=size,
+        dtype=chosen.dtype,
+        dataset=chosen.dataset,
+        split=chosen.split,
+        subjects=tuple(name for name in chosen.subjects.split(",") if name),
+        stride=chosen.stride,
+        limit=chosen.limit,
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m export.litert",
-        description="A .tflite model of a pose net or lifter, and what it is worth.",
+        description=f"A .tflite model of a {_NETS}, and how good it is.",
     )
     add = parser.add_argument
-    add("--model", required=True, help="a .keras pose net or lifter")
+    add("--model", required=True, help=f"a .keras {_NETS}")
     add("--out", default="litert", help="folder for the model and the report")
     add("--name", default="", help="of the model; default: the file's")
     add("--quantize", default="none", help=f"{', '.join(FORMS)}; or several by commas")
@@ -149,9 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--dtype", default="uint8", help="of pixels: uint8 or float32")
     add("--flip_test", action="store_true", help="mirrored, too: twice the time")
     add("--skeleton", default="", help="of the keypoints that a lifter gets")
-    add("--dataset", default="", help="kind of data; default: coco_format, or h36m")
+    add("--dataset", default="", help="kind of data; default: the usual for the net")
     add("--data_dir", default="", help="data set to measure on; default: none")
-    add("--split", default="", help="of it; default: val, for lifters test")
+    add("--split", default="", help="of it; default: the one to validate on")
     add("--subjects", default="", help="of 3D data, by commas; default: the split's")
     add("--stride", type=int, default=1, help="of 3D data: frames from one to the next")
     add("--limit", type=int, default=0, help="people or poses of it; default: all")

@@ -1,4 +1,4 @@
-"""A function to `.tflite` files, their metadata and the report on them."""
+"""From a model to `.tflite` files, their metadata and the report on them."""
 
 import json
 import pathlib
@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-from export.benchmark import describe_machine
-from export.function import ExportFunction
-from export.litert.convert import convert, quantise
+from export.litert.convert import convert
 from export.litert.file import with_metadata
-from export.litert.report import (
+from export.litert.latency import describe_machine
+from export.litert.measure import (
     Measured,
     keras_answers,
     measure_form,
-    write_report,
+    measure_keras,
 )
-from export.validation import Arrays, Validation
+from export.litert.quantise import quantise
+from export.litert.report import write_report
+from export.model import Arrays, ExportedModel
+from export.validation import Validation
 from tfpose.files import write_whole
 
 __all__ = ["export_litert"]
@@ -31,7 +33,7 @@ _TITLES = {
 
 
 def export_litert(
-    function: ExportFunction,
+    model: ExportedModel,
     out: pathlib.Path,
     forms: Sequence[str],
     *,
@@ -40,47 +42,49 @@ def export_litert(
     keep_float: Sequence[str] = (),
     runs: int = 50,
 ) -> list[Measured]:
-    """Writes a function's `.tflite` files, their metadata and the report on them.
+    """Writes a model's `.tflite` files, their metadata and the report on them.
 
     Args:
-        function: to be exported.
-        out: folder. Of one form the model is `model.tflite`, of several each is
+        model: to be exported.
+        out: folder. Of one form the file is `model.tflite`, of several each is
             `model_<form>.tflite`.
         forms: of `FORMS`.
         calibration: inputs with a batch of one, for int8.
         validation: what forms are compared on; None for no accuracy.
-        keep_float: see `export.litert.convert.quantise`; beside `function.kept`.
+        keep_float: see `export.litert.quantise`.
         runs: timed ones for each latency; 0 for no latencies.
 
     Returns:
-        Figures of the Keras net, of LiteRT in float, and of the forms.
+        Metrics of the Keras net, of LiteRT in float, and of the forms, for each
+        signature.
 
     Raises:
         InputError: an operator that LiteRT lacks, nothing to calibrate with, or a
             disk that cannot be written to.
     """
-    floating = convert(function)
-    kept = [*function.kept, *keep_float]
-    told = function.metadata
+    floating = convert(model)
     rows = []
-    reference = None
+    reference = {}
     if validation is not None:
-        reference = keras_answers(function, validation.inputs)
-        rows.append(Measured("Keras float", *validation.score(reference)))
+        reference = keras_answers(model, validation.inputs)
+        rows += measure_keras(validation, reference)
     with tempfile.TemporaryDirectory() as folder:
         for form in dict.fromkeys(("none", *forms)):
             stem = "model" if len(forms) == 1 else f"model_{form}"
-            described = {**told, "litert": _description(form, kept, calibration)}
-            model = quantise(floating, form, calibration, kept, function.varied)
-            model = with_metadata(model, described)
+            litert = _description(model, form, keep_float, calibration)
+            described = {**model.metadata, "litert": litert}
+            file = quantise(model, floating, form, calibration, keep_float)
+            file = with_metadata(file, described)
             path = pathlib.Path(folder, f"{form}.tflite")
             if form in forms:
                 path = out / f"{stem}.tflite"
-                described["litert"]["bytes"] = len(model)
+                litert["bytes"] = len(file)
                 _write(out / f"{stem}.json", json.dumps(described, indent=1) + "\n")
-            _write(path, model)
-            rows.append(measure_form(_TITLES[form], path, validation, reference, runs))
-    write_report(out, function, rows, validation, describe_machine())
+            _write(path, file)
+            rows += measure_form(
+                _TITLES[form], path, model, validation, reference, runs
+            )
+    write_report(out, model, rows, validation, describe_machine())
     return rows
 
 
@@ -90,12 +94,18 @@ def _write(path: pathlib.Path, content: str | bytes) -> None:
 
 
 def _description(
-    form: str, kept: Sequence[str], calibration: Sequence[Arrays]
+    model: ExportedModel,
+    form: str,
+    keep_float: Sequence[str],
+    calibration: Sequence[Arrays],
 ) -> dict[str, Any]:
     return {
         "quantize": form,
         "batch": 1,
-        "kept_float": list(kept),
+        "kept_float": {
+            name: [*signature.kept, *keep_float]
+            for name, signature in model.signatures.items()
+        },
         "calibration_samples": len(calibration) if form == "int8" else 0,
         "converter": f"tensorflow {_version('tensorflow', 'tensorflow-cpu')}, "
         f"ai-edge-quantizer {_version('ai-edge-quantizer')}",

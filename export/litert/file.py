@@ -1,6 +1,7 @@
-"""Inside a `.tflite` file: our metadata, and the sizes and places of its buffers."""
+"""Reads and changes `.tflite` files: metadata, names and order of signatures."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
@@ -10,7 +11,14 @@ from ai_edge_litert.tools import flatbuffer_utils
 
 from tfpose.errors import InputError
 
-__all__ = ["METADATA_NAME", "read_metadata", "with_metadata"]
+__all__ = [
+    "METADATA_NAME",
+    "read_metadata",
+    "read_signatures",
+    "with_first_signature",
+    "with_metadata",
+    "with_signature_names",
+]
 
 METADATA_NAME = "TFPOSE_METADATA"
 """Under this name the file holds its metadata, JSON in UTF-8."""
@@ -21,7 +29,7 @@ _ALIGNMENT = 16
 class _AlignedBuffer(schema.BufferT):
     """A buffer at a multiple of 16 bytes, as the format asks and runtimes assume.
 
-    The generated Python code for writing forgets about it.
+    The generated Python code does not align it.
     """
 
     def Pack(self, builder: flatbuffers.Builder) -> int:
@@ -35,13 +43,30 @@ class _AlignedBuffer(schema.BufferT):
         return schema.BufferEnd(builder)
 
 
-def with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
-    """The model with the metadata in it, in place of earlier ones of ours.
+def _unpacked(model: bytes) -> schema.ModelT:
+    """The content of a file, to be changed.
 
     Weights that a file has behind its table of contents, as quantisers write them,
     come into it, where every runtime finds them.
     """
-    content = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+
+
+def _packed(content: schema.ModelT) -> bytes:
+    for buffer in content.buffers:
+        if buffer.data is not None and len(buffer.data):
+            buffer.__class__ = _AlignedBuffer
+    size = sum(
+        len(buffer.data) for buffer in content.buffers if buffer.data is not None
+    )
+    builder = flatbuffers.Builder(size + 4096)
+    builder.Finish(content.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
+    """The model with the metadata in it, in place of earlier ones of ours."""
+    content = _unpacked(model)
     name = METADATA_NAME.encode()
     entries = [entry for entry in content.metadata or () if entry.name != name]
     entry, buffer = schema.MetadataT(), schema.BufferT()
@@ -49,19 +74,14 @@ def with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
     entry.name, entry.buffer = METADATA_NAME, len(content.buffers)
     content.buffers.append(buffer)
     content.metadata = [*entries, entry]
-    for buffer in content.buffers:
-        if buffer.data is not None and len(buffer.data):
-            buffer.__class__ = _AlignedBuffer
-    builder = flatbuffers.Builder(len(model) + 4096)
-    builder.Finish(content.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return _packed(content)
 
 
 def read_metadata(model: bytes) -> dict[str, Any]:
-    """What `with_metadata` put in.
+    """The metadata that `with_metadata` wrote.
 
     Raises:
-        InputError: there is nothing of that kind.
+        InputError: the file has none.
     """
     content = schema.Model.GetRootAs(model)
     for i in range(content.MetadataLength()):
@@ -70,3 +90,58 @@ def read_metadata(model: bytes) -> dict[str, Any]:
             data = content.Buffers(entry.Buffer()).DataAsNumpy()
             return json.loads(data.tobytes())
     raise InputError(f"the model has no metadata {METADATA_NAME}")
+
+
+def read_signatures(model: bytes) -> list[str]:
+    """Names of the signatures; the first runs when none is named."""
+    content = schema.Model.GetRootAs(model)
+    found = [content.SignatureDefs(i) for i in range(content.SignatureDefsLength())]
+    found.sort(key=lambda one: one.SubgraphIndex())
+    return [one.SignatureKey().decode() for one in found]
+
+
+def with_signature_names(model: bytes) -> bytes:
+    """Names of tensors begin with their signature's: `lift/dense/MatMul`.
+
+    So a regular expression can mean the operators of one signature. A model of one
+    signature stays as it is.
+    """
+    if len(read_signatures(model)) == 1:
+        return model
+    content = _unpacked(model)
+    for signature in content.signatureDefs:
+        for tensor in content.subgraphs[signature.subgraphIndex].tensors:
+            tensor.name = signature.signatureKey + b"/" + tensor.name
+    return _packed(content)
+
+
+def with_first_signature(model: bytes, name: str) -> bytes:
+    """The model with that signature's graph before all others.
+
+    Runtimes run the first graph when no signature is named, and LiteRT's interpreter
+    lists the operators of the first graph only.
+    """
+    if read_signatures(model)[0] == name:
+        return model
+    content = _unpacked(model)
+    places = {one.signatureKey.decode(): one for one in content.signatureDefs}
+    place = places[name].subgraphIndex
+    order = [place, *(i for i in range(len(content.subgraphs)) if i != place)]
+    moved = {old: new for new, old in enumerate(order)}
+    content.subgraphs = [content.subgraphs[old] for old in order]
+    for signature in content.signatureDefs:
+        signature.subgraphIndex = moved[signature.subgraphIndex]
+    content.signatureDefs.sort(key=lambda one: one.subgraphIndex)
+    for graph in content.subgraphs:
+        _renumber(graph.operators, moved)
+    return _packed(content)
+
+
+def _renumber(operators: Sequence[Any], moved: dict[int, int]) -> None:
+    """Loops and branches name the graphs that they run by number."""
+    for operator in operators:
+        for options in (operator.builtinOptions, operator.builtinOptions2):
+            for field in vars(options or object):
+                if field.endswith("ubgraphIndex"):
+                    number = getattr(options, field)
+                    setattr(options, field, moved.get(number, number))

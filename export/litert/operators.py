@@ -1,24 +1,40 @@
 """Which operators a `.tflite` model has, and which of them no delegate takes."""
 
 import collections
+import dataclasses
 
 from ai_edge_litert.interpreter import Interpreter
 
-__all__ = ["count_operators"]
+from export.litert.file import with_first_signature
+
+__all__ = ["Operators", "count_operators"]
 
 _DELEGATE = "DELEGATE"
 
 
-def count_operators(model: bytes) -> tuple[dict[str, int], dict[str, int], int]:
-    """Operators of a model and how XNNPACK, which runs by default, divides them.
+@dataclasses.dataclass(frozen=True)
+class Operators:
+    """Operators of a signature and how XNNPACK, which runs by default, divides them.
+
+    Attributes:
+        kinds: number of each kind, the most frequent first.
+        undelegated: of these, what XNNPACK leaves to plain kernels.
+        parts: that XNNPACK takes the others in.
+    """
+
+    kinds: dict[str, int]
+    undelegated: dict[str, int]
+    parts: int
+
+
+def count_operators(model: bytes, signature: str) -> Operators:
+    """Counts the operators of one signature.
 
     Args:
         model: content of a `.tflite` file.
-
-    Returns:
-        Number of operators of each kind; of those that XNNPACK leaves to the plain
-        kernels; and the parts that it takes the rest in. Both by falling number.
+        signature: its name.
     """
+    model = with_first_signature(model, signature)
     interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
     # The list has all operators, and behind them those that took some of their places.
@@ -39,7 +55,7 @@ def count_operators(model: bytes) -> tuple[dict[str, int], dict[str, int], int]:
             wanted += [int(source) for source in node["inputs"]]
     left = [node["op_name"] for node in plain if node["index"] not in taken]
     names = [node["op_name"] for node in plain]
-    return _counted(names), _counted(left), len(parts)
+    return Operators(_counted(names), _counted(left), len(parts))
 
 
 def _counted(names: list[str]) -> dict[str, int]:

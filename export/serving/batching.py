@@ -9,12 +9,15 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from export.serving.messages import SIGNATURE
+from export.model import SERVING_DEFAULT
 
-__all__ = ["LARGEST_REQUEST", "Batching", "measure_batches", "repeat_rows"]
+__all__ = ["LARGEST_REQUEST", "LATENCY", "Batching", "measure_batches", "repeat_rows"]
 
 LARGEST_REQUEST = 8
 """Rows that a request may have with any model; the server splits it if need be."""
+
+LATENCY = 0.2
+"""Seconds in which requests shall be answered, if nobody says otherwise."""
 
 _LARGEST = 64
 # A batch is large enough if it gets this much of the best throughput.
@@ -109,7 +112,7 @@ def repeat_rows(example: Mapping[str, np.ndarray], count: int) -> dict[str, np.n
 def measure_batches(
     folder: pathlib.Path, example: Mapping[str, np.ndarray], latency: float
 ) -> Batching:
-    """Times a SavedModel's signature at batches of 1, 2, 4, ... rows.
+    """Times a SavedModel's main signature at batches of 1, 2, 4, ... rows.
 
     Until a batch takes more than the latency, or has 64 rows.
 
@@ -118,7 +121,7 @@ def measure_batches(
         example: a batch of one row.
         latency: seconds, see `Batching`.
     """
-    signature = tf.saved_model.load(str(folder)).signatures[SIGNATURE]
+    signature = tf.saved_model.load(str(folder)).signatures[SERVING_DEFAULT]
     seconds: dict[int, float] = {}
     size = 1
     while size <= _LARGEST:
@@ -132,7 +135,7 @@ def measure_batches(
             for value in signature(**batch).values():
                 value.numpy()
             taken.append(time.perf_counter() - start)
-        # The first one makes room.
+        # The first run allocates memory.
         seconds[size] = float(np.median(taken[1:]))
         if seconds[size] > latency:
             break

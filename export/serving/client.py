@@ -51,16 +51,16 @@ class ServingClient:
     ):
         """
         Args:
-          server: `grpc://host:port`, or `http://host:port` for REST; `grpcs` and
-            `https` for encrypted connections. Ports are 8500 and 8501 if left out.
-          model: its name on the server.
-          version: of the model; the newest one if None.
-          timeout: seconds that a request may take.
-          batch_size: rows of one request. Every model takes 8; beyond the server's
-            `max_batch_size` it refuses.
+            server: `grpc://host:port`, or `http://host:port` for REST; `grpcs` and
+                `https` for encrypted connections. Ports are 8500 and 8501 if left out.
+            model: its name on the server.
+            version: of the model; the newest one if None.
+            timeout: seconds that a request may take.
+            batch_size: rows of one request. Every model takes 8; beyond the server's
+                `max_batch_size` it refuses.
 
         Raises:
-          ValueError: no such address, or an impossible number.
+            ValueError: no such address, or an impossible number.
         """
         parts = urllib.parse.urlsplit(server)
         try:
@@ -99,7 +99,7 @@ class ServingClient:
         """Returns as soon as the model answers.
 
         Raises:
-          ServingError: not within that time.
+            ServingError: not within that time.
         """
         end = time.monotonic() + seconds
         while True:
@@ -111,15 +111,18 @@ class ServingClient:
                     raise
                 time.sleep(0.2)
 
-    def predict(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The model's outputs, in as many requests as the rows need.
+    def predict(
+        self, inputs: Mapping[str, np.ndarray], signature: str = ""
+    ) -> dict[str, np.ndarray]:
+        """A signature's outputs, in as many requests as the rows need.
 
         Args:
-          inputs: arrays by name, rows first, as many in each; bytes for strings.
+            inputs: arrays by name, rows first, as many in each; bytes for strings.
+            signature: of the model; the main one if empty.
 
         Raises:
-          ValueError: no inputs, or not as many rows in each.
-          ServingError: no answer, or a refusal.
+            ValueError: no inputs, or not as many rows in each.
+            ServingError: no answer, or a refusal.
         """
         arrays = {name: np.asarray(values) for name, values in inputs.items()}
         counts = {values.shape[0] if values.ndim else -1 for values in arrays.values()}
@@ -134,23 +137,27 @@ class ServingClient:
         for first in range(0, count, self.batch_size):
             rows = slice(first, first + self.batch_size)
             part = {name: values[rows] for name, values in arrays.items()}
-            parts.append(self._link.predict(part, self.timeout))
+            parts.append(self._link.predict(part, signature, self.timeout))
         return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 
-    def lift(self, keypoints: Any, image_size: Any) -> dict[str, np.ndarray]:
+    def lift(
+        self, keypoints: Any, image_size: Any, signature: str = ""
+    ) -> dict[str, np.ndarray]:
         """3D poses of 2D ones, by a model that `export.savedmodel` made of a lifter.
 
         Args:
-          keypoints: `[P, J, 2]` (x, y), pixels; NaN where unknown.
-          image_size: (height, width), pixels, or `[P, 2]`.
+            keypoints: `[P, J, 2]` (x, y), pixels; NaN where unknown.
+            image_size: (height, width), pixels, or `[P, 2]`.
+            signature: `adapt_and_lift` of a model that has it, or another with these
+                inputs.
 
         Returns:
-          `positions` float32 `[P, K, 3]`, metres relative to the root, and `valid`
-          bool `[P]`; a row that is not valid is NaN.
+            `positions` float32 `[P, K, 3]`, metres relative to the root, and `valid`
+            bool `[P]`; a row that is not valid is NaN.
 
         Raises:
-          ValueError: other shapes.
-          ServingError: no answer, or a refusal, as of another number of joints.
+            ValueError: other shapes.
+            ServingError: no answer, or a refusal, as of another number of joints.
         """
         points = np.asarray(keypoints, np.float32)
         if points.ndim != 3 or points.shape[-1] != 2:
@@ -162,23 +169,26 @@ class ServingClient:
                 f"[{len(points)}, 2]"
             )
         sizes = np.broadcast_to(sizes, (len(points), 2))
-        return self.predict({"keypoints": points, "image_size": sizes})
+        return self.predict({"keypoints": points, "image_size": sizes}, signature)
 
-    def locate(self, photos: Sequence[bytes], boxes: Any) -> dict[str, np.ndarray]:
+    def locate(
+        self, photos: Sequence[bytes], boxes: Any, signature: str = ""
+    ) -> dict[str, np.ndarray]:
         """2D poses in photos, by a model that `export.savedmodel` made of a pose net.
 
         Args:
-          photos: a JPEG or PNG file for each person.
-          boxes: `[P, 4]` x, y, w, h of the people, pixels.
+            photos: a JPEG or PNG file for each person.
+            boxes: `[P, 4]` x, y, w, h of the people, pixels.
+            signature: of the model, with these inputs.
 
         Returns:
-          `keypoints` float32 `[P, J, 2]` in pixels, `scores` `[P, J]`, `image_size`
-          `[P, 2]` (height, width) and `valid` bool `[P]`; rows that are not valid are
-          NaN with scores of 0.
+            `keypoints` float32 `[P, J, 2]` in pixels, `scores` `[P, J]`, `image_size`
+            `[P, 2]` (height, width) and `valid` bool `[P]`; rows that are not valid are
+            NaN with scores of 0.
 
         Raises:
-          ValueError: other shapes.
-          ServingError: no answer, or a refusal.
+            ValueError: other shapes.
+            ServingError: no answer, or a refusal.
         """
         places = np.asarray(boxes, np.float32)
         if places.shape != (len(photos), 4):
@@ -187,7 +197,7 @@ class ServingClient:
             )
         files = np.empty(len(photos), object)
         files[:] = photos
-        return self.predict({"image_bytes": files, "boxes": places})
+        return self.predict({"image_bytes": files, "boxes": places}, signature)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,6 +212,10 @@ def _parser() -> argparse.ArgumentParser:
     locate.add_argument(
         "--box", default="", help="x,y,w,h of the person in each; default: all of it"
     )
+    for command in (lift, locate):
+        command.add_argument(
+            "--signature", default="", help="of the model; default: the main one"
+        )
     for command in (ready, lift, locate):
         add = command.add_argument
         add("--server", required=True, help="grpc://host:port or http://host:port")
@@ -244,7 +258,9 @@ def _read_poses(path: str) -> np.ndarray:
     return poses
 
 
-def _boxes(photos: Sequence[bytes], paths: Sequence[str], box: str) -> list:
+def _boxes(
+    photos: Sequence[bytes], paths: Sequence[str], box: str
+) -> list[list[float]]:
     if box:
         return [_numbers(box, 4, "box")] * len(photos)
     from data_pipelines.images import image_size
@@ -266,10 +282,14 @@ def _run(chosen: argparse.Namespace) -> list[dict[str, Any]]:
             return []
         if chosen.command == "lift":
             size = _numbers(chosen.image_size, 2, "image_size")
-            names, found = {}, client.lift(_read_poses(chosen.poses), size)
+            names, found = (
+                {},
+                client.lift(_read_poses(chosen.poses), size, chosen.signature),
+            )
         else:
             photos = [_read(path) for path in chosen.photos]
-            found = client.locate(photos, _boxes(photos, chosen.photos, chosen.box))
+            boxes = _boxes(photos, chosen.photos, chosen.box)
+            found = client.locate(photos, boxes, chosen.signature)
             names = {"photo": chosen.photos}
     rows = []
     for row, valid in enumerate(found.pop("valid")):

@@ -14,8 +14,6 @@ import numpy as np
 
 __all__ = ["GrpcLink", "Link", "RestLink", "ServingError"]
 
-_SIGNATURE = "serving_default"
-
 
 class ServingError(RuntimeError):
     """The server was not there, took too long, or refused; one line says which."""
@@ -25,9 +23,12 @@ class Link(Protocol):
     """A way to a model."""
 
     def predict(
-        self, inputs: Mapping[str, np.ndarray], timeout: float
+        self, inputs: Mapping[str, np.ndarray], signature: str, timeout: float
     ) -> dict[str, np.ndarray]:
-        """Outputs of one request; ServingError if there are none in that time."""
+        """Outputs of one request; ServingError if there are none in that time.
+
+        An empty name means the main signature, which servers call `serving_default`.
+        """
 
     def check(self, timeout: float) -> None:
         """Raises ServingError unless the model is ready."""
@@ -46,10 +47,12 @@ class RestLink:
             self._url += f"/versions/{version}"
 
     def predict(
-        self, inputs: Mapping[str, np.ndarray], timeout: float
+        self, inputs: Mapping[str, np.ndarray], signature: str, timeout: float
     ) -> dict[str, np.ndarray]:
         content = {name: _json_values(values) for name, values in inputs.items()}
-        request = {"signature_name": _SIGNATURE, "inputs": content}
+        request: dict[str, Any] = {"inputs": content}
+        if signature:
+            request["signature_name"] = signature
         # NaN and Infinity as the server reads and writes them.
         found = self._ask(":predict", json.dumps(request).encode(), timeout)
         outputs = found.get("outputs")
@@ -122,11 +125,11 @@ class GrpcLink:
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
     def predict(
-        self, inputs: Mapping[str, np.ndarray], timeout: float
+        self, inputs: Mapping[str, np.ndarray], signature: str, timeout: float
     ) -> dict[str, np.ndarray]:
         from export.serving.messages import named_arrays, predict_request
 
-        request = predict_request(self._model, inputs, self._version)
+        request = predict_request(self._model, inputs, self._version, signature)
         with self._errors(timeout):
             return named_arrays(
                 self._predictions.Predict(request, timeout=timeout).outputs
@@ -178,7 +181,7 @@ def _error_text(body: str) -> str:
     return _one_line(str(body))
 
 
-def _json_values(values: np.ndarray) -> list:
+def _json_values(values: np.ndarray) -> list[Any]:
     if values.dtype != object:
         return values.tolist()
     return [{"b64": base64.b64encode(one).decode()} for one in values]

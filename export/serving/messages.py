@@ -13,7 +13,6 @@ from tensorflow_serving.config import model_server_config_pb2
 from tfpose.errors import InputError
 
 __all__ = [
-    "SIGNATURE",
     "WARMUP_FILE",
     "named_arrays",
     "predict_request",
@@ -22,7 +21,6 @@ __all__ = [
     "write_warmup",
 ]
 
-SIGNATURE = "serving_default"
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 # More are refused by the server.
 _MOST_REQUESTS = 1000
@@ -32,7 +30,7 @@ def predict_request(
     model: str,
     inputs: Mapping[str, np.ndarray],
     version: int | None = None,
-    signature: str = SIGNATURE,
+    signature: str = "",
 ) -> predict_pb2.PredictRequest:
     """The message that asks a model for its outputs.
 
@@ -40,7 +38,7 @@ def predict_request(
         model: name of the model on the server.
         inputs: array of each input, the batch first; of bytes for strings.
         version: of the model; None for the newest.
-        signature: of the model.
+        signature: of the model; if empty, the server takes `serving_default`.
     """
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
@@ -52,7 +50,9 @@ def predict_request(
     return request
 
 
-def named_arrays(tensors: Mapping[str, tensor_pb2.TensorProto]) -> dict:
+def named_arrays(
+    tensors: Mapping[str, tensor_pb2.TensorProto],
+) -> dict[str, np.ndarray]:
     """Arrays of a request's inputs or of a response's outputs."""
     return {name: tf.make_ndarray(tensor) for name, tensor in tensors.items()}
 

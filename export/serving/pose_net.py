@@ -5,27 +5,24 @@ does not fail the batch that a server has put it into.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from export.function import ExportFunction
-from export.pose_metadata import pose_metadata
+from export.model import ExportedModel, Signature, Tensors
+from export.pose_net import pose_metadata
 from export.serving.photo import read_photo
 from tfpose.codecs.alignment import box_offset, input_middle, region_scales
 from tfpose.top_down.crop import BOX_PADDING
 from tfpose.top_down.net import HeatmapNet
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["photo_example", "photo_pose_function"]
+__all__ = ["photo_pose_model"]
 
-_INPUTS = {
+_DESCRIBED = {
     "image_bytes": "string [B]: JPEG or PNG files, turned upright by EXIF",
     "boxes": "float32 [B, 4]: x, y, w, h of one person in pixels of the upright photo, "
     "x and y the left and top edge",
-}
-_OUTPUTS = {
     "keypoints": "float32 [B, J, 2]: x, y in pixels of the upright photo, the middle "
     "of the first pixel at 0, 0; NaN if not valid",
     "scores": "float32 [B, J], about 0..1; 0 or less: not found",
@@ -37,12 +34,12 @@ _OUTPUTS = {
 _FAR = 1e7
 
 
-def photo_pose_function(
+def photo_pose_model(
     net: HeatmapNet, *, flip_test: bool = True, name: str = "pose"
-) -> ExportFunction:
+) -> ExportedModel:
     """What `TopDownPredictor` does, from encoded photos on.
 
-    Inputs:
+    Its signature is `locate`. Inputs:
         image_bytes: string `[B]`, a JPEG or PNG file for each row. Turned upright by
             its EXIF orientation, as `data_pipelines.images.decode_image` does.
         boxes: float32 `[B, 4]`: x, y, w, h of one person in pixels of the upright
@@ -60,20 +57,20 @@ def photo_pose_function(
     Args:
         net: a pose net, see `TopDownPredictor`.
         flip_test: average over the photo and its mirror image, for twice the time.
-        name: of the function.
+        name: of the model.
 
     Raises:
         InputError: the net is no pose net.
     """
-    estimator = TopDownPredictor(net, flip_test)
-    crops = _Crops(net.input_size, estimator.alignment, estimator.antialias)
+    predictor = TopDownPredictor(net, flip_test)
+    crops = _Crops(net.input_size, predictor.alignment, predictor.antialias)
 
-    def call(inputs: dict[str, Any]) -> dict[str, Any]:
+    def call(inputs: Tensors) -> Tensors:
         scales, shifts = crops.maps(inputs["boxes"])
         pixels, sizes, valid = crops.cut(
             inputs["image_bytes"], inputs["boxes"], scales, shifts
         )
-        found, scores = estimator.locate(pixels)
+        found, scores = predictor.locate(pixels)
         found = tf.cast(found, tf.float64)
         keypoints = (found - shifts[:, None]) / scales[:, None]
         nothing = tf.constant(np.nan, tf.float32)
@@ -86,20 +83,21 @@ def photo_pose_function(
             "valid": valid,
         }
 
-    return ExportFunction(
-        name=name,
+    locate = Signature(
         call=call,
         inputs={
-            "image_bytes": tf.TensorSpec([None], tf.string, "image_bytes"),
-            "boxes": tf.TensorSpec([None, 4], tf.float32, "boxes"),
+            "image_bytes": tf.TensorSpec([None], tf.string),
+            "boxes": tf.TensorSpec([None, 4], tf.float32),
         },
         outputs=("keypoints", "scores", "image_size", "valid"),
-        metadata=pose_metadata(estimator, _INPUTS, _OUTPUTS),
+        example=_example(),
+        described=_DESCRIBED,
     )
+    return ExportedModel(name, {"locate": locate}, pose_metadata(predictor))
 
 
-def photo_example() -> dict[str, np.ndarray]:
-    """One row of inputs for a `photo_pose_function`: a JPEG with nobody in it."""
+def _example() -> dict[str, np.ndarray]:
+    """A JPEG with nobody in it, and a box."""
     down, across = np.mgrid[:480, :640]
     pixels = np.stack([down // 2, across // 3, (down + across) % 256], axis=-1)
     file = tf.io.encode_jpeg(pixels.astype(np.uint8)).numpy()
@@ -164,7 +162,15 @@ class _Crops:
         crops, sizes = crops[:-1], sizes[:-1]
         return crops, sizes, sizes[:, 0] > 0
 
-    def _cut_one(self, place, file, box, scale, shift):
+    def _cut_one(
+        self,
+        place: tf.Tensor,
+        file: tf.Tensor,
+        box: tf.Tensor,
+        scale: tf.Tensor,
+        shift: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """`cut` of one row; an error where file or box cannot be used."""
         low, high = box[:2], box[:2] + box[2:]
         _require(tf.reduce_all(tf.abs(box) < _FAR) & tf.reduce_all(box[2:] > 0), "box")
         photo = read_photo(file)
@@ -173,7 +179,7 @@ class _Crops:
         _require(touches, "box")
         return place, self._warp(photo, scale, shift), size
 
-    def _warp(self, photo, scale, shift):
+    def _warp(self, photo: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
         """`tfpose.top_down.crop.warp` of uint8 `[h, w, 3]`, to float32."""
         factor = tf.constant(1)
         if self.antialias:
@@ -205,7 +211,9 @@ class _Crops:
         )
         return tf.ensure_shape(tf.round(warped[0]), (*self.input_size, 3))
 
-    def _around(self, photo, factor, scale, shift):
+    def _around(
+        self, photo: tf.Tensor, factor: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The part that the net sees, and the (row, column) at which it begins.
 
         It begins at a whole number of blocks, and has one to spare where there is.

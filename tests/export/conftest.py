@@ -1,9 +1,21 @@
-"""Small pose nets to export."""
+"""Small nets to export, and what is made of them once for all tests."""
+
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from export.adapting import with_adaptation
+from export.lifter import Pixels, lifter_model
+from export.litert.convert import convert
+from export.model import ExportedModel
+from export.pose_net import pose_model
+from export.serving.pose_net import photo_pose_model
+from export.serving.saved_model import write_saved_model
+from tests.toy_adapter import ToyAdapter, ToyLifter, make_toy_lifter
+from tfpose.lifters.build import build_lifter
+from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
 
@@ -62,6 +74,99 @@ def dots_net() -> HeatmapNet:
         [np.diag(IMAGE_STD)[None, None], np.array(IMAGE_MEAN)]
     )
     return net
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_net) -> ExportedModel:
+    """`tiny_net` from pixels to keypoints."""
+    return pose_model(tiny_net)
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tiny_model) -> bytes:
+    """`tiny_model` as a `.tflite` file in float."""
+    return convert(tiny_model)
+
+
+@pytest.fixture(scope="session")
+def dots_model(dots_net) -> ExportedModel:
+    """`dots_net` from pixels to keypoints."""
+    return pose_model(dots_net)
+
+
+@pytest.fixture(scope="session")
+def dots_file(dots_model) -> bytes:
+    """`dots_model` as a `.tflite` file in float."""
+    return convert(dots_model)
+
+
+@pytest.fixture(scope="session")
+def lifter_net() -> LiftingNet:
+    """A martinez_small of random weights for the 16 joints of Human3.6M."""
+    keras.utils.set_random_seed(0)
+    info = {"test_mpjpe": 48.5}
+    return build_lifter("martinez_small", get_skeleton("h36m16"), info=info)
+
+
+@pytest.fixture(scope="session")
+def toy_net() -> ToyLifter:
+    """The lifter of `tests.toy_adapter`."""
+    return make_toy_lifter(get_skeleton("h36m16"))
+
+
+def adapting_lifter(
+    net: LiftingNet, online: bool = False, name: str = "toy"
+) -> ExportedModel:
+    """A lifter that `ToyAdapter` adapts: `lift` and `adapt_and_lift`."""
+    pixels = Pixels(net.skeleton, net.skeleton)
+    return with_adaptation(
+        lifter_model(net, name=name),
+        ToyAdapter(net, online),
+        net.variables,
+        prepare=pixels.prepare,
+        finish=pixels.finish,
+    )
+
+
+@pytest.fixture(scope="session")
+def toy_model(toy_net) -> ExportedModel:
+    """`toy_net` with an episodic adapter."""
+    return adapting_lifter(toy_net)
+
+
+@pytest.fixture(scope="session")
+def toy_file(toy_model) -> bytes:
+    """`toy_model` as a `.tflite` file in float."""
+    return convert(toy_model)
+
+
+@pytest.fixture(scope="session")
+def online_model(toy_net) -> ExportedModel:
+    """`toy_net` with an online adapter."""
+    return adapting_lifter(toy_net, online=True)
+
+
+@pytest.fixture(scope="session")
+def saved_models(
+    tmp_path_factory, lifter_net, tiny_net, toy_model, online_model
+) -> Path:
+    """Folder with SavedModels: a lifter (measured), a pose net, toys."""
+    folder = tmp_path_factory.mktemp("served") / "models"
+    write_saved_model(lifter_model(lifter_net), folder / "lifter")
+    pose = photo_pose_model(tiny_net, flip_test=False)
+    for name, model in (("pose", pose), ("toy", toy_model), ("online", online_model)):
+        write_saved_model(model, folder / name, measure=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mocap_folder(shared_data, tmp_path_factory) -> Path:
+    """One real clip of one person: squats, of HDM05."""
+    mocap, folder = shared_data / "mocap" / "hdm05", tmp_path_factory.mktemp("mocap")
+    for name in ("bd/HDM_bd.asf", "bd/HDM_bd_squat1Reps_001_120.amc"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((mocap / name).read_bytes())
+    return folder
 
 
 def dots_picture(points: np.ndarray, size=DOTS_SIZE, radius: float = 8) -> np.ndarray:

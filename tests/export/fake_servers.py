@@ -24,19 +24,27 @@ __all__ = ["Served", "grpc_server", "rest_server"]
 
 
 class Served:
-    """Models by name, how long they take, and the rows they were asked for."""
+    """Models by name, how long they take, and the rows they were asked for.
+
+    `asked` has the names of signatures, empty where a request told none.
+    """
 
     def __init__(self, models: dict[str, pathlib.Path]):
         self.signatures = {
-            name: tf.saved_model.load(str(folder)).signatures["serving_default"]
+            name: tf.saved_model.load(str(folder)).signatures
             for name, folder in models.items()
         }
         self.delay = 0.0
         self.rows: list[int] = []
+        self.asked: list[str] = []
 
-    def answer(self, name: str, inputs: dict) -> dict[str, np.ndarray]:
+    def answer(self, name: str, inputs: dict, asked: str) -> dict[str, np.ndarray]:
         """Raises KeyError for an unknown model, ValueError for bad inputs."""
-        signature = self.signatures[name]
+        known = self.signatures[name]
+        self.asked.append(asked)
+        if (asked or "serving_default") not in known:
+            raise ValueError(f"Serving signature name: {asked} not found")
+        signature = known[asked or "serving_default"]
         time.sleep(self.delay)
         specs = signature.structured_input_signature[1]
         if set(inputs) != set(specs):
@@ -61,7 +69,7 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
         spec = request.model_spec
         inputs = {key: tf.make_ndarray(one) for key, one in request.inputs.items()}
         try:
-            found = self._served.answer(spec.name, inputs)
+            found = self._served.answer(spec.name, inputs, spec.signature_name)
         except KeyError:
             text = f"Servable not found for request: Latest({spec.name})"
             context.abort(grpc.StatusCode.NOT_FOUND, text)
@@ -125,8 +133,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers["Content-Length"]))
         name = self.path.split("/")[3].removesuffix(":predict")
         try:
-            inputs = {k: _plain(v) for k, v in json.loads(data)["inputs"].items()}
-            found = self.served.answer(name, inputs)
+            request = json.loads(data)
+            inputs = {k: _plain(v) for k, v in request["inputs"].items()}
+            asked = request.get("signature_name", "")
+            found = self.served.answer(name, inputs, asked)
         except KeyError:
             return self._send(404, {"error": f"Servable not found: {name}"})
         except ValueError as error:

@@ -144,21 +144,19 @@ class Session:
 
 def main(folder: str, requests: str, answers: str) -> None:
     """Answers the requests."""
-    signature = tf.saved_model.load(folder, tags=["serve"]).signatures[
-        "serving_default"
-    ]
+    signatures = tf.saved_model.load(folder, tags=["serve"]).signatures
     session = Session(folder)
     found = {}
     for row, record in enumerate(tf.data.TFRecordDataset(requests)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
-        assert request.model_spec.signature_name == "serving_default"
+        name = request.model_spec.signature_name or "serving_default"
         inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
         tensors = {k: tf.constant(v) for k, v in inputs.items()}
-        for name, value in signature(**tensors).items():
-            found[f"{row}/python/{name}"] = value.numpy()
-        for name, value in session.run(inputs).items():
-            found[f"{row}/cpp/{name}"] = value
+        for key, value in signatures[name](**tensors).items():
+            found[f"{row}/python/{key}"] = value.numpy()
+        for key, value in session.run(inputs, name).items():
+            found[f"{row}/cpp/{key}"] = value
     np.savez(answers, **found)
 
 

@@ -5,24 +5,16 @@ import math
 
 import pytest
 
-from export.benchmark import (
-    Latency,
-    Setting,
-    latency_table,
-    main,
-    measure_apart,
-)
-from export.litert.convert import convert
+from export.benchmark import main
 from export.litert.file import with_metadata
-from export.pose_net import pose_function
+from export.litert.latency import Latency, Setting, latency_table, measure_apart
 from tfpose.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def tflite(tiny_net, tmp_path_factory):
-    function = pose_function(tiny_net)
+def tflite(tiny_model, tiny_file, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "pose.tflite"
-    path.write_bytes(with_metadata(convert(function), function.metadata))
+    path.write_bytes(with_metadata(tiny_file, tiny_model.metadata))
     return path
 
 
@@ -48,6 +40,7 @@ def test_figures_of_a_row():
     assert failed.to_dict() == {
         "threads": 1,
         "delegate": "xnnpack",
+        "signature": "",
         "problem": "no GPU",
     }
 
@@ -70,6 +63,7 @@ def test_a_model_is_measured_in_a_process_of_its_own(tflite, tmp_path, capsys):
     assert written["metadata"]["task"] == "top_down_pose"
     assert written["machine"]["runtime"].startswith("ai-edge-litert ")
     assert [row["delegate"] for row in written["rows"]] == ["xnnpack", "none"]
+    assert {row["signature"] for row in written["rows"]} == {"locate"}
     for row in written["rows"]:
         assert len(row["times_ms"]) == 3 and 0 < row["fastest_ms"] <= row["median_ms"]
         assert f"| {row['delegate']} | 1 | " in shown
@@ -99,6 +93,7 @@ def test_bad_input_is_told_in_one_line(tflite, tmp_path, capsys):
         ([model, "--threads=one"], "--threads is 'one'"),
         ([model, "--delegates=nnapi"], "delegate 'nnapi' is unknown"),
         ([model, "--runs=0"], "--runs is 0"),
+        ([model, "--signature=lift"], "--signature is 'lift', expected one of locate"),
     ):
         with pytest.raises(SystemExit) as stop:
             main(arguments)

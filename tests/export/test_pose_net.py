@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.images import decode_image
-from export.pose_net import _Fit, pose_function
+from export.pose_net import _Fit, pose_model
 from tests.export.conftest import make_net
 from tfpose.errors import InputError
 from tfpose.top_down.crop import region_matrices, warp
@@ -19,21 +19,22 @@ def photo(shared_data) -> np.ndarray:
     return decode_image(path.read_bytes())
 
 
-def _run(function, image):
-    found = function(image=image[None].astype(function.inputs["image"].dtype.name))
+def _run(model, image):
+    locate = model.signatures["locate"]
+    found = locate(image=image[None].astype(locate.inputs["image"].dtype.name))
     return np.asarray(found["keypoints"])[0], np.asarray(found["scores"])[0]
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_at_the_nets_size_it_is_the_estimators_locate(tiny_net, photo, flip_test):
     image = cv2.resize(photo, (64, 64), interpolation=cv2.INTER_AREA)
-    function = pose_function(tiny_net, flip_test=flip_test)
-    found = _run(function, image)
+    model = pose_model(tiny_net, flip_test=flip_test)
+    found = _run(model, image)
     expected = TopDownPredictor(tiny_net, flip_test).locate(image[None])
     assert np.array_equal(found[0], np.asarray(expected[0])[0])
     assert np.array_equal(found[1], np.asarray(expected[1])[0])
     assert found[0].shape == (14, 2) and found[1].shape == (14,)
-    as_float = pose_function(tiny_net, flip_test=flip_test, dtype="float32")
+    as_float = pose_model(tiny_net, flip_test=flip_test, dtype="float32")
     assert np.array_equal(_run(as_float, image)[0], found[0])
 
 
@@ -48,7 +49,7 @@ def test_other_sizes_are_the_estimators_crop_of_the_whole(tiny_net, photo, size)
     crop = warp(image, matrix, (64, 64)).astype(np.float32)
     assert np.abs(np.asarray(small)[0] - crop).mean() < 1.5 < crop.std() / 20
     keypoints, scores = TopDownPredictor(tiny_net, flip_test=False).locate(small)
-    found = _run(pose_function(tiny_net, size), image)
+    found = _run(pose_model(tiny_net, size), image)
     assert np.array_equal(found[0], np.asarray(fit.points(keypoints))[0])
     assert np.array_equal(found[1], np.asarray(scores)[0])
 
@@ -71,21 +72,21 @@ def test_points_go_back_by_the_way_that_pixels_came(tiny_net):
 
 
 def test_metadata_tells_what_a_user_must_know(tiny_net):
-    metadata = pose_function(tiny_net, (96, 80), name="lsp").metadata
+    metadata = pose_model(tiny_net, (96, 80), name="lsp").metadata
     assert metadata["skeleton"]["joints"][0] == "right_ankle"
     assert metadata["image_size"] == [96, 80]
     assert metadata["net_input_size"] == [64, 64]
     assert metadata["training"] == {"epochs": 3}
-    assert "pixels" in metadata["outputs"]["keypoints"]
+    assert "pixels" in metadata["signatures"]["locate"]["outputs"]["keypoints"]
     assert metadata["normalisation"]["mean"] == [0.485, 0.456, 0.406]
 
 
 def test_impossible_choices_are_refused(tiny_net):
     with pytest.raises(InputError, match="dtype is 'int8'"):
-        pose_function(tiny_net, dtype="int8")
+        pose_model(tiny_net, dtype="int8")
     with pytest.raises(InputError, match="image_size is"):
-        pose_function(tiny_net, (0, 4))
+        pose_model(tiny_net, (0, 4))
     jigsaw = make_net(joints=9)
     jigsaw.info = {"task": "hsjp"}
     with pytest.raises(InputError, match="expected a pose net"):
-        pose_function(jigsaw)
+        pose_model(jigsaw)

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,9 +13,9 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from data_pipelines.images import decode_image
 from export import savedmodel
-from export.function import ExportFunction
-from export.lifter import lifter_example, lifter_function
-from export.savedmodel import main, write_saved_model
+from export.lifter import lifter_model
+from export.model import ExportedModel, Signature
+from export.savedmodel import main
 from export.serving.batching import Batching
 from export.serving.messages import (
     WARMUP_FILE,
@@ -25,10 +24,9 @@ from export.serving.messages import (
     read_warmup,
     write_warmup,
 )
-from export.serving.pose_net import photo_example, photo_pose_function
+from export.serving.saved_model import write_saved_model
 from tests.export import stock_tensorflow
 from tfpose.errors import InputError
-from tfpose.lifters.build import build_lifter
 from tfpose.lifters.estimator import PoseLifter
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.predictor import TopDownPredictor
@@ -37,20 +35,8 @@ H36M = get_skeleton("h36m16")
 
 
 @pytest.fixture(scope="module")
-def lifter_net():
-    keras.utils.set_random_seed(0)
-    return build_lifter("martinez_small", H36M)
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory, lifter_net, tiny_net):
-    """Folder with a lifter, measured, and a pose net."""
-    folder = tmp_path_factory.mktemp("served") / "models"
-    function = lifter_function(lifter_net)
-    write_saved_model(function, lifter_example(function), folder / "lifter")
-    function = photo_pose_function(tiny_net, flip_test=False)
-    write_saved_model(function, photo_example(), folder / "pose", measure=False)
-    return folder
+def models(saved_models):
+    return saved_models
 
 
 def answers(folder, requests, tmp_path):
@@ -169,10 +155,13 @@ def test_metadata_and_configuration_are_beside_the_model(models):
     metadata = json.loads((extra / "tfpose.json").read_text())
     assert metadata["name"] == "lifter"
     assert metadata["skeleton"]["joints"] == list(H36M.joints)
+    assert list(metadata["signatures"]) == ["lift"]
+    assert metadata["serving_default"] == "lift"
     config = model_server_config_pb2.ModelServerConfig()
     text_format.Parse((models / "models.config").read_text(), config)
     listed = {one.name: one.base_path for one in config.model_config_list.config}
-    assert listed == {"lifter": "/models/lifter", "pose": "/models/pose"}
+    names = ("lifter", "pose", "toy", "online")
+    assert listed == {name: f"/models/{name}" for name in names}
     measured = (models / "lifter" / "1" / "batching_params.pbtxt").read_text()
     assert "#   batch   1:" in measured and "max_batch_size { value:" in measured
     assert (models / "batching_parameters.txt").is_file()
@@ -232,18 +221,18 @@ def test_bad_choices_are_one_line(tmp_path, lifter_net, capsys, options, message
 
 def test_a_fixed_batch_is_refused(tmp_path):
     spec = {"x": tf.TensorSpec((1, 2), tf.float32)}
-    function = ExportFunction("f", lambda inputs: inputs, spec, ("x",), {})
-    with pytest.raises(InputError, match="input 'x' has no free batch"):
-        write_saved_model(function, {"x": np.zeros((1, 2))}, tmp_path / "f")
+    example = {"x": np.zeros((1, 2), np.float32)}
+    same = Signature(lambda inputs: inputs, spec, ("x",), example)
+    model = ExportedModel("f", {"same": same}, {})
+    with pytest.raises(InputError, match="f: same: input 'x' has no free batch"):
+        write_saved_model(model, tmp_path / "f")
 
 
 def test_a_broken_list_of_models_is_named(tmp_path, lifter_net):
     (tmp_path / "models.config").write_text("no list")
-    function = lifter_function(lifter_net)
+    model = lifter_model(lifter_net)
     with pytest.raises(InputError, match="models.config: expected a list of models"):
-        write_saved_model(
-            function, lifter_example(function), tmp_path / "lifter", measure=False
-        )
+        write_saved_model(model, tmp_path / "lifter", measure=False)
     assert not (tmp_path / "lifter").exists()
 
 

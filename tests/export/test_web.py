@@ -14,8 +14,6 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from data_pipelines.images import decode_image
-from export.litert.convert import convert
-from export.pose_net import pose_function
 from export.web.__main__ import main
 from export.web.server import LITERTJS, copy_site, find_site, open_server
 from tests.export.chromium import find_chromium, open_chromium
@@ -165,12 +163,11 @@ def test_a_taken_port_is_told(model, package):
 
 
 @pytest.fixture(scope="module")
-def tflite(tiny_net, tmp_path_factory) -> Path:
+def tflite(tiny_model, tiny_file, tmp_path_factory) -> Path:
     """A net of 64 x 64 pixels, its sidecar beside it."""
-    function = pose_function(tiny_net)
     path = tmp_path_factory.mktemp("model") / "pose.tflite"
-    path.write_bytes(convert(function))
-    path.with_suffix(".json").write_text(json.dumps(function.metadata))
+    path.write_bytes(tiny_file)
+    path.with_suffix(".json").write_text(json.dumps(tiny_model.metadata))
     return path
 
 

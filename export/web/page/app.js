@@ -28,7 +28,7 @@ function complain(error) {
   element('problem').hidden = false;
 }
 
-/** Runs an action whose failure is told on the page. */
+/** Runs an action whose failure the page shows. */
 const guarded = (action) => async (...values) => {
   try {
     element('problem').hidden = true;

@@ -104,7 +104,7 @@ function sample({data, width, height}, x, y, pixels, at) {
   pixels[at + 2] = blue;
 }
 
-/** A compiled model with what is told of it beside the file. */
+/** A compiled model with the metadata that lie beside its file. */
 export class PoseNet {
   /**
    * Loads the runtime (once a page), the model and its metadata.

@@ -5,9 +5,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from export.litert.convert import convert, quantise
-from export.litert.file import read_metadata, with_metadata
-from export.pose_net import pose_function
+from export.litert.file import (
+    read_metadata,
+    with_metadata,
+)
+from export.litert.quantise import quantise
 from tests.export.conftest import dots_pictures
 from tfpose.errors import InputError
 
@@ -17,19 +19,17 @@ def _run(model, picture):
     return runner(image=picture[None])["keypoints"]
 
 
-def test_metadata_travels_in_the_file(dots_net):
-    function = pose_function(dots_net)
-    model = convert(function)
+def test_metadata_travels_in_the_file(dots_model, dots_file):
     picture = dots_pictures(1)[0][0]
     with pytest.raises(InputError, match="no metadata TFPOSE_METADATA"):
-        read_metadata(model)
+        read_metadata(dots_file)
     for form in ("none", "fp16"):
-        plain = quantise(model, form)
+        plain = quantise(dots_model, dots_file, form)
         told = with_metadata(plain, {"units": "Pixel ½", "a": [1, 2]})
         assert read_metadata(told) == {"units": "Pixel ½", "a": [1, 2]}
         assert np.array_equal(_run(told, picture), _run(plain, picture))
-        again = with_metadata(told, function.metadata)
-        assert read_metadata(again) == function.metadata
+        again = with_metadata(told, dots_model.metadata)
+        assert read_metadata(again) == dots_model.metadata
         assert again[4:8] == b"TFL3"
         _check_buffers(again)
 

@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from export.benchmark import measure
-from export.litert import report as litert_report
+from export.litert import measure as litert_measure
 from export.litert.__main__ import main
 from export.litert.file import read_metadata
+from export.litert.latency import measure
 from tests.export.conftest import DOTS_SIZE, dots_pictures
-from tfpose.lifters.build import build_lifter
-from tfpose.skeletons import get_skeleton
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +64,7 @@ def test_model_sidecar_and_report_are_written(
     model, data, tmp_path, capsys, monkeypatch
 ):
     # Each in a process of its own is right for times, and slow.
-    monkeypatch.setattr(litert_report, "measure_apart", measure)
+    monkeypatch.setattr(litert_measure, "measure_apart", measure)
     out = tmp_path / "out"
     main(
         [f"--model={model}", f"--out={out}", "--quantize=int8", f"--data_dir={data}"]
@@ -83,6 +81,7 @@ def test_model_sidecar_and_report_are_written(
     report = json.loads((out / "report.json").read_text())
     names = [form["name"] for form in report["forms"]]
     assert names == ["Keras float", "LiteRT float", "LiteRT int8"]
+    assert {form["signature"] for form in report["forms"]} == {"locate"}
     original, floating, int8 = report["forms"]
     assert original["metrics"]["pck"] == 1
     assert floating["metrics"] == original["metrics"]
@@ -96,7 +95,7 @@ def test_model_sidecar_and_report_are_written(
     page = (out / "report.md").read_text()
     assert "9 people of" in page and "| LiteRT int8 | 100.00 % |" in page
     assert cv2.imread(str(out / "report.png")).shape[1] > 800
-    assert "LiteRT int8" in capsys.readouterr().out
+    assert "LiteRT int8      locate: " in capsys.readouterr().out
 
 
 def test_several_forms_by_a_folder_of_pictures(model, data, tmp_path):
@@ -121,18 +120,15 @@ def test_several_forms_by_a_folder_of_pictures(model, data, tmp_path):
     assert report["data"] == ""
 
 
-def test_lifters_have_a_report_on_real_poses(shared_data, tmp_path, capsys):
-    mocap = shared_data / "mocap" / "hdm05"
-    folder, clip = tmp_path / "mocap", "bd/HDM_bd_squat1Reps_001_120.amc"
-    for name in ("bd/HDM_bd.asf", clip):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes((mocap / name).read_bytes())
-    net = build_lifter("martinez_small", get_skeleton("h36m16"))
-    net.save(tmp_path / "lifter.keras")
+def test_lifters_have_a_report_on_real_poses(
+    lifter_net, mocap_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(litert_measure, "measure_apart", measure)
+    lifter_net.save(tmp_path / "lifter.keras")
     out = tmp_path / "out"
     main(
         [f"--model={tmp_path / 'lifter.keras'}", f"--out={out}", "--dataset=mocap"]
-        + [f"--data_dir={folder}", "--subjects=bd", "--limit=40", "--runs=3"]
+        + [f"--data_dir={mocap_folder}", "--subjects=bd", "--limit=40", "--runs=3"]
         + ["--quantize=fp16"]
     )
     report = json.loads((out / "report.json").read_text())
@@ -146,7 +142,7 @@ def test_lifters_have_a_report_on_real_poses(shared_data, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(
             [f"--model={tmp_path / 'lifter.keras'}", f"--out={out}", "--dataset=mocap"]
-            + [f"--data_dir={folder}", "--subjects=bd,nobody"]
+            + [f"--data_dir={mocap_folder}", "--subjects=bd,nobody"]
         )
     assert "no subject 'nobody'" in capsys.readouterr().err
 
@@ -158,6 +154,7 @@ def test_lifters_have_a_report_on_real_poses(shared_data, tmp_path, capsys):
         (["--quantize=int8"], "int8 must see real inputs: expected --calibration"),
         (["--image_size=64"], "image_size is '64', expected HEIGHT,WIDTH"),
         (["--skeleton=coco17"], "skeleton is for lifters"),
+        (["--stride=2"], "stride is for lifters, and this net is a pose net"),
         (["--dtype=int8"], "dtype is 'int8'"),
         (["--dataset=3dpw"], "dataset is '3dpw', expected for this net one of"),
         (["--data_dir=nowhere"], "nowhere"),

@@ -7,51 +7,27 @@ import time
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 
-from export.lifter import lifter_example, lifter_function
-from export.savedmodel import write_saved_model
 from export.serving.client import ServingClient, ServingError, main
-from export.serving.pose_net import photo_example, photo_pose_function
 from tests.export.fake_servers import Served, grpc_server, rest_server
-from tfpose.lifters.build import build_lifter
 from tfpose.lifters.estimator import PoseLifter
-from tfpose.skeletons import get_skeleton
 
-H36M = get_skeleton("h36m16")
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def net():
-    keras.utils.set_random_seed(0)
-    return build_lifter("martinez_small", H36M)
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory, net, tiny_net):
-    models = tmp_path_factory.mktemp("models")
-    folders = {}
-    for name, function, example in (
-        ("lifter", *with_example(lifter_function(net))),
-        ("pose", photo_pose_function(tiny_net, flip_test=False), photo_example()),
-    ):
-        folders[name] = write_saved_model(
-            function, example, models / name, measure=False
-        )
-    return Served(folders)
-
-
-def with_example(function):
-    return function, lifter_example(function)
+def served(saved_models):
+    names = ("lifter", "pose", "toy", "online")
+    return Served({name: saved_models / name / "1" for name in names})
 
 
 @pytest.fixture(params=["grpc", "http"])
 def address(request, served):
     served.delay = 0.0
     served.rows.clear()
+    served.asked.clear()
     with (grpc_server if request.param == "grpc" else rest_server)(served) as place:
         yield place
 
@@ -69,14 +45,49 @@ def photo():
     return cv2.imencode(".jpg", large)[1].tobytes()
 
 
-def test_bodies_are_lifted_in_requests_of_a_batch(address, served, net, keypoints):
+def test_bodies_are_lifted_in_requests_of_a_batch(
+    address, served, lifter_net, keypoints
+):
     with ServingClient(address, "lifter", batch_size=2) as client:
         found = client.lift(keypoints, (1080, 1920))
     assert served.rows == [2, 2, 1]
-    expected = PoseLifter(net).estimate(keypoints, (1080, 1920))
+    expected = PoseLifter(lifter_net).estimate(keypoints, (1080, 1920))
     np.testing.assert_allclose(found["positions"], expected, rtol=1e-4, atol=1e-4)
     assert found["positions"].dtype == np.float32
     assert found["valid"].tolist() == [True] * 5
+
+
+def test_a_signature_is_chosen_by_name(address, served, toy_model, keypoints):
+    sizes = np.tile(np.float32([[480, 640]]), (5, 1))
+    with ServingClient(address, "toy") as client:
+        found = {
+            name: client.lift(keypoints, (480, 640), name)["positions"]
+            for name in ("", "serving_default", "lift", "adapt_and_lift")
+        }
+        with pytest.raises(ServingError, match="toy: refused .*: none not f") as error:
+            client.lift(keypoints, (480, 640), "none")
+    assert "\n" not in str(error.value)
+    assert served.asked == ["", "serving_default", "lift", "adapt_and_lift", "none"]
+    for name, positions in found.items():
+        signature = toy_model.signatures.get(name, toy_model.main)
+        expected = signature(keypoints=keypoints, image_size=sizes)["positions"]
+        np.testing.assert_allclose(positions, expected, atol=1e-5)
+    # Adapted bodies are others.
+    assert np.abs(found["adapt_and_lift"] - found["lift"]).max() > 0.01
+
+
+def test_a_state_is_one_more_input_and_output(address, online_model, keypoints):
+    adapting = online_model.signatures["adapt_and_lift"]
+    row = {k: v.copy() for k, v in adapting.example.items()}
+    with ServingClient(address, "online") as client:
+        for points in keypoints[:3]:
+            row["keypoints"] = points[None]
+            found = client.predict(row, "adapt_and_lift")
+            expected = adapting(**row)
+            for name, values in found.items():
+                np.testing.assert_allclose(values, expected[name], atol=1e-5)
+            row |= {name: found[name] for name in adapting.state}
+    assert np.abs(row["state_velocity"]).max() > 0
 
 
 def test_unknown_joints_come_back_flagged(address, keypoints):
@@ -203,7 +214,7 @@ def test_addresses_are_checked(server):
         ServingClient(server, "lifter")
 
 
-def test_the_program(address, keypoints, photo, tmp_path, capsys):
+def test_the_program(address, served, keypoints, photo, tmp_path, capsys):
     poses = keypoints.tolist()
     poses[1][0] = [float("nan"), 0]
     (tmp_path / "poses.json").write_text(json.dumps(poses))
@@ -216,6 +227,11 @@ def test_the_program(address, keypoints, photo, tmp_path, capsys):
     assert [row["valid"] for row in rows] == [True, False, True, True, True]
     assert rows[1]["positions"] is None
     assert np.shape(rows[0]["positions"]) == (16, 3)
+    toy = [f"--server={address}", "--model=toy", "--image_size=1080,1920"]
+    main(["lift", str(tmp_path / "poses.json"), *toy, "--signature=adapt_and_lift"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["valid"] for row in rows] == [True, False, True, True, True]
+    assert served.asked[-2:] == ["", "adapt_and_lift"]
     (tmp_path / "photo.jpg").write_bytes(photo)
     pose = [f"--server={address}", "--model=pose"]
     main(["locate", str(tmp_path / "photo.jpg"), "--box=10,10,100,200", *pose])

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines.images import decode_image
-from export.serving.pose_net import photo_pose_function
+from export.serving.pose_net import photo_pose_model
 from tfpose.cli.models import DEFAULT_NET
 from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.errors import InputError
@@ -57,24 +57,22 @@ def people(shared_data, count):
         yield data, np.array(person["bbox"], np.float32)
 
 
-def trace(function):
+def trace(model):
     """The graph that would be exported."""
-    return tf.function(function.call, input_signature=[function.inputs])
+    return model.signatures["locate"].concrete()
 
 
 def run(graph, files, boxes):
     found = graph(
-        {
-            "image_bytes": tf.constant(files, tf.string),
-            "boxes": np.array(boxes, np.float32).reshape(-1, 4),
-        }
+        image_bytes=tf.constant(files, tf.string),
+        boxes=tf.constant(np.array(boxes, np.float32).reshape(-1, 4)),
     )
     return {name: value.numpy() for name, value in found.items()}
 
 
 @pytest.fixture(scope="module")
 def graph():
-    return trace(photo_pose_function(make_net(), flip_test=False))
+    return trace(photo_pose_model(make_net(), flip_test=False))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +99,7 @@ def test_keypoints_of_the_net_that_ships_are_those_of_the_predictor(shared_data)
 def check_against_predictor(net, chosen, share):
     """That a share of the joints are within 0.05 px, and the rest of it."""
     files, boxes = zip(*chosen, strict=True)
-    found = run(trace(photo_pose_function(net)), files, boxes)
+    found = run(trace(photo_pose_model(net)), files, boxes)
     predictor = TopDownPredictor(net)
     for row, (data, box) in enumerate(zip(files, boxes, strict=True)):
         image = decode_image(data)
@@ -172,11 +170,11 @@ def test_batches_of_nothing_good_and_of_nothing(graph):
 def test_a_net_without_a_skeleton_is_refused():
     net = build_heatmap_net("hrnet_tiny", (64, 64), 9, info={"task": "jigsaw"})
     with pytest.raises(InputError, match="jigsaw"):
-        photo_pose_function(net)
+        photo_pose_model(net)
 
 
 def test_metadata_says_what_a_caller_must_know():
-    metadata = photo_pose_function(make_net(size=(64, 64))).metadata
+    metadata = photo_pose_model(make_net(size=(64, 64))).metadata
     assert metadata["skeleton"]["joints"] == list(LSP.joints)
     assert metadata["net_input_size"] == [64, 64]
     assert metadata["flip_test"] is True

@@ -1,0 +1,163 @@
+"""From a model and any `Adapter` to a model with one more signature, which adapts.
+
+The gradient steps are inside the signature's graph. An episodic adapter starts each row
+from the trained weights. An online adapter goes on from sample to sample of a stream:
+its state is explicit, more named inputs and outputs that the caller keeps.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from export.model import ExportedModel, Tensors
+from tfpose.adaptation import Adapter, Outputs, Sample, State
+from tfpose.errors import InputError
+
+__all__ = ["RESTART", "with_adaptation"]
+
+RESTART = "restart"
+"""Input of an online signature: start from the trained weights, not from the state."""
+
+Prepare = Callable[[Tensors], tuple[Sample, Any]]
+Finish = Callable[[Outputs, Any], Tensors]
+
+
+def with_adaptation(
+    model: ExportedModel,
+    adapter: Adapter,
+    weights: Sequence[Any],
+    *,
+    prepare: Prepare,
+    finish: Finish,
+) -> ExportedModel:
+    """The model with a second signature: `lift` gets `adapt_and_lift` beside it.
+
+    It has the main signature's inputs and outputs, and each row is predicted after the
+    adapter has adapted to this row alone. For an online adapter it also has
+
+    - inputs and outputs `state_...`: the tensors of the adapter's state, one row for
+      each row of the batch, so that a server may mix the rows of several streams;
+    - an input `restart`, bool `[B]`: true where a stream begins, from the trained
+      weights and not from the state.
+
+    A row that is not valid leaves its state as it was.
+
+    Args:
+        model: whose main signature is the one to be adapted.
+        adapter: of its net.
+        weights: the trained ones, as `adapter.init` takes them. The net's variables,
+            not their values: those would be stored a second time.
+        prepare: from the main signature's inputs to a sample of the adapter, of one
+            row, and which rows can be used, bool `[B]`.
+        finish: from predictions, and which rows can be used, to the outputs.
+
+    Raises:
+        InputError: the state and the main signature have a name in common.
+    """
+    name, main = next(iter(model.signatures.items()))
+    states = _States.of(adapter.init(weights))
+    online: dict[str, np.ndarray] = {}
+    if adapter.online:
+        online = {RESTART: np.array([False]), **states.example}
+    if clash := sorted(set(online) & {*main.inputs, *main.outputs}):
+        raise InputError(f"{model.name}: {name} has names of the state: {clash}")
+
+    def adapt_row(inputs: Tensors) -> Tensors:
+        sample, valid = prepare({key: inputs[key] for key in main.inputs})
+        state = trained = adapter.init(weights)
+        if online:
+            state = states.chosen(inputs[RESTART], trained, states.read(inputs))
+        adapted = adapter.adapt(state, sample)
+        outputs = finish(adapter.predict(adapted, sample), valid)
+        if not online:
+            return outputs
+        return outputs | states.written(states.chosen(valid, adapted, state))
+
+    adapting = dataclasses.replace(
+        main,
+        call=lambda inputs: _row_by_row(adapt_row, inputs),
+        inputs=main.inputs | {key: _spec(row) for key, row in online.items()},
+        outputs=(*main.outputs, *(key for key in online if key != RESTART)),
+        example={**main.example, **online},
+        described={**main.described, **_words(online)},
+        # Layers may have weights of 8 bits; gradients need the values between them.
+        varied=(".*",),
+    )
+    return dataclasses.replace(
+        model, signatures={**model.signatures, f"adapt_and_{name}": adapting}
+    )
+
+
+def _spec(row: np.ndarray) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *row.shape[1:]], row.dtype)
+
+
+def _words(online: dict[str, np.ndarray]) -> dict[str, str]:
+    words = {}
+    for key, row in online.items():
+        shape = ", ".join(map(str, ["B", *row.shape[1:]]))
+        words[key] = f"{row.dtype} [{shape}]: the state after the sample before"
+    if online:
+        words[RESTART] = "bool [B]: start from the trained weights, not from the state"
+    return words
+
+
+def _row_by_row(call: Callable[[Tensors], Tensors], inputs: Tensors) -> Tensors:
+    """The call's outputs for batches of one, stacked.
+
+    If the batch is known to be one, as for LiteRT, there is no loop in the graph.
+    """
+    rows = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
+    if all(value.shape[0] == 1 for value in rows.values()):
+        return call(rows)
+
+    def one(row: Tensors) -> Tensors:
+        found = call({key: value[None] for key, value in row.items()})
+        return {key: value[0] for key, value in found.items()}
+
+    specs = {key: tf.TensorSpec(v.shape[1:], v.dtype) for key, v in rows.items()}
+    traced = tf.function(one).get_concrete_function(specs)
+    kinds = {
+        key: tf.TensorSpec(value.shape, value.dtype)
+        for key, value in traced.structured_outputs.items()
+    }
+    return tf.map_fn(one, rows, fn_output_signature=kinds)
+
+
+@dataclasses.dataclass(frozen=True)
+class _States:
+    """States of an adapter as named tensors with a row for each stream, and back."""
+
+    structure: State
+    # The trained state by name, as one row.
+    example: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, state: State) -> "_States":
+        example = {}
+        for key in sorted(state):
+            values = tf.nest.flatten(state[key])
+            for place, value in enumerate(values):
+                number = f"_{place}" * tf.nest.is_nested(state[key])
+                example[f"state_{key}{number}"] = ops.convert_to_numpy(value)[None]
+        return cls(tf.nest.map_structure(lambda _: None, state), example)
+
+    def read(self, inputs: Tensors) -> State:
+        """The state of a batch of one."""
+        values = [inputs[key][0] for key in self.example]
+        return tf.nest.pack_sequence_as(self.structure, values)
+
+    def written(self, state: State) -> Tensors:
+        """Named tensors of a batch of one."""
+        values = [value[None] for value in tf.nest.flatten(state)]
+        return dict(zip(self.example, values, strict=True))
+
+    def chosen(self, condition: Any, first: State, second: State) -> State:
+        """The first state where the condition `[1]` is true."""
+        return tf.nest.map_structure(
+            lambda one, other: tf.where(condition[0], one, other), first, second
+        )

@@ -1,0 +1,197 @@
+"""The kinds of nets that can be exported: one table, `KINDS`, a row for each.
+
+A row says how a net of the kind becomes an `ExportedModel` (which has an example of
+its inputs), which real data it is calibrated with and validated on, and which options
+it takes. The commands `export.litert` and `export.savedmodel` know of no kind.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
+from data_pipelines.readers.datasets import DATASETS, SPLITS
+from export.lifter import lifter_model
+from export.model import Arrays, ExportedModel
+from export.pose_net import pose_model
+from export.serving.pose_net import photo_pose_model
+from export.validation import (
+    Validation,
+    lifting_calibration,
+    lifting_validation,
+    pose_calibration,
+    pose_validation,
+)
+from tfpose.errors import InputError
+from tfpose.lifters.net import LiftingNet
+from tfpose.skeletons import Skeleton, get_skeleton
+from tfpose.top_down.net import HeatmapNet
+
+__all__ = ["KINDS", "Kind", "Options", "find_kind"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What can be chosen about an export; each kind of net takes some of it.
+
+    Attributes:
+        flip_test: average over the input and its mirror image.
+        skeleton: name of the one whose joints callers send; the net's own if empty.
+        image_size: (height, width) of pictures; the net's own if None.
+        dtype: of pixels.
+        dataset: kind of the data; the usual one for the net if empty.
+        split: of the data; the one to validate on if empty.
+        subjects: people of the data, in place of the split's.
+        stride: every how many frames of the data one is taken.
+        limit: rows of the data at most; 0 for all.
+    """
+
+    flip_test: bool = False
+    skeleton: str = ""
+    image_size: tuple[int, int] | None = None
+    dtype: str = "uint8"
+    dataset: str = ""
+    split: str = ""
+    subjects: tuple[str, ...] = ()
+    stride: int = 1
+    limit: int = 0
+
+    @property
+    def source(self) -> Skeleton | None:
+        """The skeleton whose joints callers send; None for the net's own."""
+        return get_skeleton(self.skeleton) if self.skeleton else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A row of the table.
+
+    Attributes:
+        name: of one such net, in words.
+        matches: whether a net is of this kind.
+        for_devices: (net, name, options) to the model that LiteRT gets.
+        for_servers: the same for TF Serving.
+        own_options: names of `Options` that other kinds may not have.
+        datasets: kinds of data that fit, the usual one first.
+        splits: of the data, the one to validate on last.
+        validate: (model for devices, folder, options) to what it is measured on.
+        calibrate: (model for devices, folder, number of rows, options) to real inputs,
+            a batch of one each.
+    """
+
+    name: str
+    matches: Callable[[keras.Model], bool]
+    for_devices: Callable[[Any, str, Options], ExportedModel]
+    for_servers: Callable[[Any, str, Options], ExportedModel]
+    own_options: frozenset[str]
+    datasets: tuple[str, ...]
+    splits: tuple[str, ...]
+    validate: Callable[[ExportedModel, str, Options], Validation]
+    calibrate: Callable[[ExportedModel, str, int, Options], list[Arrays]]
+
+    def checked(self, options: Options) -> Options:
+        """The options, with the usual data where none are named.
+
+        Raises:
+            InputError: an option that is for other nets, or data that do not fit.
+        """
+        usual = Options()
+        for other in KINDS:
+            for name in sorted(other.own_options - self.own_options):
+                if getattr(options, name) != getattr(usual, name):
+                    raise InputError(
+                        f"{name} is for {other.name}s, and this net is a {self.name}"
+                    )
+        filled = dataclasses.replace(
+            options,
+            dataset=options.dataset or self.datasets[0],
+            split=options.split or self.splits[-1],
+        )
+        _check_choice("dataset", filled.dataset, self.datasets)
+        _check_choice("split", filled.split, self.splits)
+        return filled
+
+
+def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise InputError(
+            f"{name} is {value!r}, expected for this net one of {', '.join(known)}"
+        )
+
+
+def _usual_first(usual: str, known: Iterable[str]) -> tuple[str, ...]:
+    return (usual, *(name for name in known if name != usual))
+
+
+KINDS = (
+    Kind(
+        name="pose net",
+        matches=lambda net: isinstance(net, HeatmapNet),
+        for_devices=lambda net, name, options: pose_model(
+            net,
+            options.image_size,
+            dtype=options.dtype,
+            flip_test=options.flip_test,
+            name=name,
+        ),
+        for_servers=lambda net, name, options: photo_pose_model(
+            net, flip_test=options.flip_test, name=name
+        ),
+        own_options=frozenset({"image_size", "dtype"}),
+        datasets=_usual_first("coco_format", DATASETS),
+        splits=SPLITS,
+        validate=lambda model, folder, options: pose_validation(
+            model, options.dataset, folder, options.split, options.limit
+        ),
+        calibrate=lambda model, folder, count, options: pose_calibration(
+            model, options.dataset, folder, count
+        ),
+    ),
+    Kind(
+        name="lifter",
+        matches=lambda net: isinstance(net, LiftingNet),
+        for_devices=lambda net, name, options: lifter_model(
+            net, options.source, flip_test=options.flip_test, name=name
+        ),
+        for_servers=lambda net, name, options: lifter_model(
+            net, options.source, flip_test=options.flip_test, name=name
+        ),
+        own_options=frozenset({"skeleton", "subjects", "stride"}),
+        datasets=_usual_first("h36m", LIFTING_DATASETS),
+        splits=LIFTING_SPLITS,
+        validate=lambda model, folder, options: lifting_validation(
+            model,
+            options.dataset,
+            folder,
+            options.split,
+            options.limit,
+            options.subjects,
+            options.stride,
+        ),
+        calibrate=lambda model, folder, count, options: lifting_calibration(
+            model, options.dataset, folder, count, options.stride
+        ),
+    ),
+)
+"""All kinds. Of two that match a net, the first is the net's."""
+
+
+def find_kind(net: keras.Model, source: str) -> Kind:
+    """The row of a net.
+
+    Args:
+        net: any Keras model.
+        source: where it is from, for the message.
+
+    Raises:
+        InputError: there is none; lists what there is.
+    """
+    for kind in KINDS:
+        if kind.matches(net):
+            return kind
+    raise InputError(
+        f"{source}: is a {type(net).__name__}, expected a "
+        f"{' or '.join(kind.name for kind in KINDS)}"
+    )
