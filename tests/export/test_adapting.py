@@ -19,7 +19,7 @@ from export.serving.messages import WARMUP_FILE, read_warmup
 from tests.export import stock_tensorflow
 from tests.export.conftest import adapting_lifter
 from tests.toy_adapter import ToyAdapter
-from tfpose.adaptation import adapt_stream
+from tfpose.adaptation import AdaptedModel
 from tfpose.errors import InputError
 from tfpose.geometry import normalize_keypoints
 
@@ -36,12 +36,12 @@ def inputs():
 
 def adapted_by_keras(net, inputs, online=False) -> np.ndarray:
     """Positions of the rows, in order, by the adapter itself."""
-    samples = (
+    adapted = AdaptedModel(ToyAdapter(net, online), net.variables)
+    samples = [
         {"keypoints": tf.constant(normalize_keypoints(row[None], np.float32(SIZE)))}
         for row in inputs["keypoints"]
-    )
-    stream = adapt_stream(ToyAdapter(net, online), net.variables, samples)
-    return np.concatenate([found["positions"] for found in stream])
+    ]
+    return np.concatenate([adapted(sample)["positions"] for sample in samples])
 
 
 def test_one_file_has_both_and_answers_as_keras(toy_net, toy_model, toy_file, inputs):
