@@ -213,7 +213,7 @@ class TopDownTraining(_Crops):
         self._halves = _body_halves(people.skeleton)
         self._plans = EpochPlans(self._draw)
 
-    def _draw(self, epoch: int):
+    def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Order, maps and flips of one epoch; all people at once."""
         rng, change = epoch_rng(self._seed, "topdown", epoch), self._augmentation
         count = len(self.people)
@@ -238,7 +238,9 @@ class TopDownTraining(_Crops):
         )
         return rows, matrices, mirror
 
-    def _changes(self, rng, normal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _changes(
+        self, rng: np.random.Generator, normal: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Factor, degrees and shift in sides, of all people, by normal draws."""
         change, count = self._augmentation, normal.shape[1]
         normal = np.concatenate([normal, rng.standard_normal((2, count))])
@@ -255,7 +257,9 @@ class TopDownTraining(_Crops):
         shift = change.shift * np.clip(normal[2:], -1, 1) * shifted
         return scale, turn, shift.T
 
-    def _half_bodies(self, chosen, prefer_upper) -> tuple[np.ndarray, np.ndarray]:
+    def _half_bodies(
+        self, chosen: np.ndarray, prefer_upper: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         centres, sizes = self.centres.copy(), self.sizes.copy()
         keypoints = self.people.keypoints
         visible = keypoints[..., 2] > 0

@@ -33,7 +33,7 @@ class HeatmapModel(keras.Model, abc.ABC):
         self.net, self.codec = net, codec
         self.global_batch_size = global_batch_size
 
-    def call(self, images, training=None):
+    def call(self, images: Any, training: bool | None = None) -> Any:
         return self.net(images, training=training)
 
     @abc.abstractmethod

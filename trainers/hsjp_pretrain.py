@@ -155,14 +155,16 @@ class JigsawModel(HeatmapModel):
         super().__init__(net, codec, config.batch_size)
         self.epsilon = config.epsilon_patches * config.input_side / config.grid
 
-    def targets(self, batch):
+    def targets(self, batch: dict[str, Any]) -> tuple[Any, Any]:
         inside = batch["inside"]
         return self.codec.encode(batch["centres"], ops.ones_like(inside)), inside
 
-    def sample_losses(self, heatmaps, target, weights):
+    def sample_losses(self, heatmaps: Any, target: Any, weights: Any) -> Any:
         return jigsaw_loss(heatmaps, target, weights)
 
-    def sample_metrics(self, batch, heatmaps, target):
+    def sample_metrics(
+        self, batch: dict[str, Any], heatmaps: Any, target: Any
+    ) -> dict[str, Any]:
         inside = batch["inside"]
         points, _ = self.codec.decode(heatmaps, "argmax")
         _, correct = jigsaw_scores(points, batch["centres"], self.epsilon, inside)
@@ -242,7 +244,7 @@ class HSJPTask(Task):
             "patch_accuracy": float(predictions["correct"].mean()),
         }, []
 
-    def _scores(self, batch):
+    def _scores(self, batch: dict[str, Any]) -> dict[str, Any]:
         located = self.model.locate(batch)
         return {"solved": located["solved"], "correct": located["correct"]}
 

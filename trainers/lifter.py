@@ -35,7 +35,7 @@ class LifterModel(keras.Model):
         self.net = net
         self.global_batch_size = global_batch_size
 
-    def call(self, keypoints, training=None):
+    def call(self, keypoints: Any, training: bool | None = None) -> Any:
         return self.net(keypoints, training=training)
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:

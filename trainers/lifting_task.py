@@ -90,7 +90,7 @@ class LiftingTask(Task):
         metrics |= {"pck": scores[0].overall.pck, "auc": scores[0].overall.auc}
         return metrics, [str(score) for score in scores]
 
-    def _lift(self, batch):
+    def _lift(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {"positions": self.lifter.lift(batch["keypoints"])}
 
     def score(self, metrics: dict[str, float]) -> list[float]:

@@ -89,7 +89,7 @@ class PoseAugModel(AlternatingModel):
             )
         self.rest_between("discriminator_every", every, initial)
 
-    def call(self, keypoints, training=None):
+    def call(self, keypoints: Any, training: bool | None = None) -> Any:
         return self.net(keypoints, training=training)
 
     def train_step(self, batch: dict[str, Any]) -> Metrics:

@@ -7,6 +7,7 @@ The recipe is HRNet's (Sun et al. 2019), which the HSJP paper fine-tunes with.
 """
 
 import pathlib
+from typing import Any
 
 import cv2
 import keras
@@ -49,12 +50,12 @@ _STAND_IN = Skeleton("stand_in", ("joint",), (), None)
 class TopDownModel(HeatmapModel):
     """A heatmap net with the train step of keypoint regression."""
 
-    def targets(self, batch):
+    def targets(self, batch: dict[str, Any]) -> tuple[Any, Any]:
         keypoints = batch["keypoints"]
         weights = batch["weights"] * self.codec.reaches(keypoints)
         return self.codec.encode(keypoints, weights), weights
 
-    def sample_losses(self, heatmaps, target, weights):
+    def sample_losses(self, heatmaps: Any, target: Any, weights: Any) -> Any:
         return keypoint_loss(heatmaps, target, weights)
 
 
@@ -106,7 +107,7 @@ class TopDownTask(Task):
         found = devices.predict(self._locate, self._validation, len(self._validation))
         return self._validation.scores(found["keypoints"], found["scores"])
 
-    def _locate(self, batch):
+    def _locate(self, batch: dict[str, Any]) -> dict[str, Any]:
         keypoints, scores = self.predictor.locate(batch["image"])
         return {"keypoints": keypoints, "scores": scores}
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 from keras import ops
@@ -33,12 +34,12 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
         super().__init__()
         self.schedule, self.steps = schedule, steps
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         full = self.schedule(step) if callable(self.schedule) else self.schedule
         share = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
         return full * (_FIRST_SHARE + (1 - _FIRST_SHARE) * share)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"schedule": self.schedule, "steps": self.steps}
 
 
@@ -58,11 +59,11 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         super().__init__()
         self.rate, self.epoch_steps, self.epochs = rate, epoch_steps, epochs
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         epoch = ops.floor(ops.cast(step, "float32") / self.epoch_steps)
         return self.rate * (1 - epoch / (self.epochs + 1))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "rate": self.rate,
             "epoch_steps": self.epoch_steps,

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import types
 from collections.abc import Iterator
 
 __all__ = ["Interrupted", "StopSignals"]
@@ -54,7 +55,7 @@ class StopSignals:
             return Interrupted(f"stopped; step {self.saved_step} is saved")
         return Interrupted("stopped before anything was saved")
 
-    def _handle(self, number, frame) -> None:
+    def _handle(self, number: int, frame: types.FrameType | None) -> None:
         again, self.requested = self.requested, True
         if again or not self._holding:
             raise self.interrupted()
