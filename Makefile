@@ -61,7 +61,8 @@ demo: $(READY)
 	  $(DEMO)/pretrain $(DEMO)/top_down $(DEMO)/predictions $(DEMO)/exported
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
+	  $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Settings and data that all tests share."""
 
+import collections
 import os
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not at {folder} (set TFPOSE_DATA)")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the most slow tests come first: a long file that starts last would
+    run alone, where test files run side by side."""
+    slow = collections.Counter(
+        item.path for item in items if item.get_closest_marker("slow")
+    )
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
