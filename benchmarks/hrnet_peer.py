@@ -35,7 +35,7 @@ def peer_config(peer_dir: str) -> Any:
     """Its settings for HRNet-W32 at 256 x 192 on COCO, without ImageNet weights.
 
     Raises:
-      InputError: no such checkout, or no torch.
+        InputError: no such checkout, or no torch.
     """
     with import_alone(_library(peer_dir), ["config.default"]) as (config,):
         settings = config._C.clone()

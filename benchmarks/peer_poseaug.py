@@ -52,11 +52,11 @@ class _Setting:
     """What every side gets.
 
     Attributes:
-      pairs: an epoch of them.
-      lengths: float32 `[S, 15]`, metres: limb lengths of their subjects.
-      batch_size: of training.
-      threads: of each.
-      folder: where theirs leaves its lifter for ours.
+        pairs: an epoch of them.
+        lengths: float32 `[S, 15]`, metres: limb lengths of their subjects.
+        batch_size: of training.
+        threads: of each.
+        folder: where theirs leaves its lifter for ours.
     """
 
     pairs: LiftingDataset

@@ -35,9 +35,9 @@ def import_alone(
     """Modules of one folder; as long as the block lasts, nobody else sees them.
 
     Args:
-      folder: the root of their imports. Packages' own `__init__` is not run.
-      names: the modules.
-      absent: modules that they import, and the attributes to give empty ones.
+        folder: the root of their imports. Packages' own `__init__` is not run.
+        names: the modules.
+        absent: modules that they import, and the attributes to give empty ones.
     """
     absent = absent or {}
     packages = {
@@ -89,12 +89,13 @@ class Side:
     def __init__(self, build: Callable[..., dict[str, Callable]], *arguments: Any):
         """
         Args:
-          build: a module's own function. Makes, of the arguments, what can be asked
-            for: by name, functions of a size that return what is called (and timed).
-          arguments: what can be pickled.
+            build: a module's own function. Makes, of the arguments, what can be asked
+                for: by name, functions of a size that return what is called (and
+                timed).
+            arguments: what can be pickled.
 
         Raises:
-          InputError: `build` did.
+            InputError: `build` did.
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()

@@ -114,7 +114,7 @@ class PeerPoseAug:
     """Its networks, optimisers and loaders, after the epochs of warm-up.
 
     Attributes:
-      lifter: VPose as a `torch.nn.Module`.
+        lifter: VPose as a `torch.nn.Module`.
     """
 
     def __init__(
@@ -127,14 +127,14 @@ class PeerPoseAug:
     ):
         """
         Args:
-          peer_dir: the checkout.
-          pairs: of `h36m16`.
-          lengths: float32 `[S, 15]`, metres: limb lengths of training subjects.
-          batch_size: poses of a step.
-          folder: for the file of these lengths.
+            peer_dir: the checkout.
+            pairs: of `h36m16`.
+            lengths: float32 `[S, 15]`, metres: limb lengths of training subjects.
+            batch_size: poses of a step.
+            folder: for the file of these lengths.
 
         Raises:
-          InputError: no such checkout, or no torch.
+            InputError: no such checkout, or no torch.
         """
         import torch
 

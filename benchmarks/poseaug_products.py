@@ -18,8 +18,8 @@ class Products:
     """Multiply-adds of a network's dense layers for one pose.
 
     Attributes:
-      forward: of all layers.
-      first: of those that see what the network is given.
+        forward: of all layers.
+        first: of those that see what the network is given.
     """
 
     forward: int

@@ -20,10 +20,10 @@ class Run:
     """One call of a trainer.
 
     Attributes:
-      trainer: module, such as `trainers.top_down`.
-      workdir: folder of the run.
-      options: flags and their values.
-      after: the run whose result this one starts from.
+        trainer: module, such as `trainers.top_down`.
+        workdir: folder of the run.
+        options: flags and their values.
+        after: the run whose result this one starts from.
     """
 
     trainer: str
@@ -67,12 +67,12 @@ def run_all(runs: Sequence[Run], jobs: int, threads: int = 1) -> None:
     """Runs them all, `jobs` at a time; those that are finished already are kept.
 
     Args:
-      runs: in the order to start them; a run that another one needs comes before it.
-      jobs: processes side by side.
-      threads: threads of each for the net's arithmetic.
+        runs: in the order to start them; a run that another one needs comes before it.
+        jobs: processes side by side.
+        threads: threads of each for the net's arithmetic.
 
     Raises:
-      RuntimeError: a run failed; names its command and log.
+        RuntimeError: a run failed; names its command and log.
     """
     started: dict[pathlib.Path, concurrent.futures.Future] = {}
 

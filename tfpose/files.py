@@ -20,12 +20,12 @@ def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> 
     """Writes a file aside, then renames it: readers see the old or the new one.
 
     Args:
-      path: where the file shall be.
-      write: gets a path with the same suffix in the same folder.
+        path: where the file shall be.
+        write: gets a path with the same suffix in the same folder.
 
     Raises:
-      InputError: the disk is full or cannot be written to; what was there before is
-        still there.
+        InputError: the disk is full or cannot be written to; what was there before is
+            still there.
     """
     aside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
@@ -48,7 +48,7 @@ def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
     """Writes uint8 RGB `[H, W, 3]` as PNG, whole.
 
     Raises:
-      InputError: the disk is full or cannot be written to.
+        InputError: the disk is full or cannot be written to.
     """
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     write_whole(path, lambda aside: aside.write_bytes(encoded.tobytes()))

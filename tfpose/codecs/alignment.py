@@ -46,9 +46,9 @@ def cell_map(
     """Scale and offset, (x, y) each, of `input point = cell * scale + offset`.
 
     Args:
-      alignment: one of `ALIGNMENTS`.
-      input_size: (H, W), pixels.
-      heatmap_size: (h, w), cells; at least 2 for `tokenpose` and `udp`.
+        alignment: one of `ALIGNMENTS`.
+        input_size: (H, W), pixels.
+        heatmap_size: (h, w), cells; at least 2 for `tokenpose` and `udp`.
     """
     height, width = input_size
     rows, columns = heatmap_size

@@ -57,13 +57,13 @@ def quarter_step(
     """A quarter cell towards the higher neighbour, in x and in y.
 
     Args:
-      heatmaps: `[B, h, w, J]`.
-      x: column of the highest cell.
-      y: row of it.
-      border: which cells are too near the border. `own`: in each direction those
-        without two neighbours. `official`, as HRNet has it: no step at all in the
-        first two rows and columns and the last ones. `mmpose`: in each direction the
-        first two and the last, and those first in the other direction.
+        heatmaps: `[B, h, w, J]`.
+        x: column of the highest cell.
+        y: row of it.
+        border: which cells are too near the border. `own`: in each direction those
+            without two neighbours. `official`, as HRNet has it: no step at all in the
+            first two rows and columns and the last ones. `mmpose`: in each direction
+            the first two and the last, and those first in the other direction.
     """
     near = _neighbours(heatmaps, x, y, reach=1)
     rows, columns = heatmaps.shape[1:3]

@@ -13,12 +13,12 @@ def jigsaw_loss(predicted, target, mask):
     weighs half as much, and nothing is divided by a count that may be zero.
 
     Args:
-      predicted: float `[B, h, w, N**2]` heatmaps H.
-      target: float `[B, h, w, N**2]` heatmaps G.
-      mask: float `[B, N**2]`, 1 where the patch's centre is inside the image.
+        predicted: float `[B, h, w, N**2]` heatmaps H.
+        target: float `[B, h, w, N**2]` heatmaps G.
+        mask: float `[B, N**2]`, 1 where the patch's centre is inside the image.
 
     Returns:
-      float32 `[B]`.
+        float32 `[B]`.
     """
     error = ops.square(ops.cast(target, "float32") - ops.cast(predicted, "float32"))
     return ops.mean(ops.mean(error, axis=(1, 2)) * mask, axis=-1)

@@ -19,10 +19,10 @@ def colour_channels(heatmaps: np.ndarray) -> np.ndarray:
     Patches near each other in the image have hues near each other.
 
     Args:
-      heatmaps: `[h, w, C]`, clipped to 0..1.
+        heatmaps: `[h, w, C]`, clipped to 0..1.
 
     Returns:
-      uint8 RGB `[h, w, 3]`.
+        uint8 RGB `[h, w, 3]`.
     """
     channels = heatmaps.shape[-1]
     hues = np.arange(channels) * 180 // channels
@@ -46,15 +46,15 @@ def draw_puzzle(
     put together from where the net saw each patch.
 
     Args:
-      people: R unshuffled images, uint8 `[H', W', 3]`, whose sides N divides.
-      orders: `[R, N**2]`, which patch lies in which cell of the mosaic.
-      targets: `[R, h, w, N**2]` heatmaps in 0..1.
-      predictions: `[R, h, w, N**2]` heatmaps.
-      cells: `[R, N**2]`, the cell in which the net saw each patch.
-      side: height of each tile in pixels.
+        people: R unshuffled images, uint8 `[H', W', 3]`, whose sides N divides.
+        orders: `[R, N**2]`, which patch lies in which cell of the mosaic.
+        targets: `[R, h, w, N**2]` heatmaps in 0..1.
+        predictions: `[R, h, w, N**2]` heatmaps.
+        cells: `[R, N**2]`, the cell in which the net saw each patch.
+        side: height of each tile in pixels.
 
     Returns:
-      uint8 RGB picture.
+        uint8 RGB picture.
     """
     tiles = []
     for row, person in enumerate(people):

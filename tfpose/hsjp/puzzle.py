@@ -44,12 +44,12 @@ def check_puzzle(input_size: tuple[int, int], grid: int, sigma: float) -> None:
     """Refuses puzzles that the method does not define.
 
     Args:
-      input_size: (height, width) in pixels.
-      grid: N, in 2..8 as in the paper's Table 3.
-      sigma: standard deviation of the target Gaussians in input pixels.
+        input_size: (height, width) in pixels.
+        grid: N, in 2..8 as in the paper's Table 3.
+        sigma: standard deviation of the target Gaussians in input pixels.
 
     Raises:
-      InputError: names the value and its bound.
+        InputError: names the value and its bound.
     """
     if not MIN_GRID <= grid <= MAX_GRID:
         raise InputError(
@@ -84,7 +84,7 @@ def draw_orders(rng: np.random.Generator, count: int, grid: int) -> np.ndarray:
     entry drawn uniformly from `0..i`.
 
     Returns:
-      uint8 `[count, N**2]`; row `s` is the `order` of puzzle `s`.
+        uint8 `[count, N**2]`; row `s` is the `order` of puzzle `s`.
     """
     cells = grid * grid
     orders = np.tile(np.arange(cells, dtype=np.uint8), (count, 1))
@@ -130,7 +130,7 @@ def shuffle_patches(image: np.ndarray, order: np.ndarray) -> np.ndarray:
     """The mosaic of `image` `[H, W, C]`, whose sides N must divide.
 
     Args:
-      order: integers `[N**2]`; cell `k` of the result holds patch `order[k]`.
+        order: integers `[N**2]`; cell `k` of the result holds patch `order[k]`.
     """
     grid = int(round(len(order) ** 0.5))
     return _join(_cut(image, grid)[order], grid)
@@ -140,10 +140,10 @@ def assemble(mosaic: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """The image put together again from where each patch is thought to lie.
 
     Args:
-      mosaic: `[H, W, C]`, whose sides N must divide.
-      cells: integers `[N**2]`; patch `i` is taken from cell `cells[i]`. With the
-        truth, `patch_cells(order)`, this undoes `shuffle_patches`. A cell may be
-        taken twice, as a net may see one patch in two places.
+        mosaic: `[H, W, C]`, whose sides N must divide.
+        cells: integers `[N**2]`; patch `i` is taken from cell `cells[i]`. With the
+            truth, `patch_cells(order)`, this undoes `shuffle_patches`. A cell may be
+            taken twice, as a net may see one patch in two places.
     """
     return shuffle_patches(mosaic, cells)
 

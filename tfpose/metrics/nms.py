@@ -23,17 +23,17 @@ def oks_nms(
     """Greedy suppression, image by image, from the highest person score down.
 
     Args:
-      predictions: Q poses.
-      areas: `[Q]`, square pixels. Published code takes the area of the region that the
-        net saw, so with the padding around the box.
-      skeleton: the joints; needs sigmas.
-      threshold: a pose with a larger OKS to one that is kept is dropped; 1 keeps all.
+        predictions: Q poses.
+        areas: `[Q]`, square pixels. Published code takes the area of the region that
+            the net saw, so with the padding around the box.
+        skeleton: the joints; needs sigmas.
+        threshold: a pose with a larger OKS to one that is kept is dropped; 1 keeps all.
 
     Returns:
-      int64 rows of the poses that are kept, in their order.
+        int64 rows of the poses that are kept, in their order.
 
     Raises:
-      InputError: no sigmas, areas that do not fit, or a threshold outside 0..1.
+        InputError: no sigmas, areas that do not fit, or a threshold outside 0..1.
     """
     if skeleton.sigmas is None:
         raise InputError(

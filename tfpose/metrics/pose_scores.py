@@ -24,17 +24,18 @@ def pose_scores(
     """PCK@0.2 and OKS AP of one prediction for each true person (true boxes).
 
     Args:
-      truth: P labelled people.
-      skeleton: joints of both.
-      keypoints: `[P, J, 2]` (x, y) predicted, in the photo's pixels, in truth's order.
-      joint_scores: `[P, J]`, heights of the heatmaps' peaks.
+        truth: P labelled people.
+        skeleton: joints of both.
+        keypoints: `[P, J, 2]` (x, y) predicted, in the photo's pixels, in truth's
+            order.
+        joint_scores: `[P, J]`, heights of the heatmaps' peaks.
 
     Returns:
-      The metrics, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints);
-      where head sizes are known `pckh` and `pckh01` (PCKh@0.5 and @0.1); where the
-      skeleton has sigmas and all areas are known `ap`, `ap50`, `ap75`. And notes that
-      say which reference length, sigmas and boxes they rest on, and what is missing
-      and why.
+        The metrics, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints);
+        where head sizes are known `pckh` and `pckh01` (PCKh@0.5 and @0.1); where the
+        skeleton has sigmas and all areas are known `ap`, `ap50`, `ap75`. And notes that
+        say which reference length, sigmas and boxes they rest on, and what is missing
+        and why.
     """
     metrics, notes = pck_scores(truth, skeleton, keypoints)
     notes.insert(0, "boxes: ground truth")

@@ -31,13 +31,13 @@ def write_results(
     """Writes poses, coordinates rounded to a ten thousandth of a pixel.
 
     Args:
-      path: file, written whole or not at all.
-      predictions: Q poses.
-      boxes: `[Q, 4]` x, y, w, h in pixels that they were looked for in; written as
-        `bbox` if given.
+        path: file, written whole or not at all.
+        predictions: Q poses.
+        boxes: `[Q, 4]` x, y, w, h in pixels that they were looked for in; written as
+            `bbox` if given.
 
     Raises:
-      InputError: the file cannot be written.
+        InputError: the file cannot be written.
     """
     points = np.concatenate(
         [
@@ -66,13 +66,13 @@ def read_results(path: str | os.PathLike, skeleton: Skeleton) -> PosePredictions
     """Reads poses that this or another program wrote.
 
     Args:
-      path: a COCO result file of keypoints.
-      skeleton: the joints that it should have, in order. The file names none, so only
-        their number is checked.
+        path: a COCO result file of keypoints.
+        skeleton: the joints that it should have, in order. The file names none, so only
+            their number is checked.
 
     Raises:
-      InputError: not such a file, another number of joints, another category, or a
-        number that is missing or not finite; names the record.
+        InputError: not such a file, another number of joints, another category, or a
+            number that is missing or not finite; names the record.
     """
     records = _load(path)
     if not isinstance(records, list):

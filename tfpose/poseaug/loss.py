@@ -94,7 +94,7 @@ def view_spread(rotations: Any) -> Any:
     degrees (deviation) about both others makes 0.5.
 
     Args:
-      rotations: matrices `[B, 3, 3]`.
+        rotations: matrices `[B, 3, 3]`.
     """
     mean = ops.mean(rotations, axis=0)
     return 1 - ops.sqrt(ops.sum(ops.square(mean)) / 3 + 1e-12)

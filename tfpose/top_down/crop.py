@@ -44,16 +44,16 @@ def box_regions(
     """Regions of the input's aspect ratio that hold each box with some context.
 
     Args:
-      boxes: `[P, 4]` x, y, w, h in pixels, x and y the left and top edge.
-      input_size: (height, width) of the net's input.
-      padding: factor on the sides after the shorter one was grown to the aspect.
-      alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
+        boxes: `[P, 4]` x, y, w, h in pixels, x and y the left and top edge.
+        input_size: (height, width) of the net's input.
+        padding: factor on the sides after the shorter one was grown to the aspect.
+        alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
 
     Returns:
-      centres float64 `[P, 2]` and sizes float64 `[P, 2]` (w, h), in pixels.
+        centres float64 `[P, 2]` and sizes float64 `[P, 2]` (w, h), in pixels.
 
     Raises:
-      InputError: an unknown alignment.
+        InputError: an unknown alignment.
     """
     check_alignment(alignment)
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -73,20 +73,20 @@ def region_matrices(
     """Matrices that bring each region upright into the input.
 
     Args:
-      centres: `[P, 2]` pixels.
-      sizes: `[P, 2]` (w, h) pixels; the width decides the scale, except that `udp`
-        scales x and y each by its own side.
-      input_size: (height, width) of the net's input.
-      rotation: `[P]` or scalar, degrees; positive turns the person clockwise in the
-        input, as seen by a viewer. (HRNet's angles have the other sign, MMPose's for
-        UDP this one.)
-      alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
+        centres: `[P, 2]` pixels.
+        sizes: `[P, 2]` (w, h) pixels; the width decides the scale, except that `udp`
+            scales x and y each by its own side.
+        input_size: (height, width) of the net's input.
+        rotation: `[P]` or scalar, degrees; positive turns the person clockwise in the
+            input, as seen by a viewer. (HRNet's angles have the other sign, MMPose's
+            for UDP this one.)
+        alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
 
     Returns:
-      float64 `[P, 2, 3]`.
+        float64 `[P, 2, 3]`.
 
     Raises:
-      InputError: an unknown alignment.
+        InputError: an unknown alignment.
     """
     check_alignment(alignment)
     scales = region_scales(alignment, sizes, input_size)

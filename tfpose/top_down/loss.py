@@ -13,12 +13,12 @@ def keypoint_loss(predicted, target, weights):
     still count in the average.
 
     Args:
-      predicted: float `[B, h, w, J]`.
-      target: float `[B, h, w, J]`.
-      weights: float `[B, J]`, multiplies the error before it is squared.
+        predicted: float `[B, h, w, J]`.
+        target: float `[B, h, w, J]`.
+        weights: float `[B, J]`, multiplies the error before it is squared.
 
     Returns:
-      float32 `[B]`.
+        float32 `[B]`.
     """
     error = ops.cast(predicted, "float32") - ops.cast(target, "float32")
     squared = ops.mean(ops.square(error * weights[:, None, None, :]), axis=(1, 2))

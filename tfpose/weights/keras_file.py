@@ -21,7 +21,7 @@ def load_keras(path: str) -> keras.Model:
     """The model in a `.keras` file, not compiled.
 
     Raises:
-      InputError: no such file, or not one that Keras can read; names it.
+        InputError: no such file, or not one that Keras can read; names it.
     """
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file, expected a .keras model")
@@ -39,11 +39,11 @@ def save_half(net: keras.Model, path: pathlib.Path) -> None:
     file is compressed, which then pays. The net still computes in float32.
 
     Args:
-      net: to be saved.
-      path: of the file.
+        net: to be saved.
+        path: of the file.
 
     Raises:
-      InputError: a weight is beyond float16's range, or the disk is full.
+        InputError: a weight is beyond float16's range, or the disk is full.
     """
     for weight in net.weights:
         values = keras.ops.convert_to_numpy(weight).astype(np.float32)
