@@ -173,7 +173,9 @@ def torch_constants(net: keras.Model) -> dict[str, np.ndarray]:
     if not isinstance(net, HeatmapNet) or net.token_head is None:
         return {}
     layer = next(layer for layer in net.layers if isinstance(layer, SineCode))
-    return {f"{_dialect(net)[1]}pos_embedding": layer.code(net.token_head.width)[None]}
+    return {
+        f"{_dialect(net)[1]}pos_embedding": layer.encoding(net.token_head.width)[None]
+    }
 
 
 def _dialect(net: keras.Model) -> tuple[str, str, list]:
