@@ -37,8 +37,7 @@ __all__ = [
 
 CAMERA_MODELS = ("human36m", "opencv")
 
-# Metres. Bones that are shorter than this, and joints that are nearer to the camera,
-# are divided by this instead.
+# Smallest divisor, metres: of bone lengths, and of distances to the camera's plane.
 _SHORTEST = 1e-4
 
 # Images with a larger ratio of height to width count as portrait. Human3.6M's 1000 x

@@ -177,7 +177,7 @@ class Skeleton:
             InputError: a field is missing, unknown or of the wrong kind.
         """
         if not isinstance(fields, Mapping):
-            raise InputError(f"skeleton: found {fields!r}, expected an object")
+            raise InputError(f"skeleton: got {fields!r}, expected an object")
         known = [field.name for field in dataclasses.fields(cls)]
         unknown = [key for key in fields if key not in known]
         if unknown:

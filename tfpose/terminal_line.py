@@ -8,7 +8,7 @@ __all__ = ["TerminalLine"]
 class TerminalLine:
     """The last line of stdout; each text replaces the one before.
 
-    If stdout is not a terminal, every text is a line of its own.
+    If stdout is not a terminal, every text is written on a new line.
 
     Attributes:
         terminal: whether stdout is a terminal.

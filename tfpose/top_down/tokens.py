@@ -38,7 +38,7 @@ class TokenHead:
             width, as is usual and as in T, B and L; S divides by the square root of
             `width`.
         width: width of a token.
-        expansion: width of the layers' hidden perceptron, in multiples of `width`.
+        expansion: hidden width of the layers' perceptrons, in multiples of `width`.
 
     Raises:
         InputError: a number is not positive, or `heads` does not divide `width`.
