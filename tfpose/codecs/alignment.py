@@ -8,7 +8,7 @@ with theirs:
   coordinate: the middle of a box, (x + w / 2, y + h / 2), maps to (W / 2, H / 2), the
   scale is W / w, and cell h of a heatmap is the input point h * s. Training mirrors the
   input at W / 2 but evaluation mirrors its array, so a flip test needs a shift of one
-  cell (arXiv:1911.07524, section 3.2, gives the loss of accuracy).
+  cell (arXiv:1911.07524, section 3.2, is about the cost of this).
 - `tokenpose`: TokenPose, and the DarkPose code that it is based on. Lengths are
   measured between the centres of the first and the last pixel: the scale is (W - 1) /
   (w - 1) from the region to the input and from the input to the heatmap, both about the
