@@ -1,10 +1,10 @@
-"""Trains the net that ships with the package, and measures the file that ships.
+"""Trains the net that ships with the package, and evaluates its file.
 
     python -m benchmarks.default_net --data_dir=../shared/data/lspet --out=runs/default
 
-About an hour on 2 CPU cores; interrupted, it goes on from there. Leaves the net in
-`tfpose/weights/default.keras`, prints its metrics on the validation people and draws
-some of them, drawn at random, in `<out>/default_net.jpg`.
+Takes about an hour on 2 CPU cores and can be resumed. Saves the net to
+`tfpose/weights/default.keras`, prints its metrics on the validation split, and draws
+predictions for random people in `<out>/default_net.jpg`.
 """
 
 import pathlib
@@ -25,11 +25,13 @@ from tfpose.weights.keras_file import load_keras, save_half
 
 __all__ = ["main"]
 
-_DATA_DIR = flags.DEFINE_string("data_dir", "../shared/data/lspet", "Its photos.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "../shared/data/lspet", "COCO-format folder."
+)
 _OUT = flags.DEFINE_string("out", "runs/default", "Folder for the run.")
-_NET = flags.DEFINE_string("net", "tfpose/weights/default.keras", "The file to ship.")
-_EPOCHS = flags.DEFINE_integer("epochs", 80, "Of training.")
-_INPUT_SIZE = flags.DEFINE_integer("input_size", 96, "Pixels a side.")
+_NET = flags.DEFINE_string("net", "tfpose/weights/default.keras", "The file to write.")
+_EPOCHS = flags.DEFINE_integer("epochs", 80, "Epochs of training.")
+_INPUT_SIZE = flags.DEFINE_integer("input_size", 96, "Side of the input in pixels.")
 _SHOWN = 24
 _TILE = 160
 
@@ -50,7 +52,7 @@ def _training(root: pathlib.Path) -> Run:
 
 
 def _draw(net: str, path: pathlib.Path) -> None:
-    """People drawn at random, not by how well they came out."""
+    """Draws predictions for people chosen at random, not by their accuracy."""
     people = labelled_people(load_dataset("coco_format", _DATA_DIR.value, "val"))
     predictor = TopDownPredictor(load_keras(net))
     rows = np.random.default_rng(0).choice(len(people), _SHOWN, replace=False)
@@ -70,7 +72,7 @@ def _draw(net: str, path: pathlib.Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Trains, saves, measures and draws."""
+    """Trains, saves, evaluates and draws."""
     root, net = pathlib.Path(_OUT.value), pathlib.Path(_NET.value)
     run = _training(root)
     run_all([run], jobs=1, threads=2)

@@ -1,13 +1,13 @@
-"""How good exported nets are: accuracy by form, and speed beside ONNX Runtime.
+"""Exported nets: accuracy of each form, and speed compared with ONNX Runtime.
 
     python -m benchmarks.export_quality quality --data_dir=../shared/data/lspet
     python -m benchmarks.export_quality culprits --data_dir=../shared/data/lspet
     python -m benchmarks.export_quality speed --peer_dir=PATH_OF_HRNET
 
-`quality` measures every form on all people of val. `culprits` keeps one part of the
-net after another in float, and so shows which of them int8 harms. `speed` times
-HRNet-W32 with random weights in turn with the official one in ONNX Runtime, on the same
-cores; want a quiet machine for it.
+`quality` measures every form on all people of the validation split. `culprits` keeps
+one part of the net after the other in float, which shows the parts whose accuracy int8
+reduces. `speed` times HRNet-W32 with random weights and the official net in ONNX
+Runtime, alternating on the same cores; run it on an idle machine.
 """
 
 import pathlib
@@ -31,18 +31,20 @@ from tfpose.weights.keras_file import load_keras
 
 __all__ = ["main"]
 
-_NET = flags.DEFINE_string("net", "tfpose/weights/default.keras", "Whose quality.")
-_DATA_DIR = flags.DEFINE_string("data_dir", "../shared/data/lspet", "COCO format.")
+_NET = flags.DEFINE_string("net", "tfpose/weights/default.keras", "Net to measure.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "../shared/data/lspet", "COCO-format folder."
+)
 _OUT = flags.DEFINE_string("out", "runs/export", "Folder for files and reports.")
-_LIMIT = flags.DEFINE_integer("limit", 0, "People at most; 0 for all.")
+_LIMIT = flags.DEFINE_integer("limit", 0, "Largest number of people; 0 for all.")
 _PARTS = flags.DEFINE_list(
     "parts",
     ["normalization", "stem", "stage1", "stage2", "stage3", "stage4", "add", "head_"],
-    "Expressions for names of operators.",
+    "Regular expressions for names of operators.",
 )
 _PEER_DIR = flags.DEFINE_string("peer_dir", "", "Checkout of the official HRNet.")
-_RUNS = flags.DEFINE_integer("runs", 30, "Timed, each time.")
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "Times that each is timed, in turn.")
+_RUNS = flags.DEFINE_integer("runs", 30, "Timed runs in a round.")
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds, in which the nets alternate.")
 
 _THREADS = (1, 2)
 
@@ -73,10 +75,10 @@ def _culprits() -> None:
     for part in ("nothing", *_PARTS.value, "everything"):
         kept = {"nothing": [], "everything": [".*"]}.get(part, [part])
         small = quantise(model, file, "int8", samples, kept)
-        found = answers(small, model, people.inputs)["locate"]
-        away = people.distances(found, expected)
-        metrics, _ = people.score(found)
-        cells = [f"{np.median(away):.3f}", f"{np.quantile(away, 0.95):.3f}"]
+        outputs = answers(small, model, people.inputs)["locate"]
+        distances = people.distances(outputs, expected)
+        metrics, _ = people.score(outputs)
+        cells = [f"{np.median(distances):.3f}", f"{np.quantile(distances, 0.95):.3f}"]
         cells += [f"{100 * metrics.get(name, np.nan):.2f}" for name in ("pck", "ap")]
         print(f"| {part} | " + " | ".join(cells) + " |", flush=True)
 
@@ -97,7 +99,7 @@ def _speed() -> None:
     net = build_heatmap_net("hrnet_w32", SIZE, 17, info=info)
     model = pose_model(net)
     rng = np.random.default_rng(0)
-    # Times do not depend on what is in the pictures.
+    # Times do not depend on the contents of the pictures.
     pictures = rng.integers(0, 256, (8, 1, *SIZE, 3), np.uint8)
     forms = {"LiteRT float": "none", "LiteRT int8": "int8"}
     export_litert(
@@ -135,12 +137,12 @@ def _speed() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Runs one of the three."""
-    known = {"quality": _quality, "culprits": _culprits, "speed": _speed}
-    if len(arguments) != 2 or arguments[1] not in known:
-        raise app.UsageError(f"expected one of {', '.join(known)}")
+    """Runs one of the three measurements."""
+    measurements = {"quality": _quality, "culprits": _culprits, "speed": _speed}
+    if len(arguments) != 2 or arguments[1] not in measurements:
+        raise app.UsageError(f"expected one of {', '.join(measurements)}")
     try:
-        known[arguments[1]]()
+        measurements[arguments[1]]()
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
 

@@ -1,8 +1,8 @@
-"""The official PyTorch HRNet, from a checkout of its repository, to measure beside.
+"""The official PyTorch HRNet, from a checkout of its repository, for comparison.
 
 Needs a checkout of github.com/leoxiaobin/deep-high-resolution-net.pytorch and
-`pip install .[peers]` (we used the CPU build of torch 2.13.0). What its data set class
-imports beyond that and does not use here, such as a compiled NMS, is left empty.
+`pip install .[peers]` (we used the CPU build of torch 2.13.0). Other modules that its
+data set class imports but does not use here, such as a compiled NMS, are empty.
 """
 
 import importlib.util
@@ -32,10 +32,10 @@ def _library(peer_dir: str) -> pathlib.Path:
 
 
 def peer_config(peer_dir: str) -> Any:
-    """Its settings for HRNet-W32 at 256 x 192 on COCO, without ImageNet weights.
+    """Official settings of HRNet-W32 at 256 x 192 on COCO, without ImageNet weights.
 
     Raises:
-      InputError: no such checkout, or no torch.
+        InputError: there is no such checkout, or torch is not installed.
     """
     with import_alone(_library(peer_dir), ["config.default"]) as (config,):
         settings = config._C.clone()
@@ -46,23 +46,23 @@ def peer_config(peer_dir: str) -> Any:
 
 
 def peer_net(peer_dir: str) -> Any:
-    """HRNet-W32 with 17 outputs as a `torch.nn.Module`, initialised at random."""
+    """HRNet-W32 with 17 outputs and random weights, a `torch.nn.Module`."""
     settings = peer_config(peer_dir)
     with import_alone(_library(peer_dir), ["models.pose_hrnet"]) as (models,):
         return models.get_pose_net(settings, is_train=False)
 
 
 def peer_loss(peer_dir: str) -> Any:
-    """Its training loss: (heatmaps, targets, weights) -> scalar."""
+    """The official training loss: (heatmaps, targets, weights) -> scalar."""
     with import_alone(_library(peer_dir), ["core.loss"]) as (losses,):
         return losses.JointsMSELoss(use_target_weight=True)
 
 
 def peer_data_set(peer_dir: str, coco_dir: str) -> Any:
-    """Its training set class on a folder laid out as COCO is, with augmentation.
+    """The official data set on a folder in COCO's layout, with augmentation.
 
-    `transforms.ToTensor` and `transforms.Normalize` of torchvision, which its training
-    uses, are written out with torch.
+    Torchvision's `transforms.ToTensor` and `transforms.Normalize`, which its training
+    uses, are replaced by the same operations of torch.
     """
     import torch
 

@@ -1,10 +1,10 @@
-"""What jigsaw pretraining gains on real photos, against training from scratch.
+"""Gain of jigsaw pretraining on real photos, compared with training from scratch.
 
     python -m benchmarks.hsjp_gain --data_dir=../shared/data/lspet --out=runs/gain
 
 For each seed: pretraining without labels, then fine-tuning on a share of the labels;
-the same fine-tuning from scratch; and from scratch for as many steps as both
-together. Figures are those after the last epoch. Interrupted, it goes on from there.
+the same fine-tuning from scratch; and training from scratch for as many steps as both
+together. Metrics are those after the last epoch. The benchmark can be resumed.
 """
 
 import json
@@ -22,14 +22,16 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _OUT = flags.DEFINE_string("out", "runs/gain", "Folder for the runs.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
-_PRETRAIN_EPOCHS = flags.DEFINE_integer("pretrain_epochs", 12, "Of jigsaw pretraining.")
+_PRETRAIN_EPOCHS = flags.DEFINE_integer(
+    "pretrain_epochs", 12, "Epochs of jigsaw pretraining."
+)
 _FRACTIONS = flags.DEFINE_list("fractions", ["0.1", "1"], "Shares of the labels.")
 _STEPS = flags.DEFINE_list(
-    "finetune_steps", ["840", "1744"], "Of fine-tuning, with each share of the labels."
+    "finetune_steps", ["840", "1744"], "Steps of fine-tuning for each share of labels."
 )
 _STARTS = ("scratch", "scratch, as long as both", "HSJP")
 _CHOSEN = flags.DEFINE_multi_enum("start", _STARTS, _STARTS, "Rows of the table.")
-_JOBS = flags.DEFINE_integer("jobs", 2, "Runs side by side, of one thread each.")
+_JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 _EVALUATIONS = 4
 
 
@@ -77,7 +79,7 @@ def _downstream(
             if start == "HSJP":
                 after = pretraining
                 options["init_from"] = pretraining.workdir / "model.keras"
-            # By content, so that tables share the runs they have in common.
+            # Named by its options, so that tables share the runs they have in common.
             kind = "hsjp" if after else "scratch"
             name = f"{kind}_{round(100 * fraction)}pc_{epochs}ep_{seed}"
             yield start, fraction, Run("trainers.top_down", root / name, options, after)

@@ -1,9 +1,9 @@
-"""Precision P against the number of patches, as in the HSJP paper's Table 3(a).
+"""Precision P by the number of patches, as in the HSJP paper's Table 3(a).
 
     python -m benchmarks.hsjp_grid --data_dir=../shared/data/lspet --out=runs/grid
 
-The `small` preset for each N, with sigma just under its bound. Interrupted, it goes
-on from there.
+The `small` preset for each N, with sigma just below its bound. The benchmark can be
+resumed.
 """
 
 import pathlib
@@ -21,8 +21,8 @@ _DATA_DIR = flags.DEFINE_string(
 _OUT = flags.DEFINE_string("out", "runs/grid", "Folder for the runs.")
 _GRIDS = flags.DEFINE_list("grids", ["2", "3", "4", "5", "6"], "Values of N.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Number of seeds.")
-_EPOCHS = flags.DEFINE_integer("epochs", 12, "Of pretraining.")
-_JOBS = flags.DEFINE_integer("jobs", 2, "Runs side by side, of one thread each.")
+_EPOCHS = flags.DEFINE_integer("epochs", 12, "Epochs of pretraining.")
+_JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 _INPUT_SIDE = 64
 _SHARE_OF_BOUND = 0.98
 

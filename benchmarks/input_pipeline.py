@@ -1,10 +1,10 @@
-"""Samples per second per core of the training pipelines, beside a plain OpenCV loop.
+"""Samples per second per core of the training pipelines and of a plain OpenCV loop.
 
     python -m benchmarks.input_pipeline --data_dir=../shared/data/coco
 
-Each candidate gets one core for itself and one thread; rounds alternate. The loop
-does what a top-down pose data set class usually does for a sample: read the file,
-decode, warp with random scale, rotation and flip, move the keypoints.
+Each candidate has one core and one thread; rounds alternate. The loop does the usual
+work of a top-down pose data set class for a sample: read the file, decode, warp with
+random scale, rotation and flip, and transform the keypoints.
 """
 
 import math
@@ -35,7 +35,7 @@ _JIGSAW_SIZE = (224, 224)
 
 
 def _plain_loop(people: PoseDataset) -> Callable[[int], float]:
-    """The yardstick: OpenCV calls in a Python loop."""
+    """The baseline: OpenCV calls in a Python loop."""
     rng = np.random.default_rng(0)
     height, width = _INPUT_SIZE
     paths = [people.images.describe(i) for i in range(len(people.images))]
@@ -69,8 +69,8 @@ def _plain_loop(people: PoseDataset) -> Callable[[int], float]:
 
 def _pipeline(sampler) -> Callable[[int], float]:
     def run(samples: int) -> float:
-        # A new pipeline each time: an idle one would fill its buffers in the others'
-        # time. Its start is not counted, nor what it made before the first batch.
+        # A new pipeline each time: an idle one would fill its buffers while others are
+        # timed. Its start and the first batch are not timed.
         batches = iter(training_batches(sampler, _BATCH_SIZE))
         next(batches)
         start = time.perf_counter()
@@ -101,7 +101,7 @@ def main(argv: list[str]) -> None:
     }
     rates: dict[str, list[float]] = {name: [] for name in candidates}
     for run in candidates.values():
-        run(2 * _SAMPLES.value)  # Warms caches and fills what is kept in memory.
+        run(2 * _SAMPLES.value)  # Warms the caches and fills the photos in memory.
     for _ in range(_ROUNDS.value):
         for name, run in candidates.items():
             rates[name].append(_SAMPLES.value / run(_SAMPLES.value))

@@ -1,10 +1,10 @@
 """Speed of the mannequin generator: `python -m benchmarks.mannequin_speed`.
 
-Draws 256 x 192 pictures of one person and encodes them as JPEG, in one process per
-core (started before the clock), and prints one line: pictures per second of wall time
-over all processes, and processor time per picture, which other programs on the machine
-disturb less. `--write` measures `write_dataset` to a temporary folder instead, start of
-the processes included.
+Draws 256 x 192 pictures of one person and encodes them as JPEG, in one process per core
+(its start is not timed), and prints one line: pictures per second of wall time over all
+processes, and processor time per picture, which depends less on other programs on the
+machine. `--write` measures `write_dataset` to a temporary folder instead, with the
+start of the processes.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def _draw(scenario: str, count: int, worker: int) -> None:
 
 
 def _measure(scenario: str, count: int, workers: int) -> tuple[float, float]:
-    """Pictures per second, and seconds of processor time per picture."""
+    """Pictures per second of wall time, and seconds of processor time per picture."""
     environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     processes = [
         subprocess.Popen(

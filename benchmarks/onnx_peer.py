@@ -1,4 +1,4 @@
-"""The official HRNet-W32 in ONNX Runtime, to time beside.
+"""The official HRNet-W32 in ONNX Runtime, for comparison of speed.
 
 Needs a checkout of HRNet's repository and `pip install .[peers]`.
 """
@@ -18,25 +18,26 @@ _WARM_UP = 5
 _CALIBRATION = 4
 
 SIZE = (256, 192)
-"""Of the timed pictures: height, width."""
+"""(height, width) of the timed pictures, pixels."""
 
 
 def write_onnx_apart(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
-    """Paths of the net in float and in int8, for pictures of `SIZE`.
+    """Writes the net in float and in int8, for pictures of `SIZE`; returns the paths.
 
-    Weights are random, and ranges are those of random pictures: times do not depend on
-    them. int8 is ONNX Runtime's own, with a scale for each channel of a kernel.
+    The weights are random, and the ranges are those of random pictures: times do not
+    depend on them. int8 is ONNX Runtime's quantisation, with a scale for each channel
+    of a kernel.
     """
     return _apart(_write_onnx, peer_dir, folder)
 
 
 def time_onnx_apart(path: str, threads: int, runs: int) -> list[float]:
-    """Milliseconds of `runs` runs of an ONNX file, after some more to warm up."""
+    """Milliseconds of each of `runs` runs of an ONNX file, after warm-up runs."""
     return _apart(_time_onnx, path, threads, runs)
 
 
 def _apart(call: Callable, *arguments: Any) -> Any:
-    """What a call returns in a process of its own."""
+    """The result of a call in a separate process."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(call, *arguments).result()
@@ -49,37 +50,39 @@ def _write_onnx(peer_dir: str, folder: pathlib.Path) -> dict[str, str]:
     from benchmarks.hrnet_peer import peer_net
 
     class Pictures(quantization.CalibrationDataReader):
-        """Random ones."""
+        """Random pictures."""
 
         def __init__(self) -> None:
             rng = np.random.default_rng(0)
             pictures = rng.normal(size=(_CALIBRATION, 1, 3, *SIZE)).astype(np.float32)
-            self._left = [{"image": picture} for picture in pictures]
+            self._remaining = [{"image": picture} for picture in pictures]
 
         def get_next(self) -> dict[str, np.ndarray] | None:
-            return self._left.pop() if self._left else None
+            return self._remaining.pop() if self._remaining else None
 
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("float", "ready", "int8")
-    plain, ready, small = (str(folder / f"hrnet_w32_{name}.onnx") for name in names)
+    names = ("float", "preprocessed", "int8")
+    exported, preprocessed, quantised = (
+        str(folder / f"hrnet_w32_{name}.onnx") for name in names
+    )
     torch.onnx.export(
         peer_net(peer_dir).eval(),
         (torch.zeros(1, 3, *SIZE),),
-        plain,
+        exported,
         input_names=["image"],
         dynamo=False,
     )
-    quantization.quant_pre_process(plain, ready, skip_symbolic_shape=True)
+    quantization.quant_pre_process(exported, preprocessed, skip_symbolic_shape=True)
     # Signed activations are three times as slow in ONNX Runtime.
     quantization.quantize_static(
-        ready,
-        small,
+        preprocessed,
+        quantised,
         Pictures(),
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
     )
-    return {"ONNX Runtime float": plain, "ONNX Runtime int8": small}
+    return {"ONNX Runtime float": exported, "ONNX Runtime int8": quantised}
 
 
 def _time_onnx(path: str, threads: int, runs: int) -> list[float]:

@@ -1,11 +1,11 @@
-"""HRNet-W32 beside the official PyTorch code: training steps and forward passes.
+"""HRNet-W32 compared with the official PyTorch code: training steps, forward passes.
 
     python -m benchmarks.peer_nets --peer_dir=PATH_OF_DEEP_HIGH_RESOLUTION_NET
 
-Both nets have the same weights, and agree on an image, before anything is timed. Each
-lives in a process of its own with the same number of threads; they take turns. A
-training step is forward, loss, backward and Adam at 256 x 192. Theirs gets target
-heatmaps ready made, ours renders them from keypoints in the step.
+Both nets have the same weights, and their heatmaps of an image are compared before
+anything is timed. Each net runs in a separate process with the same number of threads;
+they alternate. A training step is forward, loss, backward and Adam at 256 x 192. The
+official step gets finished target heatmaps, ours renders them from keypoints.
 """
 
 import os
@@ -23,7 +23,7 @@ from benchmarks.peers import Side, take_turns
 __all__ = ["main"]
 
 _PEER_DIR = flags.DEFINE_string("peer_dir", None, "Checkout of the official HRNet.")
-_THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of each.")
+_THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of each process.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds.")
 _STEPS = flags.DEFINE_integer("steps", 3, "Calls per round.")
 _SIZE = (256, 192)
@@ -44,7 +44,7 @@ def _peer(peer_dir: str, threads: int, checkpoint: str) -> dict[str, Any]:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net, loss = peer_net(peer_dir), peer_loss(peer_dir)
-    # Away from the N(0, 0.001) start, from which every answer is nearly zero.
+    # With the initial N(0, 0.001) all outputs would be nearly zero.
     for parameter in net.parameters():
         if parameter.dim() == 4:
             torch.nn.init.kaiming_normal_(parameter, mode="fan_out")
@@ -128,25 +128,25 @@ def main(argv: list[str]) -> None:
         arguments = (_PEER_DIR.value, _THREADS.value, checkpoint)
         peer = Side(_peer, *arguments)
         ours = Side(_ours, *arguments)
-    expected, found = (side.value("forward", 1) for side in (peer, ours))
-    difference = np.abs(found - expected).max() / np.abs(expected).max()
+    expected, actual = (side.value("forward", 1) for side in (peer, ours))
+    difference = np.abs(actual - expected).max() / np.abs(expected).max()
     if not difference < 1e-4:
         raise SystemExit(f"error: the nets differ by {difference:.1e} of the maximum")
     print(f"same weights; heatmaps differ by {difference:.1e} of their maximum")
     print(f"{_THREADS.value} threads, float32, {_ROUNDS.value} rounds\n")
-    print("| 256 x 192 | official, s | tfpose, s | speed against theirs |")
+    print("| 256 x 192 | official, s | tfpose, s | speed relative to official |")
     print("|---|---|---|---|")
     for case, batch in _CASES:
         seconds = take_turns((peer, ours), case, batch, _STEPS.value, _ROUNDS.value)
-        theirs, mine = (statistics.median(values) for values in seconds)
-        ratios = [t / m for t, m in zip(*seconds, strict=True)]
+        official, tfpose = (statistics.median(values) for values in seconds)
+        ratios = [theirs / mine for theirs, mine in zip(*seconds, strict=True)]
         print(
-            f"| {case}, batch {batch} | {theirs:.3f} | {mine:.3f} | "
-            f"{theirs / mine:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |",
+            f"| {case}, batch {batch} | {official:.3f} | {tfpose:.3f} | "
+            f"{official / tfpose:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |",
             flush=True,
         )
     for side in (peer, ours):
-        side.send(None)
+        side.stop()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Training samples per second per core, beside the official PyTorch data set class.
+"""Training samples per second per core, compared with the official PyTorch data set.
 
     python -m benchmarks.peer_pipeline --peer_dir=PATH_OF_DEEP_HIGH_RESOLUTION_NET \
         --data_dir=../shared/data/coco
 
 Both read the same photos and labels and do HRNet's whole augmentation for 256 x 192;
-each has one core, and rounds alternate. Theirs also normalises and draws the target
-heatmaps, which ours leaves to the compiled training step; how long theirs takes
-without that is a row of its own. Ours sees the data many times over under other names,
-so that, as with all of COCO, the photos do not fit into what it keeps.
+each has one core, and rounds alternate. The official class also normalises images and
+renders the target heatmaps, which we do in the compiled training step; its time without
+heatmaps is a separate row. Our pipeline gets many copies of the data under other names,
+so that, as with all of COCO, the photos do not fit into its cache.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ _COPIES = 40
 
 
 def _as_coco(data_dir: str, folder: pathlib.Path) -> str:
-    """The data under the names that COCO gives its files."""
+    """A folder with the data under COCO's file names."""
     source = pathlib.Path(data_dir).resolve()
     (folder / "annotations").mkdir()
     (folder / "images").mkdir()
@@ -51,7 +51,7 @@ def _as_coco(data_dir: str, folder: pathlib.Path) -> str:
 
 
 def _copied(people: PoseDataset) -> PoseDataset:
-    """The same photos and people, many times over."""
+    """Many copies of the photos and people."""
     images, count = len(people.images), len(people)
     paths = [people.images.describe(row) for row in range(images)]
     copy = np.repeat(np.arange(_COPIES), count)
@@ -75,7 +75,7 @@ def _copied(people: PoseDataset) -> PoseDataset:
 
 
 def _peer_loop(data_set, targets: bool) -> Callable[[int], float]:
-    """Batches as torch's loader collates them, in this process."""
+    """Seconds per sample of torch's loader in this process."""
     import torch
 
     class Pixels(type(data_set)):
@@ -104,8 +104,9 @@ def _our_loop(sampler) -> Callable[[int], float]:
 
     def run(samples: int) -> float:
         nonlocal first_step
-        # A new pipeline each time, since an idle one would fill its buffers in theirs;
-        # it goes on where the last one stopped, as photos that were kept know.
+        # A new pipeline each time, because an idle one would fill its buffers while the
+        # other is timed. It continues at the step where the last one stopped, because
+        # the cached photos depend on the order.
         batches = iter(training_batches(sampler, _BATCH_SIZE, first_step))
         next(batches)
         start = time.perf_counter()
@@ -150,13 +151,13 @@ def main(argv: list[str]) -> None:
             {
                 "official class": _peer_loop(peers[0], targets=True),
                 "official class, no target heatmaps": _peer_loop(peers[1], False),
-                "tfpose, nothing kept": _our_loop(
+                "tfpose, no cache": _our_loop(
                     TopDownTraining(many, size, _BATCH_SIZE, 0, augmentation)
                 ),
-                "tfpose, 512 MB of photos kept (as trained)": _our_loop(
+                "tfpose, 512 MB of photos cached (as in training)": _our_loop(
                     TopDownTraining(many, size, _BATCH_SIZE, 0, augmentation, 512)
                 ),
-                "tfpose, all photos kept": _our_loop(
+                "tfpose, all photos cached": _our_loop(
                     TopDownTraining(people, size, _BATCH_SIZE, 0, augmentation, 512)
                 ),
             }

@@ -1,17 +1,18 @@
-"""PoseAug with VPose beside the official PyTorch code: epochs, and lifting.
+"""PoseAug with VPose compared with the official PyTorch code: epochs, and lifting.
 
     python -m benchmarks.peer_poseaug --peer_dir=PATH_OF_POSEAUG
 
-Both train on the same pairs of real motion capture, by the released code's recipe,
-after its warm-up, from the same lifter. An epoch is theirs unchanged (new lengths for
-all poses, augmentor and discriminators over all of them, then the lifter on all
-augmented pairs and on all real ones), and as many steps of our engine as there are
-batches, in which the lifter learns from real and augmented pairs together: the same
-number of pairs in half as many updates. Each side has a process of its own with the
-same number of threads; they take turns. Neither evaluates, draws or logs.
+Both train on the same pairs of real motion capture, with the released code's options,
+after its warm-up, from the same lifter. The official epoch is unchanged (new lengths
+for all poses, augmentor and discriminators on all of them, then the lifter on all
+augmented pairs and on all real ones). Our epoch has as many steps as there are batches,
+and the lifter is trained on real and augmented pairs together: the same number of pairs
+in half as many updates. Each side runs in a separate process with the same number of
+threads; they alternate. Neither evaluates, draws or logs.
 
-Both begin with small changes where people are (`gentle_start`), so that the augmented
-pairs are within the image, as later in training; theirs skips those that are not.
+Both begin with small changes of people at usual positions (`gentle_start`), so that the
+augmented pairs are inside the image, as later in training; the official code skips
+those that are not.
 """
 
 import dataclasses
@@ -37,10 +38,10 @@ __all__ = ["main"]
 _PEER_DIR = flags.DEFINE_string("peer_dir", None, "Checkout of the official PoseAug.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "../shared/data/mocap", "Motion capture.")
 _POSES = flags.DEFINE_integer("poses", 20480, "Poses in an epoch.", lower_bound=1)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 1024, "Of training.", lower_bound=1)
-_THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of each.")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds, after one that warms up.")
-_PROFILE = flags.DEFINE_bool("profile", False, "Where our step's time goes, instead.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 1024, "Batch size.", lower_bound=1)
+_THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of each process.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds, after one of warm-up.")
+_PROFILE = flags.DEFINE_bool("profile", False, "Print a profile of our step instead.")
 _LIFTING = ((1, 300), (4096, 3))
 _PRODUCT = 2048
 _GOAL = 0.8
@@ -49,14 +50,14 @@ _SIDES = ("official, float32", "tfpose, float32", "tfpose, mixed_bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class _Setting:
-    """What every side gets.
+    """Data and options of every side.
 
     Attributes:
-      pairs: an epoch of them.
-      lengths: float32 `[S, 15]`, metres: limb lengths of their subjects.
-      batch_size: of training.
-      threads: of each.
-      folder: where theirs leaves its lifter for ours.
+        pairs: the pairs of an epoch.
+        lengths: float32 `[S, 15]`, metres: limb lengths of their subjects.
+        batch_size: batch size of training.
+        threads: threads of each process.
+        folder: folder in which the official side saves its lifter for ours.
     """
 
     pairs: LiftingDataset
@@ -70,7 +71,7 @@ class _Setting:
         return str(self.folder / "lifter.pth.tar")
 
     def keypoints(self, count: int) -> np.ndarray:
-        """Some of them, float32 `[count, 16, 2]`."""
+        """Keypoints of the first `count` pairs, float32 `[count, 16, 2]`."""
         from data_pipelines.lifting.batches import LiftingEvaluation
 
         rows = np.arange(count) % len(self.pairs)
@@ -167,7 +168,7 @@ def _ours(setting: _Setting, precision: str) -> dict[str, Callable]:
 
 
 class _Training:
-    """Our engine's step on the setting's pairs, past the epochs of warm-up."""
+    """Our engine's training step on the pairs, after the epochs of warm-up."""
 
     def __init__(self, setting: _Setting, net: Any, precision: str):
         from data_pipelines.lifting.batches import LiftingTraining
@@ -203,14 +204,14 @@ class _Training:
         self.inside()
 
     def inside(self) -> float:
-        """Share of augmented pairs that the lifter learned from, in the last step."""
+        """Share of augmented pairs inside the image in the last step."""
         return float(self._last["augmented_inside"])
 
     def profile(self) -> list[tuple[str, str, float]]:
-        """(Kind, name, milliseconds per step) of TensorFlow's operations and our parts.
+        """(Kind, name, milliseconds per step) of our parts and TensorFlow's operations.
 
-        Parts are timed apart, each as a compiled function of its own; operations are
-        those of all threads, in whole steps.
+        Each part is timed as a separate compiled function; operations are summed over
+        all threads, in whole steps.
         """
         return [
             *(("part", name, time) for name, time in self._parts()),
@@ -220,33 +221,27 @@ class _Training:
     def _parts(self) -> list[tuple[str, float]]:
         import tensorflow as tf
 
-        from tfpose.geometry import project
+        from tfpose.poseaug.projection import project_poses
 
         model, batch = self.model, next(self._batches)
-        source = batch["positions"]
-        seen = project(source, batch["intrinsics"], 1.0)
-        one = tf.ones(())
-        made, augmented_2d, _ = model._train_augmentor(
-            source, seen, batch["intrinsics"], 0, one, 1.0
-        )
-        made = type(made)(*(tf.stop_gradient(part) for part in made))
+        positions, intrinsics = batch["positions"], batch["intrinsics"]
+        source = positions, project_poses(positions, intrinsics)
+        augmented, augmented_2d, _ = model._train_augmentor(source, intrinsics, 0, 1.0)
+        augmented = type(augmented)(*(tf.stop_gradient(part) for part in augmented))
         calls: dict[str, Callable] = {
             "augmentor, with feedback": lambda: model._train_augmentor(
-                source, seen, batch["intrinsics"], 0, one, 1.0
+                source, intrinsics, 0, 1.0
             )[2],
-            "discriminators, when due": lambda: model._train_discriminators(
-                batch, made, augmented_2d, 1.0
+            "discriminators, when trained": lambda: model._train_discriminators(
+                batch, augmented, augmented_2d, 1.0
             ),
             "lifter, both pairs": lambda: model._train_lifter(
-                batch, source, seen, made, augmented_2d, one, 1.0
+                batch, source, augmented, augmented_2d, 0, 1.0
             ),
         }
-        found = []
-        for name, call in calls.items():
-            # They are due where the augmentor's steps are even.
-            model.updates("augmentor").assign(0)
-            found.append((name, _milliseconds(tf.function(call))))
-        return found
+        return [
+            (name, _milliseconds(tf.function(call))) for name, call in calls.items()
+        ]
 
     def _operations(self) -> list[tuple[str, float]]:
         import tensorflow as tf
@@ -294,7 +289,7 @@ def _spread(seconds: Sequence[float], digits: int) -> str:
 
 
 def _ratio(seconds: Sequence[float], base: Sequence[float]) -> str:
-    """Ratio of the medians, and the range of the rounds' own ratios."""
+    """Ratio of the medians, and the range of the ratios of the rounds."""
     each = [mine / theirs for mine, theirs in zip(seconds, base, strict=True)]
     ratio = statistics.median(seconds) / statistics.median(base)
     return f"{ratio:.2f} ({min(each):.2f} to {max(each):.2f})"
@@ -304,7 +299,7 @@ def _time_epochs(sides: Sequence[Side], setting: _Setting) -> list[float]:
     """Prints the table of epochs; returns the sides' medians."""
     print(
         f"| PoseAug, VPose, {len(setting.pairs)} poses, batch {setting.batch_size} | "
-        "s per epoch (range) | of theirs (range) | augmented pairs learned from |"
+        "s per epoch (range) | relative to official (range) | augmented pairs used |"
     )
     print("|---|---|---|---|")
     seconds = take_turns(sides, "epoch", 0, 1, _ROUNDS.value)
@@ -314,26 +309,29 @@ def _time_epochs(sides: Sequence[Side], setting: _Setting) -> list[float]:
         print(f"| {name} | {_spread(values, 2)} | {ratio} | {inside} |", flush=True)
     medians = [statistics.median(values) for values in seconds]
     share = medians[1] / medians[0]
-    verdict = "met" if share <= _GOAL else "missed"
-    print(f"\nGoal: float32 within {_GOAL} of theirs: {verdict} ({share:.2f}).\n")
+    result = "met" if share <= _GOAL else "missed"
+    print(
+        f"\nGoal: float32 in at most {_GOAL} of the official time: {result} "
+        f"({share:.2f}).\n"
+    )
     return medians
 
 
 def _measure_peak(
     sides: Sequence[Side], setting: _Setting, epochs: Sequence[float]
 ) -> None:
-    """Prints how near to the machine's matrix products the epochs come."""
+    """Prints the speed of the epochs relative to that of large matrix products."""
     each = sides[1].value("multiply_adds", 0)
     total = 2 * each * len(setting.pairs)
     print(
-        f"An epoch has to do {each / 1e6:.1f} million multiply-adds a pose in matrix "
+        f"An epoch needs {each / 1e6:.1f} million multiply-adds per pose in matrix "
         f"products: {total / 1e9:.0f} GFLOP.\n"
     )
     print(f"| | GFLOP/s of the epoch | of a {_PRODUCT} x {_PRODUCT} product | share |")
     print("|---|---|---|---|")
     products = take_turns(sides, "product", _PRODUCT, 3, _ROUNDS.value)
     for name, epoch, seconds in zip(_SIDES, epochs, products, strict=True):
-        # The best round: what the machine can do.
+        # The best round is the machine's peak.
         peak = 2 * _PRODUCT**3 / min(seconds) / 1e9
         rate = total / epoch / 1e9
         share = f"{100 * rate / peak:.0f} %"
@@ -342,7 +340,7 @@ def _measure_peak(
 
 
 def _time_lifting(sides: Sequence[Side]) -> None:
-    print("| VPose, lifting | batch | ms (range) | poses/s | time of theirs (range) |")
+    print("| VPose, lifting | batch | ms (range) | poses/s | relative to official |")
     print("|---|---|---|---|---|")
     for batch, calls in _LIFTING:
         seconds = take_turns(sides, "lift", batch, calls, _ROUNDS.value)
@@ -356,9 +354,9 @@ def _time_lifting(sides: Sequence[Side]) -> None:
 def _compare(setting: _Setting) -> None:
     peer = Side(_peer, setting, os.path.abspath(_PEER_DIR.value))
     sides = [peer] + [Side(_ours, setting, p) for p in ("float32", "mixed_bfloat16")]
-    expected, found, _ = (side.value("lift", 64) for side in sides)
-    found, expected = found - found[:, :1], expected - expected[:, :1]
-    difference = np.abs(found - expected).max()
+    expected, actual, _ = (side.value("lift", 64) for side in sides)
+    actual, expected = actual - actual[:, :1], expected - expected[:, :1]
+    difference = np.abs(actual - expected).max()
     if not difference < 1e-4:
         raise SystemExit(f"error: the lifters differ by {difference:.1e} m")
     print(f"same lifter; positions differ by {difference:.1e} m at most")

@@ -1,8 +1,9 @@
-"""Original implementations, imported from checkouts to be compared with.
+"""Imports of original implementations from checkouts, and timing of both sides.
 
-They are called `utils`, `core`, `dataset`, all alike, and import what is not needed
-here and may be absent, so each is imported apart from the others and from the rest.
-What is timed lives in a process of its own: two frameworks' threads would meet in one.
+The originals have the same module names (`utils`, `core`, `dataset`) and import
+packages that are not needed here and may be missing, so each is imported separately
+from the others and from all other modules. Each side is timed in a separate process,
+because the threads of two frameworks would disturb each other in one.
 """
 
 import contextlib
@@ -32,12 +33,13 @@ def import_alone(
     names: Sequence[str],
     absent: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[list[types.ModuleType]]:
-    """Modules of one folder; as long as the block lasts, nobody else sees them.
+    """Imports modules of one folder, which are importable only inside the block.
 
     Args:
-      folder: the root of their imports. Packages' own `__init__` is not run.
-      names: the modules.
-      absent: modules that they import, and the attributes to give empty ones.
+        folder: the root of their imports. The packages' `__init__` is not executed.
+        names: names of the modules.
+        absent: modules that they import and that are replaced by empty ones, with
+            attributes of the empty ones.
     """
     absent = absent or {}
     packages = {
@@ -47,16 +49,16 @@ def import_alone(
     }
     roots = {name.split(".")[0] for name in [*names, *absent]}
 
-    def alike() -> dict[str, types.ModuleType]:
+    def same_root() -> dict[str, types.ModuleType]:
         return {k: v for k, v in sys.modules.items() if k.split(".")[0] in roots}
 
-    place = os.path.join(os.path.abspath(folder), "")
+    prefix = os.path.join(os.path.abspath(folder), "")
 
-    def of_the_folder() -> set[str]:
+    def in_folder() -> set[str]:
         files = {k: getattr(v, "__file__", None) or "" for k, v in sys.modules.items()}
-        return {k for k, v in files.items() if v.startswith(place)}
+        return {k for k, v in files.items() if v.startswith(prefix)}
 
-    known, before = of_the_folder(), alike()
+    known, before = in_folder(), same_root()
     for name in before:
         del sys.modules[name]
     for name in packages:
@@ -77,43 +79,44 @@ def import_alone(
         sys.path.remove(str(folder))
         for name in dropped:
             delattr(np, name)
-        # Among them what the modules import of their own folder without being named.
-        for name in alike().keys() | (of_the_folder() - known):
+        # The modules may import others of their folder that are not in `names`.
+        for name in same_root().keys() | (in_folder() - known):
             del sys.modules[name]
         sys.modules.update(before)
 
 
 class Side:
-    """One of those that are compared, in a process of its own."""
+    """One side of a comparison, in a separate process.
+
+    Args:
+        build: a function of a module, called in the process with `arguments`. Returns
+            functions by name; each takes a size and returns the function to be called
+            and timed.
+        arguments: arguments that can be pickled.
+
+    Raises:
+        InputError: `build` raised it.
+    """
 
     def __init__(self, build: Callable[..., dict[str, Callable]], *arguments: Any):
-        """
-        Args:
-          build: a module's own function. Makes, of the arguments, what can be asked
-            for: by name, functions of a size that return what is called (and timed).
-          arguments: what can be pickled.
-
-        Raises:
-          InputError: `build` did.
-        """
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
+        self._connection, other_end = context.Pipe()
         process = context.Process(
-            target=_serve, args=(build, theirs, *arguments), daemon=True
+            target=_serve, args=(build, other_end, *arguments), daemon=True
         )
         process.start()
-        theirs.close()
+        other_end.close()
         problem = self._connection.recv()
         if problem is not None:
             raise InputError(problem)
 
     def value(self, name: str, size: int) -> Any:
-        """What the call of this name and size returns."""
+        """The result of the function of this name and size."""
         self._connection.send((name, size, 0))
         return self._connection.recv()
 
     def seconds(self, name: str, size: int, calls: int) -> float:
-        """Mean of so many calls, after one that is not timed if it is the first."""
+        """Mean seconds of `calls` calls; the very first call is not timed."""
         self._connection.send((name, size, calls))
         return self._connection.recv()
 
@@ -124,19 +127,19 @@ class Side:
 
 def _serve(build, connection, *arguments) -> None:
     try:
-        makers = build(*arguments)
+        factories = build(*arguments)
     except InputError as error:
         connection.send(str(error))
         return
     connection.send(None)
-    made: dict[tuple[str, int], Callable[[], Any]] = {}
+    functions: dict[tuple[str, int], Callable[[], Any]] = {}
     while (request := connection.recv()) is not None:
         name, size, calls = request
-        if (name, size) not in made:
-            made[name, size] = makers[name](size)
+        if (name, size) not in functions:
+            functions[name, size] = factories[name](size)
             if calls:
-                made[name, size]()
-        call = made[name, size]
+                functions[name, size]()
+        call = functions[name, size]
         if not calls:
             connection.send(call())
             continue
@@ -149,12 +152,12 @@ def _serve(build, connection, *arguments) -> None:
 def take_turns(
     sides: Sequence[Side], name: str, size: int, calls: int, rounds: int
 ) -> list[list[float]]:
-    """Seconds per call of each side in each round; a first round warms up."""
+    """Seconds per call of each side in each round, after one round of warm-up."""
     seconds: list[list[float]] = [[] for _ in sides]
     for round_number in range(rounds + 1):
         for side, values in zip(sides, seconds, strict=True):
             value = side.seconds(name, size, calls)
             if round_number:
                 values.append(value)
-            time.sleep(0.5)  # Threads of the one that waits go to sleep.
+            time.sleep(0.5)  # Lets the idle threads of this side go to sleep.
     return seconds

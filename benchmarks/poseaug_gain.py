@@ -1,14 +1,14 @@
-"""What PoseAug gains where lifters were not trained: other people, actions, cameras.
+"""Gain of PoseAug on data unlike the training data: other people, actions, cameras.
 
     python -m benchmarks.poseaug_gain --mocap_dir=../shared/data/mocap --out=runs/lift
     python -m benchmarks.poseaug_gain --setting=mannequin --out=runs/lift_mannequin
 
-`mocap`: trained on CMU's clips before `studio` cameras, tested on HDM05's, other people
-and actions, before `wild` ones. `mannequin`: trained on drawn bodies of `studio`,
+`mocap`: trained on CMU's clips with `studio` cameras, tested on HDM05's clips of other
+people and actions with `wild` cameras. `mannequin`: trained on mannequins of `studio`,
 tested on those of `wild`. For each lifter and seed: a baseline; a baseline trained as
-long as the two stages of PoseAug together; from the first one, PoseAug without
-feedback; and whole PoseAug. The best epoch is chosen by people kept out of training;
-the test set takes no part in it. Interrupted, it goes on from there.
+long as the two stages of PoseAug together; PoseAug without feedback, initialised from
+the first baseline; and complete PoseAug. The best epoch is chosen on validation people;
+the test set is not used for it. The benchmark can be resumed.
 """
 
 import json
@@ -36,16 +36,16 @@ _NETS = flags.DEFINE_list(
     "nets", ["vpose_small", "martinez_small", "semgcn", "stgcn"], "Lifters."
 )
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
-_EPOCHS = flags.DEFINE_integer("epochs", 40, "Of the baseline.")
-_AUGMENTED = flags.DEFINE_integer("poseaug_epochs", 40, "Of PoseAug, after it.")
+_EPOCHS = flags.DEFINE_integer("epochs", 40, "Epochs of the baseline.")
+_AUGMENTED = flags.DEFINE_integer("poseaug_epochs", 40, "Epochs of PoseAug after it.")
 _RATE = flags.DEFINE_float("learning_rate", 1e-3, "Lifter's learning rate, baselines.")
 _AUGMENTED_RATE = flags.DEFINE_float(
     "poseaug_learning_rate", 1e-3, "Lifter's learning rate in PoseAug."
 )
-_STRIDE = flags.DEFINE_integer("stride", 1, "Every how many poses one is trained on.")
-_MANNEQUINS = flags.DEFINE_integer("mannequins", 8000, "Drawn to train on.")
-_TESTED = flags.DEFINE_integer("test_mannequins", 2000, "Drawn to test on.")
-_JOBS = flags.DEFINE_integer("jobs", 2, "Runs side by side, of one thread each.")
+_STRIDE = flags.DEFINE_integer("stride", 1, "Train on every n-th pose.")
+_MANNEQUINS = flags.DEFINE_integer("mannequins", 8000, "Mannequins for training.")
+_TESTED = flags.DEFINE_integer("test_mannequins", 2000, "Mannequins for the test.")
+_JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 
 _ROWS = ("baseline", "baseline, as long as both", "PoseAug without feedback", "PoseAug")
 # Errors in millimetres, shares in percent.
@@ -53,7 +53,10 @@ _COLUMNS = ("MPJPE", "PA-MPJPE", "PCK@150mm", "AUC")
 
 
 def _draw_mannequins(root: pathlib.Path) -> tuple[str, str]:
-    """Folders of drawn bodies; the pictures, which nobody looks at, are small."""
+    """Writes mannequin data sets; returns their folders.
+
+    The pictures are small, because they are not used.
+    """
     folders = []
     for scenario, split, count, seed in (
         ("studio", "train", _MANNEQUINS.value, 0),
@@ -73,7 +76,7 @@ def _draw_mannequins(root: pathlib.Path) -> tuple[str, str]:
 
 
 def _runs(net: str, seed: int, root: pathlib.Path, data: dict[str, Any]) -> list[Run]:
-    """A run for each row."""
+    """The runs of the table's rows, in `_ROWS`' order."""
     common = {
         **data,
         "preset": "small",
@@ -83,7 +86,7 @@ def _runs(net: str, seed: int, root: pathlib.Path, data: dict[str, Any]) -> list
         "eval_every": 5,
     }
 
-    def plain(name: str, epochs: int) -> Run:
+    def baseline(name: str, epochs: int) -> Run:
         options = {**common, "epochs": epochs, "learning_rate": _RATE.value}
         return Run("trainers.lifter", root / f"{net}_{name}_{seed}", options)
 
@@ -98,17 +101,17 @@ def _runs(net: str, seed: int, root: pathlib.Path, data: dict[str, Any]) -> list
         workdir = root / f"{net}_{name}_{seed}"
         return Run("trainers.poseaug", workdir, options, first)
 
-    first = plain("baseline", _EPOCHS.value)
+    first = baseline("baseline", _EPOCHS.value)
     return [
         first,
-        plain("long", _EPOCHS.value + _AUGMENTED.value),
+        baseline("long", _EPOCHS.value + _AUGMENTED.value),
         augmented("nofeedback", feedback="none"),
         augmented("poseaug"),
     ]
 
 
-def _figures(run: Run, data: dict[str, Any]) -> list[float]:
-    """Those of `_COLUMNS` on the test set; kept beside the run, which takes longer."""
+def _metrics(run: Run, data: dict[str, Any]) -> list[float]:
+    """The metrics of `_COLUMNS` on the test set; saved in the run's folder."""
     path = run.workdir / "test.json"
     if not path.exists():
         evaluate_3d(str(run.workdir / "model.keras"), **data, out=str(path))
@@ -146,7 +149,7 @@ def main(argv: list[str]) -> None:
     print("|" + "---|" * (len(_COLUMNS) + 3))
     for net in _NETS.value:
         metrics = [
-            [_figures(row, test) for row in runs[net, seed]]
+            [_metrics(row, test) for row in runs[net, seed]]
             for seed in range(_SEEDS.value)
         ]
         for number, name in enumerate(_ROWS):
@@ -154,7 +157,7 @@ def main(argv: list[str]) -> None:
                 mean_and_spread([seed[number][column] for seed in metrics], 1)
                 for column in range(len(_COLUMNS))
             ]
-            # Of each seed against the baseline that was trained as long.
+            # For each seed, compared with the baseline that was trained as long.
             gains = [100 * (1 - seed[number][0] / seed[1][0]) for seed in metrics]
             gain = "" if number < 2 else f"{mean_and_spread(gains, 1)} %"
             print(f"| {net} | {name} | " + " | ".join(cells) + f" | {gain} |")

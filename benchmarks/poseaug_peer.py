@@ -1,9 +1,9 @@
-"""The official PyTorch PoseAug, from a checkout of its repository, to measure beside.
+"""The official PyTorch PoseAug, from a checkout of its repository, for comparison.
 
-Needs a checkout of github.com/jfzhang95/PoseAug and `pip install .[peers]`. Its own
-functions run as they are, but on the CPU where they name a GPU. What else they import
-is left out: pictures, TensorBoard and the progress bar do nothing here, and the
-matrices of rotations, by a package that is gone, are PyTorch's.
+Needs a checkout of github.com/jfzhang95/PoseAug and `pip install .[peers]`. Its
+functions run unchanged, except on the CPU where they name a GPU. Other packages that
+they import are replaced: pictures, TensorBoard and the progress bar do nothing here,
+and rotation matrices, from a package that no longer exists, are computed by PyTorch.
 """
 
 import contextlib
@@ -36,40 +36,43 @@ _MODULES = {
     "pool": "utils.gan_utils",
 }
 _TEMPLATES = "data_extra/bone_length_npy/hm36s15678_bl_templates.npy"
-_GENTLY = 0.1
+# As in `tfpose.poseaug.augmentor`.
+_INITIAL_SCALE = 0.1
 
 
-class _Nothing:
-    """Takes whatever is done to it, and does nothing."""
+class _Stub:
+    """Replaces TensorBoard's writer and the progress bar; does nothing."""
 
     def __init__(self, *_: Any, **__: Any):
         self.elapsed_td = self.eta_td = ""
 
     def add_scalar(self, *_: Any) -> None:
-        """Stands for TensorBoard's writer."""
+        """Method of TensorBoard's writer."""
 
     def next(self) -> None:
-        """Stands for a progress bar's."""
+        """Method of the progress bar."""
 
     def finish(self) -> None:
-        """Stands for a progress bar's."""
+        """Method of the progress bar."""
 
 
 def _on_cpu(torch: Any) -> types.ModuleType:
-    """PyTorch, in which every device is the CPU."""
+    """PyTorch with the CPU as every device."""
     module = types.ModuleType("torch")
     vars(module).update(vars(torch))
     vars(module)["device"] = lambda _: torch.device("cpu")
     return module
 
 
-def _matrices(turns: Any) -> Any:
-    """Rotations `[B, 3]` as matrices `[B, 4, 4]`: Rodrigues' formula, as the missing
-    package has it."""
+def _rotation_matrices(axis_angle: Any) -> Any:
+    """Rotations `[B, 3]`, radians, as matrices `[B, 4, 4]` by Rodrigues' formula.
+
+    Replaces a function of the missing package.
+    """
     import torch
 
-    angle = torch.linalg.vector_norm(turns, dim=-1).clamp_min(1e-6)
-    x, y, z = (turns / angle[:, None]).unbind(-1)
+    angle = torch.linalg.vector_norm(axis_angle, dim=-1).clamp_min(1e-6)
+    x, y, z = (axis_angle / angle[:, None]).unbind(-1)
     cosine, sine = torch.cos(angle), torch.sin(angle)
     rest = 1 - cosine
     zero, one = torch.zeros_like(x), torch.ones_like(x)
@@ -91,10 +94,10 @@ def _load(peer_dir: str) -> types.SimpleNamespace:
     import torch
 
     absent = {
-        "tensorboardX": {"SummaryWriter": _Nothing},
-        "progress.bar": {"Bar": _Nothing},
+        "tensorboardX": {"SummaryWriter": _Stub},
+        "progress.bar": {"Bar": _Stub},
         "function_poseaug.poseaug_viz": {"plot_poseaug": lambda *_: None},
-        "torchalignment": {"angle_axis_to_rotation_matrix": _matrices},
+        "torchalignment": {"angle_axis_to_rotation_matrix": _rotation_matrices},
     }
     with import_alone(folder, list(_MODULES.values()), absent) as modules:
         for module in modules:
@@ -105,16 +108,26 @@ def _load(peer_dir: str) -> types.SimpleNamespace:
 
 @contextlib.contextmanager
 def _within(folder: pathlib.Path) -> Iterator[None]:
-    """Their code reads a file from where it runs, and prints."""
+    """Runs the official code in a folder, where it reads a file; hides its output."""
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 class PeerPoseAug:
-    """Its networks, optimisers and loaders, after the epochs of warm-up.
+    """The official networks, optimisers and loaders, after the epochs of warm-up.
+
+    Args:
+        peer_dir: the checkout.
+        pairs: pairs of skeleton `h36m16`.
+        lengths: float32 `[S, 15]`, metres: limb lengths of training subjects.
+        batch_size: poses per step.
+        folder: folder for the file of these lengths.
 
     Attributes:
-      lifter: VPose as a `torch.nn.Module`.
+        lifter: VPose as a `torch.nn.Module`.
+
+    Raises:
+        InputError: there is no such checkout, or torch is not installed.
     """
 
     def __init__(
@@ -125,25 +138,14 @@ class PeerPoseAug:
         batch_size: int,
         folder: pathlib.Path,
     ):
-        """
-        Args:
-          peer_dir: the checkout.
-          pairs: of `h36m16`.
-          lengths: float32 `[S, 15]`, metres: limb lengths of training subjects.
-          batch_size: poses of a step.
-          folder: for the file of these lengths.
-
-        Raises:
-          InputError: no such checkout, or no torch.
-        """
         import torch
 
         self._code, self._folder = _load(peer_dir), folder
         (folder / _TEMPLATES).parent.mkdir(parents=True)
         np.save(folder / _TEMPLATES, lengths)
         options = {"batch_size": batch_size, "num_workers": 0, "pretrain": False}
-        given = [f"--{name}={value}" for name, value in options.items()]
-        with mock.patch.object(sys, "argv", ["run_poseaug.py", *given]):
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        with mock.patch.object(sys, "argv", ["run_poseaug.py", *arguments]):
             self._args = self._code.config.get_parse_args()
         skeleton = types.SimpleNamespace(num_joints=lambda: 16)
         with _within(folder):
@@ -165,7 +167,7 @@ class PeerPoseAug:
         self._summary.train_iter_num += 1
 
     def _loaders(self, pairs: LiftingDataset) -> dict[str, Any]:
-        """As its `data_preparation` makes them."""
+        """Data loaders as in the official `data_preparation`."""
         from torch.utils.data import DataLoader
 
         columns = LiftingEvaluation(pairs).many(np.arange(len(pairs)))
@@ -180,7 +182,7 @@ class PeerPoseAug:
         return {"train_det2d3d_loader": loader(), "train_gt2d3d_loader": loader()}
 
     def epoch(self) -> float:
-        """One epoch; returns the share of the augmented poses that the lifter got."""
+        """Trains an epoch; returns the share of augmented poses used for the lifter."""
         code, data = self._code, self._data
         with _within(self._folder):
             code.update.dataloader_update(self._args, data, "cpu")
@@ -192,21 +194,25 @@ class PeerPoseAug:
                 self._criterion,
                 *self._pools,
                 self._summary,
-                _Nothing(),
+                _Stub(),
             )
             for name in ("train_fake2d3d_loader", "train_det2d3d_loader"):
                 code.lifter.train_posenet(
                     self.lifter, data[name], self._optimizer, self._criterion, "cpu"
                 )
-        made, given = data["train_fake2d3d_loader"], data["train_det2d3d_loader"]
-        return len(made.dataset) / len(given.dataset)
+        augmented, real = data["train_fake2d3d_loader"], data["train_det2d3d_loader"]
+        return len(augmented.dataset) / len(real.dataset)
 
 
 def _start_gently(augmentor: Any, roots: np.ndarray) -> None:
-    """Small changes where people are, nearly as `tfpose.poseaug.augmentor` has it.
+    """Begins with small changes at usual positions, as in `tfpose.poseaug.augmentor`.
 
-    The start of their own training puts nearly all poses out of sight, which it drops,
-    and would have less to do than the rest.
+    With the official initial weights nearly all poses are outside of the image and
+    skipped, so an epoch would have less work than later ones.
+
+    Args:
+        augmentor: the official augmentor.
+        roots: `[N, 3]`, metres: the roots of people, in the camera's frame.
     """
     import torch
 
@@ -215,16 +221,16 @@ def _start_gently(augmentor: Any, roots: np.ndarray) -> None:
         augmentor.BLprocess.w2_BL,
         augmentor.RTprocess.w2_R,
     ]
-    places = np.stack([*roots[:, :2].T, np.sqrt(roots[:, 2])], axis=-1)
+    outputs = np.stack([*roots[:, :2].T, np.sqrt(roots[:, 2])], axis=-1)
     mean, deviation = (
         torch.tensor(part, dtype=torch.float32)
-        for part in (places.mean(axis=0), places.std(axis=0))
+        for part in (outputs.mean(axis=0), outputs.std(axis=0))
     )
     with torch.no_grad():
         for layer in small:
-            layer.weight *= _GENTLY
-            layer.bias *= _GENTLY
+            layer.weight *= _INITIAL_SCALE
+            layer.bias *= _INITIAL_SCALE
         last = augmentor.RTprocess.w2_T
-        # 0.58 and 0.40: deviation and mean of the leaky ReLU of normal values.
+        # 0.58 and 0.40: standard deviation and mean of a leaky ReLU of normal values.
         last.weight *= (deviation / last.weight.norm(dim=1) / 0.58)[:, None]
         last.bias.copy_(mean - 0.40 * last.weight.sum(dim=1))

@@ -1,7 +1,7 @@
-"""How many multiply-adds PoseAug's training step cannot do without.
+"""Number of multiply-adds that PoseAug's training step needs.
 
-Counted are the matrix products of the dense layers, which are all but one percent of
-the arithmetic; limbs, cosines between them, rotations and projection are not.
+Only the matrix products of the dense layers are counted, which are all but one percent
+of the arithmetic; limbs, cosines between them, rotations and projection are not.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ class Products:
     """Multiply-adds of a network's dense layers for one pose.
 
     Attributes:
-      forward: of all layers.
-      first: of those that see what the network is given.
+        forward: multiply-adds of all layers.
+        first: multiply-adds of the layers that take the network's input.
     """
 
     forward: int
@@ -27,18 +27,18 @@ class Products:
 
     @classmethod
     def of(cls, chains: Sequence[Sequence[tuple[int, int]]]) -> "Products":
-        """Of chains of layers, each kernel as (inputs, units)."""
+        """Products of chains of layers, each kernel as (inputs, units)."""
         sizes = [[inputs * units for inputs, units in chain] for chain in chains]
         return cls(sum(map(sum, sizes)), sum(chain[0] for chain in sizes))
 
     @property
     def backward(self) -> int:
-        """Back to what the network is given: each kernel once."""
+        """Gradients down to the network's input: each kernel once."""
         return self.forward
 
     @property
     def training(self) -> int:
-        """Forward, the kernels' gradients, and back to the first layer's output."""
+        """Forward, the kernels' gradients, and gradients down to the first layer."""
         return 3 * self.forward - self.first
 
 
@@ -48,18 +48,19 @@ def step_products(
     discriminators: Products,
     discriminator_every: int,
 ) -> float:
-    """Multiply-adds of one step for each pose of its batch, with both feedbacks.
+    """Multiply-adds of one step for each pose of its batch, with both feedback terms.
 
-    * The augmentor: it is trained, through the discriminators, and through the lifter
-      on the turned and on the placed pose; the lifter also lifts the source.
-    * The discriminators, in one of `discriminator_every` steps: trained on a real and
-      an augmented pose.
-    * The lifter: trained on an augmented and a real pair, whether at once or in turns.
+    - The augmentor is trained through the discriminators, and through the lifter on the
+      pose with rotated limbs and on the augmented pose; the lifter also lifts the
+      source.
+    - The discriminators are trained on a real and an augmented pose, in one of
+      `discriminator_every` steps.
+    - The lifter is trained on an augmented and a real pair, together or alternately.
     """
-    made = augmentor.training + discriminators.forward + discriminators.backward
+    adversarial = augmentor.training + discriminators.forward + discriminators.backward
     feedback = 3 * lifter.forward + 2 * lifter.backward
     return (
-        made
+        adversarial
         + feedback
         + 2 * discriminators.training / discriminator_every
         + 2 * lifter.training
@@ -67,7 +68,7 @@ def step_products(
 
 
 def model_products(model: Any) -> float:
-    """`step_products` of a `PoseAugModel` whose feedback has both parts."""
+    """`step_products` of a `PoseAugModel` whose feedback has both terms."""
     augmentor = model.augmentor
     nets = ("angle_net", "length_net", "rotation_net", "translation_net")
     chains = [_kernels(getattr(augmentor, name)) for name in nets]
@@ -84,5 +85,5 @@ def model_products(model: Any) -> float:
 
 
 def _kernels(layer: keras.layers.Layer) -> list[tuple[int, int]]:
-    """Of dense layers one behind the other."""
+    """Kernel shapes (inputs, units) of consecutive dense layers."""
     return [tuple(v.shape) for v in layer.trainable_variables if len(v.shape) == 2]

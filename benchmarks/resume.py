@@ -1,9 +1,9 @@
-"""Whether a run that is killed again and again ends with the same bits.
+"""Checks that a run that is killed repeatedly ends with the same bits.
 
     python -m benchmarks.resume --data_dir=../shared/data/lspet --kills=10
 
-A short pretraining runs once undisturbed. The same run is then killed (SIGKILL) at
-random moments, anywhere from its start to its last write, and started again each
+A short pretraining runs once without interruption. The same run is then killed
+(SIGKILL) at random moments between its start and its last write, and restarted each
 time. Every array of the last checkpoint (weights, moving statistics, Adam's moments,
 step), the best weights, `metrics.jsonl` and the summary are compared.
 """
@@ -23,9 +23,9 @@ __all__ = ["main"]
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "COCO-format folder.", required=True)
 _KILLS = flags.DEFINE_integer("kills", 10, "Number of kills.", lower_bound=1)
-_EPOCHS = flags.DEFINE_integer("epochs", 2, "Length of the run.", lower_bound=1)
+_EPOCHS = flags.DEFINE_integer("epochs", 2, "Epochs of the run.", lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "People per step.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the moments.")
+_SEED = flags.DEFINE_integer("seed", 0, "Random seed of the moments.")
 
 
 def _start(workdir: pathlib.Path) -> subprocess.Popen:
@@ -61,14 +61,14 @@ def _step(workdir: pathlib.Path) -> int:
         return json.loads(str(arrays["progress"]))["step"]
 
 
-def _timeless(value: Any) -> Any:
+def _without_seconds(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _timeless(v) for k, v in value.items() if k != "seconds"}
-    return [_timeless(v) for v in value] if isinstance(value, list) else value
+        return {k: _without_seconds(v) for k, v in value.items() if k != "seconds"}
+    return [_without_seconds(v) for v in value] if isinstance(value, list) else value
 
 
 def _differences(one: pathlib.Path, other: pathlib.Path) -> tuple[list[str], int]:
-    """What is not the same in two runs, and how many arrays were compared."""
+    """Names of what differs in two runs, and the number of arrays compared."""
     different, count = [], 0
     for name in ("last.npz", "best.npz"):
         with (
@@ -85,7 +85,7 @@ def _differences(one: pathlib.Path, other: pathlib.Path) -> tuple[list[str], int
         texts = [(folder / name).read_text() for folder in (one, other)]
         if name.endswith("l"):
             texts = ["[" + ",".join(text.splitlines()) + "]" for text in texts]
-        first, second = (_timeless(json.loads(text)) for text in texts)
+        first, second = (_without_seconds(json.loads(text)) for text in texts)
         if first != second:
             different.append(name)
     return different, count
@@ -101,8 +101,8 @@ def main(argv: list[str]) -> None:
         moments = []
         while len(moments) < _KILLS.value:
             process = _start(killed)
-            # So that the kills are spread over the run, however long a start takes:
-            # wait for a share of the steps that are left, then a little more.
+            # Kills are spread over the run, independent of the duration of a start:
+            # wait for a share of the remaining steps, then a short random time.
             before, left = _step(killed), total - _step(killed)
             share = rng.uniform(0, 2 / (_KILLS.value - len(moments) + 1))
             target = before + int(left * min(share, 1.0))
@@ -116,11 +116,11 @@ def main(argv: list[str]) -> None:
             moments.append(_step(killed))
         _finish(killed)
         different, count = _differences(whole, killed)
-    verdict = f"{len(different)} differ ({different[:5]})" if different else "all equal"
+    result = f"{len(different)} differ ({different[:5]})" if different else "all equal"
     print(
         f"killed {len(moments)} times, at steps {', '.join(map(str, moments))} of "
-        f"{total} ({seconds:.0f} s undisturbed): {count} arrays of model, optimiser "
-        f"and best weights, metrics.jsonl and summary.json: {verdict}, bit for bit"
+        f"{total} ({seconds:.0f} s without kills): {count} arrays of model, optimiser "
+        f"and best weights, metrics.jsonl and summary.json: {result}, bit for bit"
     )
     sys.exit(1 if different else 0)
 

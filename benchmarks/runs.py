@@ -1,4 +1,4 @@
-"""Training runs as a benchmark needs them: many, resumable, side by side."""
+"""Training runs of benchmarks: several in parallel, resumable."""
 
 import concurrent.futures
 import dataclasses
@@ -20,10 +20,10 @@ class Run:
     """One call of a trainer.
 
     Attributes:
-      trainer: module, such as `trainers.top_down`.
-      workdir: folder of the run.
-      options: flags and their values.
-      after: the run whose result this one starts from.
+        trainer: module, such as `trainers.top_down`.
+        workdir: work folder of the run.
+        options: flags and their values.
+        after: the run that must be finished before this one starts.
     """
 
     trainer: str
@@ -32,17 +32,19 @@ class Run:
     after: "Run | None" = None
 
     def summary(self) -> dict[str, Any]:
-        """What the finished run left in `summary.json`."""
+        """The contents of the finished run's `summary.json`."""
         return json.loads((self.workdir / "summary.json").read_text())
 
     def last(self, metric: str) -> float:
-        """A validation figure after the last epoch. (The best epoch's would have been
-        chosen on the very people it is measured on.)"""
+        """A validation metric after the last epoch.
+
+        The best epoch's metric would be biased: the epoch is chosen on the same people.
+        """
         return self.summary()["last"][f"val_{metric}"]
 
 
 def drops(epochs: int) -> str:
-    """The papers' two drops of the learning rate, at the same shares of a run."""
+    """Epochs of the two drops of the learning rate, at the papers' shares of a run."""
     return f"{max(1, round(0.8 * epochs))},{max(1, round(0.93 * epochs))}"
 
 
@@ -64,15 +66,15 @@ def _execute(run: Run, threads: int) -> None:
 
 
 def run_all(runs: Sequence[Run], jobs: int, threads: int = 1) -> None:
-    """Runs them all, `jobs` at a time; those that are finished already are kept.
+    """Executes all runs, `jobs` at a time; finished runs are skipped.
 
     Args:
-      runs: in the order to start them; a run that another one needs comes before it.
-      jobs: processes side by side.
-      threads: threads of each for the net's arithmetic.
+        runs: the runs in the order to start them; a run comes after those it needs.
+        jobs: number of parallel processes.
+        threads: threads of each process for the net's arithmetic.
 
     Raises:
-      RuntimeError: a run failed; names its command and log.
+        RuntimeError: a run failed; names its command and log.
     """
     started: dict[pathlib.Path, concurrent.futures.Future] = {}
 

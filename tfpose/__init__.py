@@ -7,19 +7,19 @@ Importing the package registers its layers and models, so that
 import os
 import sys
 
-# TensorFlow greets with lines on the processor's instructions, before any of ours.
+# TensorFlow logs lines about the processor's instructions when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def _is_program() -> bool:
-    """Whether this is `python -m tfpose`, on the way to its commands."""
-    # Python has "-m" for the program's name while it looks for the module.
+    """Whether this import is part of `python -m tfpose`."""
+    # While Python looks for the module, the program's name is "-m".
     if getattr(sys, "argv", [])[:1] != ["-m"] or "-m" not in sys.orig_argv:
         return False
     return sys.orig_argv[sys.orig_argv.index("-m") + 1] == "tfpose"
 
 
-# The commands import what they need: without Keras, `--help` answers at once.
+# The commands import what they need, so that `--help` does not wait for Keras.
 if not _is_program():
     from tfpose.quiet_keras import import_keras
 

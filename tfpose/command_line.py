@@ -1,4 +1,4 @@
-"""How command-line programs begin and end: paths, bad input, Ctrl-C."""
+"""What all command-line programs do alike: paths, bad input, Ctrl-C."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ __all__ = ["CommandParser", "run_command"]
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Refuses bad arguments as `run_command` refuses all bad input: in one line."""
+    """Argument parser that raises InputError with one line for bad arguments."""
 
     def error(self, message: str) -> NoReturn:
         """Raises InputError."""
@@ -24,21 +24,23 @@ def run_command(
     run: Callable[[argparse.Namespace], None],
     arguments: Sequence[str] | None = None,
 ) -> None:
-    """Parses the arguments and runs what they ask for.
+    """Parses the arguments and runs a command with them.
 
-    Exit code 2 and one line for bad input or a file that cannot be read or written,
-    130 after Ctrl-C; any other exception is a fault of ours and keeps its traceback.
+    Exits with code 2 and one line for bad input or a file that cannot be read or
+    written, and with code 130 after Ctrl-C. Any other exception is a bug and keeps its
+    traceback.
 
     Args:
-        parser: of the program.
-        run: takes what was parsed.
+        parser: the program's parser.
+        run: function of the parsed arguments.
         arguments: defaults to those of the process.
     """
-    # `bazel run` starts programs in its own folder; paths are the user's.
+    # `bazel run` starts programs in its own folder, but paths are relative to the
+    # user's.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
     try:
         run(parser.parse_args(arguments))
-    except BrokenPipeError:  # Whoever read the output has seen enough, as `head` has.
+    except BrokenPipeError:  # The reader of the output has stopped, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Pictures of poses, boxes and heatmaps, drawn with OpenCV.
 
-Images are uint8 RGB `[H, W, 3]` in and out; what is given is never changed. The
-person's left side is orange, the right side blue, the middle green. Coordinates follow
+Images are uint8 RGB `[H, W, 3]` in and out; inputs are never changed. The person's left
+side is orange, the right side blue, the middle green. Coordinates follow
 `tfpose.codecs.heatmap`.
 """
 
@@ -51,7 +51,7 @@ def draw_skeleton(
         threshold: see above; without a third column every finite joint is drawn.
         thickness: of limbs, pixels; chosen from the size of the person and of
             the image if None.
-        faint: joints above this, but not above `threshold`, are guesses: they are
+        faint: joints above this, but not above `threshold`, are uncertain: they are
             drawn as rings, their limbs as thin lines. None leaves them out.
 
     Returns:
@@ -72,20 +72,20 @@ def draw_skeleton(
     if people.shape[2] not in (2, 3):
         raise InputError(f"keypoints have {people.shape[2]} columns, expected 2 or 3")
     for person in people:
-        seen = np.isfinite(person).all(axis=1)
-        sure = seen.copy()
+        drawn = np.isfinite(person).all(axis=1)
+        certain = drawn.copy()
         if person.shape[1] == 3:
-            sure &= person[:, 2] > threshold
-            seen &= person[:, 2] > (threshold if faint is None else faint)
-        if seen.any():
-            points = np.where(seen[:, None], np.clip(person[:, :2], -_FAR, _FAR), 0.0)
-            width = thickness or _limb_width(points[seen], canvas.shape)
-            _draw_person(canvas, points, seen, sure, skeleton, width)
+            certain &= person[:, 2] > threshold
+            drawn &= person[:, 2] > (threshold if faint is None else faint)
+        if drawn.any():
+            points = np.where(drawn[:, None], np.clip(person[:, :2], -_FAR, _FAR), 0.0)
+            width = thickness or _limb_width(points[drawn], canvas.shape)
+            _draw_person(canvas, points, drawn, certain, skeleton, width)
     return canvas
 
 
 def _limb_width(points: np.ndarray, shape: tuple[int, ...]) -> int:
-    """Limbs thin enough for a small person and for a small image."""
+    """Width of limbs in pixels that suits a small person and a small image."""
     extent = float(np.ptp(points, axis=0).max())
     return max(1, round(min(extent / 50, math.hypot(*shape[:2]) / 160)))
 
@@ -93,30 +93,30 @@ def _limb_width(points: np.ndarray, shape: tuple[int, ...]) -> int:
 def _draw_person(
     canvas: np.ndarray,
     points: np.ndarray,
-    seen: np.ndarray,
-    sure: np.ndarray,
+    drawn: np.ndarray,
+    certain: np.ndarray,
     skeleton: Skeleton,
     width: int,
 ) -> None:
     fixed = np.rint(points * 2**_SHIFT).astype(int).tolist()
-    limbs = [limb for limb in skeleton.limbs if seen[list(limb)].all()]
-    guessed = [limb for limb in limbs if not sure[list(limb)].all()]
+    limbs = [limb for limb in skeleton.limbs if drawn[list(limb)].all()]
+    uncertain = [limb for limb in limbs if not certain[list(limb)].all()]
     thin = max(1, width // 3)
-    for first, second in guessed:
+    for first, second in uncertain:
         colour = _limb_colour(skeleton, first, second)
         cv2.line(canvas, fixed[first], fixed[second], colour, thin, cv2.LINE_AA, _SHIFT)
-    # All outlines first, so that none cuts through a limb.
+    # All outlines first, so that none is drawn over a limb.
     for extra in (2, 0):
-        for first, second in (limb for limb in limbs if limb not in guessed):
+        for first, second in (limb for limb in limbs if limb not in uncertain):
             colour = _OUTLINE if extra else _limb_colour(skeleton, first, second)
             ends = (fixed[first], fixed[second])
             cv2.line(canvas, *ends, colour, width + extra, cv2.LINE_AA, _SHIFT)
     radius = int((0.75 * width + 0.75) * 2**_SHIFT)
-    for joint in np.flatnonzero(seen):
+    for joint in np.flatnonzero(drawn):
         colour = SIDE_COLOURS[_side(skeleton.joints[joint])]
         strokes = [(radius + 2**_SHIFT, _OUTLINE, cv2.FILLED)]
         strokes.append((radius, colour, cv2.FILLED))
-        if not sure[joint]:
+        if not certain[joint]:
             strokes = [(radius, colour, thin)]
         for size, paint, stroke in strokes:
             cv2.circle(canvas, fixed[joint], size, paint, stroke, cv2.LINE_AA, _SHIFT)
@@ -129,12 +129,12 @@ def draw_box(
     colour: Colour = (255, 220, 60),
     thickness: int | None = None,
 ) -> np.ndarray:
-    """Draws a box, its outermost drawn pixels being the outermost pixels inside it.
+    """Draws a box; the outermost pixels drawn are the outermost pixels inside the box.
 
     Args:
         image: uint8 `[H, W, 3]` RGB.
         box: (x, y, w, h), pixels, x and y the left and the top edge.
-        label: written into the box's upper corner.
+        label: text in the box's upper left corner.
         colour: RGB, 0..255.
         thickness: pixels, inwards; chosen from the size of the image if None.
 
@@ -175,11 +175,11 @@ def draw_box(
 def colour_heatmap(
     heatmap: np.ndarray, image: np.ndarray, highest: float | None = None
 ) -> np.ndarray:
-    """Lays a heatmap over the image that it belongs to, clear where it is 0.
+    """Draws a heatmap over its image, transparent where it is 0.
 
     Args:
         heatmap: `[h, w]`, or `[h, w, J]` of which the maximum over J is shown.
-        image: uint8 `[H, W, 3]` RGB; the heatmap is resized to it.
+        image: uint8 `[H, W, 3]` RGB; the heatmap is resized to its size.
         highest: value of the strongest colour; the heatmap's maximum if None.
 
     Returns:
@@ -203,7 +203,7 @@ def colour_heatmap(
     heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
     levels = np.rint(255 * heat).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
-    # The root lets the flanks of a peak show, not only its tip.
+    # With the square root the whole peak is visible, not only its highest cells.
     opacity = 0.85 * np.sqrt(heat)[..., None]
     mixed = (1.0 - opacity) * picture + opacity * colours
     return np.rint(mixed).astype(np.uint8)
@@ -215,14 +215,13 @@ def grid(
     titles: Sequence[str] | None = None,
     gap: int = 6,
 ) -> np.ndarray:
-    """Puts images side by side on light paper, row by row.
+    """Arranges images row by row on a light background.
 
     Args:
-        images: uint8 `[H, W, 3]` RGB each. All cells are as large as the largest
-            image; smaller ones are enlarged to touch their cell and keep their
-            aspect.
+        images: uint8 `[H, W, 3]` RGB each. All cells are as large as the largest image;
+            smaller ones are enlarged to fit their cell and keep their aspect ratio.
         columns: images per row.
-        titles: one line above each image; characters other than ASCII become "?".
+        titles: one line above each image; non-ASCII characters become "?".
         gap: pixels between cells.
 
     Returns:
@@ -280,14 +279,14 @@ def _side(joint: str) -> str:
 
 
 def _limb_colour(skeleton: Skeleton, first: int, second: int) -> Colour:
-    """The side's colour if the limb touches one side only."""
+    """The side's colour if the limb has joints of one side only."""
     ends = {_side(skeleton.joints[first]), _side(skeleton.joints[second])}
     sides = ends - {"middle"}
     return SIDE_COLOURS[sides.pop() if len(sides) == 1 else "middle"]
 
 
 def _plain(text: str) -> str:
-    """OpenCV's fonts have ASCII only."""
+    """The text in ASCII, all that OpenCV's fonts have, with single spaces."""
     return " ".join(text.split()).encode("ascii", "replace").decode()
 
 
@@ -305,14 +304,14 @@ def _fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 def _write_title(
     sheet: np.ndarray, title: str, left: int, top: int, width: int, strip: int
 ) -> None:
-    """Writes one line, shrunk to a readable size and then cut with dots."""
+    """Writes one line; text that is too long is shrunk, then cut with dots."""
     text = _plain(title)
     scale = strip / 42
     while scale > 0.3 and cv2.getTextSize(text, _FONT, scale, 1)[0][0] > width:
         scale *= 0.95
-    kept = len(text)
-    while kept and cv2.getTextSize(text, _FONT, scale, 1)[0][0] > width:
-        kept -= 1
-        text = text[:kept] + ".."
+    length = len(text)
+    while length and cv2.getTextSize(text, _FONT, scale, 1)[0][0] > width:
+        length -= 1
+        text = text[:length] + ".."
     at = (left + 1, top + round(0.72 * strip))
     cv2.putText(sheet, text, at, _FONT, scale, _INK, 1, cv2.LINE_AA)

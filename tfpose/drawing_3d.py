@@ -20,15 +20,15 @@ def draw_positions(
     size: int = 160,
     height: float = 2.2,
 ) -> np.ndarray:
-    """A body as it looks from afar, without perspective, over a line for the floor.
+    """Draws a 3D pose in orthographic projection, with a line for the floor.
 
     Args:
         positions: `[J, 3]`, metres, x right, y down, z forward; root-relative or not.
         skeleton: joints and limbs.
-        azimuth: degrees by which the viewer has walked round the body, to their
-            right: 0 is the camera's own view, 90 is from the image's right side.
-        size: pixels a side.
-        height: metres that a side stands for; the body's middle is in its middle.
+        azimuth: degrees of the viewpoint around the body, to the right: 0 is the
+            camera's view, 90 is the view from the image's right side.
+        size: side of the picture in pixels.
+        height: side of the picture in metres; the body is centred.
 
     Returns:
         uint8 `[size, size, 3]` RGB.

@@ -1,12 +1,12 @@
-"""The one exception whose message is meant for the person at the keyboard."""
+"""The exception whose message is shown to the user."""
 
 __all__ = ["InputError"]
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """The user's input cannot be used.
 
-    The message is one line that names the file, record or field, what was found
-    and what was expected. Every `main` prints it as `error: <message>` and exits
-    with code 2; any other exception is a fault of ours and keeps its traceback.
+    The message is one line that names the file, record or field, its value and what was
+    expected. Every `main` prints it as `error: <message>` and exits with code 2. Any
+    other exception is a bug and keeps its traceback.
     """

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files: a file is written completely or not at all."""
 
 import contextlib
 import os
@@ -17,27 +17,32 @@ Result = TypeVar("Result")
 
 
 def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> Result:
-    """Writes a file aside, then renames it: readers see the old or the new one.
+    """Writes a file under a temporary name, then renames it.
+
+    Readers get the old file or the new one, never a part of it.
 
     Args:
-      path: where the file shall be.
-      write: gets a path with the same suffix in the same folder.
+        path: the file to write.
+        write: function that writes to the path given to it, which is in the same folder
+            and has the same suffix.
+
+    Returns:
+        The result of `write`.
 
     Raises:
-      InputError: the disk is full or cannot be written to; what was there before is
-        still there.
+        InputError: the disk is full or cannot be written to; the old file is unchanged.
     """
-    aside = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        result = write(aside)
-        with open(aside, "rb") as file:
+        result = write(temporary)
+        with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary, path)
         return result
     except OSError as error:
         with contextlib.suppress(OSError):
-            aside.unlink()
+            temporary.unlink()
         reason = error.strerror or str(error).splitlines()[0]
         raise InputError(
             f"{path}: cannot be written: {reason}; nothing saved was lost"
@@ -45,10 +50,10 @@ def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> 
 
 
 def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
-    """Writes uint8 RGB `[H, W, 3]` as PNG, whole.
+    """Writes uint8 RGB `[H, W, 3]` as PNG, atomically.
 
     Raises:
-      InputError: the disk is full or cannot be written to.
+        InputError: the disk is full or cannot be written to.
     """
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    write_whole(path, lambda aside: aside.write_bytes(encoded.tobytes()))
+    write_whole(path, lambda temporary: temporary.write_bytes(encoded.tobytes()))

@@ -1,17 +1,17 @@
-"""Bodies and cameras: limbs, rotations, projection, alignment.
+"""Geometry of bodies and cameras: limbs, rotations, projection, alignment.
 
-Everything is `keras.ops` on arrays of any leading axes `...`, differentiable, with
-finite gradients at a limb of length zero, a rotation by nothing and a joint in the
-camera's own plane, and compiles under XLA. Lengths are metres, in the camera's frame:
-x right, y down, z forward.
+Everything is in `keras.ops` on arrays of any leading axes `...`, compiles under XLA and
+is differentiable, with finite gradients for a limb of length zero, a rotation by zero
+and a joint in the camera's plane. Lengths are in metres, in the camera's frame: x
+right, y down, z forward.
 
-A tree of joints is given by `parents`, as `tfpose.skeletons.Skeleton.parents` has it:
-the parent's index of each joint, -1 for the root. Limb k belongs to the k-th joint
-that is not the root and points from that joint's parent to it.
+A tree of joints is given by `parents`, as in `tfpose.skeletons.Skeleton.parents`: the
+parent's index of each joint, -1 for the root. Limb k belongs to the k-th joint that is
+not the root and points from that joint's parent to it.
 
-Intrinsics are nine numbers, fx fy cx cy k1 k2 k3 p1 p2, of which the first four are in
-pixels or normalised like keypoints. The order is VideoPose3D's: p1 goes with x and
-p2 with y, so they are OpenCV's p2 and p1.
+Intrinsics are nine numbers, fx fy cx cy k1 k2 k3 p1 p2. The first four are in pixels or
+normalised like keypoints. The order is VideoPose3D's: p1 belongs to x and p2 to y, so
+they are OpenCV's p2 and p1.
 """
 
 from collections.abc import Sequence
@@ -37,12 +37,11 @@ __all__ = [
 
 CAMERA_MODELS = ("human36m", "opencv")
 
-# No bone is shorter, and no joint nearer to a camera, than a tenth of a millimetre;
-# below, quotients are by this.
+# Smallest divisor, metres: of bone lengths, and of distances to the camera's plane.
 _SHORTEST = 1e-4
 
-# Taller than wide by more than this counts as portrait. Human3.6M's 1000 x 1002 does
-# not: its keypoints were always divided by the width.
+# Images with a larger ratio of height to width count as portrait. Human3.6M's 1000 x
+# 1002 do not: published code divides its keypoints by the width.
 _PORTRAIT = 1.01
 
 
@@ -55,7 +54,7 @@ def limb_vectors(positions: Any, parents: Sequence[int]) -> Any:
 
     Args:
         positions: `[..., J, 3]` (or any number of coordinates).
-        parents: J indices, see above.
+        parents: J indices, see the module's docstring.
 
     Returns:
         `[..., J - 1, 3]`, in the order of the children.
@@ -69,20 +68,20 @@ def positions_from_limbs(limbs: Any, root: Any, parents: Sequence[int]) -> Any:
 
     Args:
         limbs: `[..., J - 1, 3]`.
-        root: `[..., 3]`, where the root is.
-        parents: J indices, see above.
+        root: `[..., 3]`, position of the root.
+        parents: J indices, see the module's docstring.
 
     Returns:
         `[..., J, 3]`.
     """
     vectors = dict(zip(_children(parents), ops.unstack(limbs, axis=-2), strict=True))
-    places = {joint: root for joint, parent in enumerate(parents) if parent < 0}
-    # Additions in place of a product with a matrix, which a GPU would round.
-    while len(places) < len(parents):
+    positions = {joint: root for joint, parent in enumerate(parents) if parent < 0}
+    # Additions instead of a matrix product, which is less precise on a GPU.
+    while len(positions) < len(parents):
         for joint, vector in vectors.items():
-            if joint not in places and parents[joint] in places:
-                places[joint] = places[parents[joint]] + vector
-    return ops.stack([places[joint] for joint in range(len(parents))], axis=-2)
+            if joint not in positions and parents[joint] in positions:
+                positions[joint] = positions[parents[joint]] + vector
+    return ops.stack([positions[joint] for joint in range(len(parents))], axis=-2)
 
 
 def limb_lengths(limbs: Any) -> Any:
@@ -112,7 +111,7 @@ def kinematic_chain_space(limbs: Any) -> Any:
         `[..., L, L]`, 1 on the diagonal.
 
     Reference: Wandt and Rosenhahn, "RepNet", CVPR 2019 (arXiv:1902.09868), with unit
-    vectors as PoseAug has them (arXiv:2105.02465).
+    vectors as in PoseAug (arXiv:2105.02465).
     """
     directions = limb_directions(limbs)
     return ops.matmul(directions, ops.swapaxes(directions, -1, -2))
@@ -125,7 +124,7 @@ def rotation_matrices(axis_angle: Any) -> Any:
         axis_angle: `[..., 3]`, the axis times the angle in radians.
 
     Returns:
-        `[..., 3, 3]` that turn column vectors by the right-hand rule.
+        `[..., 3, 3]` that rotate column vectors by the right-hand rule.
     """
     square = ops.sum(ops.square(axis_angle), axis=-1)
     small = square < 1e-2
@@ -168,22 +167,23 @@ def project(
     limit: float | None = None,
     camera_model: str = "human36m",
 ) -> Any:
-    """What a camera with radial and tangential distortion sees.
+    """Projects points with a camera that has radial and tangential distortion.
 
     With u = (X / Z, Y / Z), r^2 = |u|^2 and p = (p1, p2):
 
         u (1 + k1 r^2 + k2 r^4 + k3 r^6 + n p.u) + p r^2,  n = 1 or 2
 
-    n = 1 is Human3.6M's own (its 2D truth is met to 1e-4 pixels by it and only to a
-    fifth of a pixel by the other), n = 2 is Brown's and OpenCV's.
+    n = 1 is Human3.6M's model (it gives its 2D ground truth to 1e-4 pixels, n = 2 only
+    to a fifth of a pixel), n = 2 is Brown's and OpenCV's.
 
     Args:
-        positions: `[..., J, 3]`, metres, in the camera's frame. What is behind the
-            camera is seen mirrored; |Z| is taken as at least 0.1 mm.
-        intrinsics: `[..., 9]`, see above.
-        limit: X / Z and Y / Z are held within plus and minus this, beyond which
-            (45 degrees for 1) distortion polynomials mean nothing. PoseAug's and
-            VideoPose3D's code have 1; there the gradient is 0. None for no limit.
+        positions: `[..., J, 3]`, metres, in the camera's frame. Points behind the
+            camera are projected mirrored; where |Z| is below 0.1 mm, Z is taken as 0.1
+            mm.
+        intrinsics: `[..., 9]`, see the module's docstring.
+        limit: X / Z and Y / Z are clipped to plus and minus this; the gradient is 0
+            beyond. Distortion polynomials are not valid at large angles (45 degrees for
+            1). PoseAug's and VideoPose3D's code have 1. None for no limit.
         camera_model: one of `CAMERA_MODELS`.
 
     Returns:
@@ -218,10 +218,11 @@ def _frame(image_size: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 def normalize_keypoints(keypoints: Any, image_size: Any) -> Any:
-    """Pixels to what lifters take: 2x / w - 1 and 2y / w - h / w.
+    """Pixels to the normalised keypoints of lifters: 2x / w - 1 and 2y / w - h / w.
 
-    The image's middle is the origin, its width 2, its sides' ratio is kept. A portrait
-    image is padded to a square about its middle, so that keypoints stay within -1..1.
+    The image's centre becomes the origin and its width 2; the aspect ratio is kept. A
+    portrait image is padded to a square about its centre, so that keypoints stay within
+    -1..1.
 
     Args:
         keypoints: `[..., J, 2]`, float, pixels.
@@ -260,26 +261,26 @@ def normalize_intrinsics(intrinsics: Any, image_size: Any) -> Any:
 
 
 def similarity_transform(source: Any, target: Any) -> tuple[Any, Any, Any]:
-    """Scale, rotation and shift that bring one body nearest to another.
+    """Scale, rotation and shift that align one body with another.
 
     Least squares over the joints, without reflections (Umeyama, PAMI 1991). Not for
-    gradients: those of a singular value decomposition are infinite where two singular
-    values meet.
+    training: the gradients of a singular value decomposition are infinite where two
+    singular values are equal.
 
     Args:
         source: `[..., J, 3]`.
         target: `[..., J, 3]`.
 
     Returns:
-        scale `[...]`, rotation R `[..., 3, 3]` and shift `[..., 3]`, so that
-        scale R x + shift is near the target. Of a source without extent the scale
-        is 0.
+        scale `[...]`, rotation R `[..., 3, 3]` and shift `[..., 3]`, so that scale R x
+        + shift is nearest to the target. If all joints of the source are at one point,
+        the scale is 0.
     """
     source_middle = ops.mean(source, axis=-2, keepdims=True)
     target_middle = ops.mean(target, axis=-2, keepdims=True)
     x, y = source - source_middle, target - target_middle
     extent = ops.sum(ops.square(x), axis=(-2, -1))
-    # Sums of products in place of a matrix product, which a GPU would round.
+    # Sums of products instead of a matrix product, which is less precise on a GPU.
     covariance = ops.sum(y[..., :, :, None] * x[..., :, None, :], axis=-3)
     left, values, right = ops.svd(covariance, full_matrices=False)
     sign = ops.sign(_determinants(left) * _determinants(right))
@@ -288,12 +289,12 @@ def similarity_transform(source: Any, target: Any) -> tuple[Any, Any, Any]:
     known = extent > 0
     scale = ops.sum(values * signs, axis=-1) / ops.where(known, extent, 1)
     scale = ops.where(known, scale, ops.zeros_like(scale))
-    turned = ops.sum(rotation * source_middle, axis=-1)
-    return scale, rotation, target_middle[..., 0, :] - scale[..., None] * turned
+    rotated = ops.sum(rotation * source_middle, axis=-1)
+    return scale, rotation, target_middle[..., 0, :] - scale[..., None] * rotated
 
 
 def align(predicted: Any, target: Any) -> Any:
-    """The predicted body, scaled, turned and shifted to be nearest to the target.
+    """The predicted body, scaled, rotated and shifted to be nearest to the target.
 
     Args:
         predicted: `[..., J, 3]`.
@@ -303,8 +304,8 @@ def align(predicted: Any, target: Any) -> Any:
         `[..., J, 3]`.
     """
     scale, rotation, shift = similarity_transform(predicted, target)
-    turned = _product(predicted, ops.swapaxes(rotation, -1, -2))
-    return scale[..., None, None] * turned + shift[..., None, :]
+    rotated = _product(predicted, ops.swapaxes(rotation, -1, -2))
+    return scale[..., None, None] * rotated + shift[..., None, :]
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -313,6 +314,6 @@ def _product(a: Any, b: Any) -> Any:
 
 
 def _determinants(matrices: Any) -> Any:
-    """Of `[..., 3, 3]`."""
+    """Determinants `[...]` of matrices `[..., 3, 3]`."""
     a, b, c = ops.unstack(matrices, axis=-2)
     return ops.sum(a * ops.cross(b, c), axis=-1)

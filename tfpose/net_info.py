@@ -1,4 +1,4 @@
-"""What a net knows about itself beside its weights, as it travels in its file."""
+"""A net's info: what its file holds beside the layers and weights."""
 
 import json
 from typing import Any
@@ -9,10 +9,10 @@ __all__ = ["info_text"]
 
 
 def info_text(info: dict[str, Any]) -> str:
-    """As JSON: Keras would wrap the dict and the lists in it.
+    """The info as JSON text, because Keras would wrap the dict and the lists in it.
 
     Raises:
-        InputError: it cannot be written so.
+        InputError: it cannot be written as JSON.
     """
     try:
         return json.dumps(info)

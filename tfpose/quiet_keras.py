@@ -1,4 +1,4 @@
-"""Imports Keras and its backend without TensorFlow's greetings."""
+"""Imports Keras and its backend without TensorFlow's log lines."""
 
 import os
 import sys
@@ -6,37 +6,38 @@ import tempfile
 
 __all__ = ["import_keras"]
 
-# TensorFlow 2.21 prints these whatever TF_CPP_MIN_LOG_LEVEL says.
-_GREETINGS = (
+# TensorFlow 2.21 logs these at every TF_CPP_MIN_LOG_LEVEL.
+_SUPPRESSED = (
     "All log messages before absl::InitializeLog()",
     "oneDNN custom operations are on",
 )
 
 
 def import_keras() -> None:
-    """Keeps those two greetings off stderr, on which programs show their errors.
+    """Imports Keras without these two lines on stderr, where programs print errors.
 
-    Whatever else comes up during the import is shown after it. Does nothing where
-    Keras has been imported already.
+    All other output of the import is printed after it. Does nothing where Keras has
+    been imported already.
     """
     if "keras" in sys.modules:
         return
-    # Also here: Bazel leaves out the package's `__init__` where nothing names it.
+    # Also set here: Bazel leaves out the package's `__init__` where no target names it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     try:
-        shown = os.dup(2)
+        original = os.dup(2)
     except OSError:  # A service may run without stderr.
         return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             import keras  # noqa: F401
         finally:
             sys.stderr.flush()
-            os.dup2(shown, 2)
-            os.close(shown)
-            held.seek(0)
-            for line in held.read().decode(errors="replace").splitlines(keepends=True):
-                if not any(greeting in line for greeting in _GREETINGS):
+            os.dup2(original, 2)
+            os.close(original)
+            captured.seek(0)
+            text = captured.read().decode(errors="replace")
+            for line in text.splitlines(keepends=True):
+                if not any(suppressed in line for suppressed in _SUPPRESSED):
                     sys.stderr.write(line)

@@ -1,8 +1,7 @@
 """Named joints, limbs, left-right pairs and OKS sigmas of every joint set.
 
-A skeleton is data: the order of joints is that of the data set's own files, and
-the names are one vocabulary for all of them, so that converting between joint
-sets is a matter of names:
+The order of joints is that of the data set's files. The names are the same for all data
+sets, so that joint sets are converted by name:
 
     left_*, right_*   the person's own left and right
     pelvis, thorax    between the hips, between the shoulders
@@ -12,8 +11,8 @@ sets is a matter of names:
                       Human3.6M's "Neck/Nose")
     head_top          top of the skull (Human3.6M's "Head", CrowdPose's "head")
 
-MPI-INF-3DHP's files say "neck" for the point between the shoulders: measured
-against the shoulders it is Human3.6M's thorax, and is called so here.
+MPI-INF-3DHP's files call the point between the shoulders "neck". Measured against the
+shoulders it is Human3.6M's thorax, and has that name here.
 """
 
 import dataclasses
@@ -27,13 +26,13 @@ from tfpose.errors import InputError
 
 __all__ = ["SKELETONS", "Skeleton", "convert_keypoints", "get_skeleton"]
 
-# What a joint is halfway between, where a joint set has no such joint itself.
+# Joints that are midpoints of two others, for joint sets without them.
 _MIDPOINTS = {
     "pelvis": ("left_hip", "right_hip"),
     "thorax": ("left_shoulder", "right_shoulder"),
 }
 
-# The root is the first of these that a joint set has, or else its first joint.
+# The root is the first of these that a joint set has, otherwise its first joint.
 _ROOTS = ("pelvis", "thorax", "neck", "nose", "head", "head_top")
 
 
@@ -42,15 +41,15 @@ class Skeleton:
     """A set of J joints in a fixed order.
 
     Args:
-        name: key in `SKELETONS`, or a name of the user's own.
+        name: key in `SKELETONS`, or a name chosen by the user.
         joints: J unique snake_case names; a joint of a side starts with `left_` or
-            `right_` and its mirror joint must be there too.
+            `right_`, and its mirror joint must be in the list too.
         limbs: pairs of joint indices to draw, root side first.
         sigmas: J per-joint OKS constants k_i (relative to the square root of the
             person's area), or None where OKS is not defined.
-        sigmas_source: who defined the sigmas; empty without sigmas. Anything but
-            "official ..." is a choice of this project and must be named with
-            every OKS result that rests on it.
+        sigmas_source: who defined the sigmas; empty without sigmas. A value that does
+            not start with "official" is a choice of this project and must be named with
+            every OKS result that uses it.
 
     Raises:
         InputError: the parts do not fit together.
@@ -94,12 +93,12 @@ class Skeleton:
 
     @property
     def num_joints(self) -> int:
-        """J."""
+        """J, the number of joints."""
         return len(self.joints)
 
     @property
     def flip_permutation(self) -> tuple[int, ...]:
-        """Index of the mirror joint of each joint; its own inverse.
+        """Index of the mirror joint of each joint; the permutation is its own inverse.
 
         `keypoints[..., flip_permutation, :]` swaps left and right.
         """
@@ -114,8 +113,8 @@ class Skeleton:
     def root(self) -> int:
         """Index of the joint that 3D positions are relative to.
 
-        The pelvis, or else the first of thorax, neck, nose, head and head_top that is
-        there, or else the first joint.
+        The first of pelvis, thorax, neck, nose, head and head_top that the skeleton
+        has, otherwise its first joint.
         """
         named = (self.joints.index(name) for name in _ROOTS if name in self.joints)
         return next(named, 0)
@@ -124,8 +123,8 @@ class Skeleton:
     def parents(self) -> tuple[int, ...]:
         """The parent's index of each joint, -1 for the root.
 
-        The tree of shortest ways along the limbs from the root; of two equally short
-        ways the one by the limb that is listed first.
+        The tree of shortest paths along the limbs from the root; of two paths of the
+        same length the one by the limb that is listed first.
 
         Raises:
             InputError: the limbs do not reach every joint.
@@ -148,7 +147,11 @@ class Skeleton:
         return tuple(parents[joint] for joint in range(self.num_joints))
 
     def index(self, joint: str) -> int:
-        """Index of the joint of that name; InputError with the nearest name."""
+        """Index of the joint of that name.
+
+        Raises:
+            InputError: there is none; the message suggests the nearest name.
+        """
         if joint not in self.joints:
             raise InputError(
                 f"skeleton {self.name!r} has no joint {joint!r}"
@@ -174,7 +177,7 @@ class Skeleton:
             InputError: a field is missing, unknown or of the wrong kind.
         """
         if not isinstance(fields, Mapping):
-            raise InputError(f"skeleton: found {fields!r}, expected an object")
+            raise InputError(f"skeleton: got {fields!r}, expected an object")
         known = [field.name for field in dataclasses.fields(cls)]
         unknown = [key for key in fields if key not in known]
         if unknown:
@@ -244,7 +247,7 @@ def get_skeleton(name: str) -> Skeleton:
     """The skeleton of that name in `SKELETONS`.
 
     Raises:
-        InputError: there is none; the message has the nearest name and all names.
+        InputError: there is none; the message suggests the nearest name and lists all.
     """
     if name not in SKELETONS:
         raise InputError(f"unknown skeleton {name!r}" + _nearest(name, SKELETONS))
@@ -262,14 +265,14 @@ def convert_keypoints(
     Args:
         keypoints: `[..., J_source, D]`, any units; D may end with visibility.
         source: skeleton of `keypoints`.
-        target: skeleton wanted.
-        derive_midpoints: fill a pelvis or thorax that the source lacks with the
-            mean of hips or shoulders. Use it where both ends are known: an absent
-            end (0, 0, 0) would pull the mean to the origin.
+        target: skeleton of the result.
+        derive_midpoints: fill a pelvis or thorax that the source lacks with the mean of
+            hips or shoulders. Use it only where both ends are known: an absent end (0,
+            0, 0) would move the mean towards the origin.
 
     Returns:
-        `[..., J_target, D]` of the same type, and the names of target joints that
-        could not be filled; those are 0 in every column (so, absent).
+        `[..., J_target, D]` of the same type, and the names of target joints that could
+        not be filled; those are 0 in every column, which means absent.
 
     Raises:
         InputError: `keypoints` does not have the source's number of joints.
@@ -323,15 +326,15 @@ def _skeleton(
     `l_` and `r_` stand for `left_` and `right_`.
     """
 
-    def spelt(word: str) -> str:
+    def full_name(word: str) -> str:
         if word.startswith("l_"):
             return "left_" + word[2:]
         return "right_" + word[2:] if word.startswith("r_") else word
 
-    names = tuple(spelt(word) for word in joints.split())
+    names = tuple(full_name(word) for word in joints.split())
     pairs = []
     for chain in limbs.split():
-        ends = [names.index(spelt(word)) for word in chain.split("-")]
+        ends = [names.index(full_name(word)) for word in chain.split("-")]
         pairs += list(zip(ends[:-1], ends[1:], strict=True))
     by_joint = None
     if sigmas is not None:

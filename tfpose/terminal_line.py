@@ -1,4 +1,4 @@
-"""A line that is rewritten in place."""
+"""A line of the terminal that is overwritten."""
 
 import sys
 
@@ -6,10 +6,12 @@ __all__ = ["TerminalLine"]
 
 
 class TerminalLine:
-    """The last line of stdout, if that is a terminal; else lines, one after another.
+    """The last line of stdout; each text replaces the one before.
+
+    If stdout is not a terminal, every text is written on a new line.
 
     Attributes:
-        terminal: whether it is one.
+        terminal: whether stdout is a terminal.
     """
 
     def __init__(self) -> None:
@@ -17,7 +19,7 @@ class TerminalLine:
         self._width = 0
 
     def write(self, line: str) -> None:
-        """Puts `line` in place of what is there."""
+        """Writes `line` over the text before it."""
         if self.terminal:
             sys.stdout.write("\r" + line.ljust(self._width))
             self._width = len(line)
@@ -26,7 +28,7 @@ class TerminalLine:
         sys.stdout.flush()
 
     def clear(self) -> None:
-        """Leaves a terminal's line empty for what others print."""
+        """Empties a terminal's line, so that other output can follow."""
         if self._width:
             sys.stdout.write("\r" + " " * self._width + "\r")
             sys.stdout.flush()

@@ -58,17 +58,17 @@ class PoseAugConfig(LifterConfig):
         choices=("exponential", "bounded", "none"),
     )
     feedback_weight: float = option(1.0, "Of the whole augmented pose's.", at_least=0)
-    feedback_weight_turned: float = option(
-        0.0, "Of that of the pose whose limbs alone were turned.", at_least=0
+    feedback_weight_rotated: float = option(
+        0.0, "Of the pose in which only limbs were rotated.", at_least=0
     )
     hardness_start: float = option(
         2.0, "How many times as hard a pose is to be, at first.", above=0
     )
     hardness_end: float = option(20.0, "The same at the end.", above=0)
     hardness_slack: float = option(15.0, "Of the bounded feedback.", at_least=0)
-    hardness_turned_start: float = option(3.0, "For turned limbs alone.", above=0)
-    hardness_turned_end: float = option(5.0, "For turned limbs alone.", above=0)
-    hardness_turned_slack: float = option(2.0, "For turned limbs alone.", at_least=0)
+    hardness_rotated_start: float = option(3.0, "For rotated limbs only.", above=0)
+    hardness_rotated_end: float = option(5.0, "For rotated limbs only.", above=0)
+    hardness_rotated_slack: float = option(2.0, "For rotated limbs only.", at_least=0)
     regulariser: str = option(
         "hinged", "Equation 10, or the code's.", choices=("hinged", "range")
     )
@@ -122,7 +122,7 @@ _RELEASED = PoseAugConfig(
     learning_rate_discriminators=1e-4,
     feedback="bounded",
     feedback_weight=0.01,
-    feedback_weight_turned=0.1,
+    feedback_weight_rotated=0.1,
     hardness_start=17.0,
     hardness_end=17.0,
     regulariser="range",
@@ -141,13 +141,13 @@ PRESETS = {
         gentle_start=True,
         view_spread=0.5,
         feedback_weight=0.3,
-        feedback_weight_turned=0.3,
+        feedback_weight_rotated=0.3,
         hardness_start=1.5,
         hardness_end=2.5,
         hardness_slack=0.5,
-        hardness_turned_start=1.3,
-        hardness_turned_end=1.8,
-        hardness_turned_slack=0.3,
+        hardness_rotated_start=1.3,
+        hardness_rotated_end=1.8,
+        hardness_rotated_slack=0.3,
         batch_size=256,
         epochs=40,
         learning_rate=1e-3,

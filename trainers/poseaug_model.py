@@ -124,8 +124,10 @@ class PoseAugModel(AlternatingModel):
         noise = self.draw_normal(positions.shape[0], (4, NOISE))
         with tf.GradientTape() as tape:
             augmented = self.augmentor(positions, noise, training=True)
-            augmented_2d = project_poses(augmented.placed, intrinsics)
-            adversarial_3d = adversarial_loss(self.part_discriminator(augmented.turned))
+            augmented_2d = project_poses(augmented.positions, intrinsics)
+            adversarial_3d = adversarial_loss(
+                self.part_discriminator(augmented.rotated)
+            )
             adversarial_2d = adversarial_loss(self.keypoint_discriminator(augmented_2d))
             regular = (
                 hinged_regulariser(augmented)
@@ -168,7 +170,7 @@ class PoseAugModel(AlternatingModel):
         """Real poses of other samples against augmented ones, some of them older."""
         real = self._swap_lengths(batch["real_positions"])
         real_2d = project_poses(real, batch["real_intrinsics"])
-        fake = self.part_pool(self._rooted(augmented.turned))
+        fake = self.part_pool(self._rooted(augmented.rotated))
         fake_2d = self.keypoint_pool(augmented_2d)
         return self.train_discriminator(
             "part_discriminator", self._rooted(real), fake, share
@@ -193,7 +195,8 @@ class PoseAugModel(AlternatingModel):
             [batch["keypoints"], ops.where(inside, augmented_2d, keypoints)], axis=0
         )
         positions = ops.concatenate(
-            [batch["positions"], ops.where(inside, augmented.placed, positions)], axis=0
+            [batch["positions"], ops.where(inside, augmented.positions, positions)],
+            axis=0,
         )
         truth = ops.stop_gradient(self._rooted(positions))
         with tf.GradientTape() as tape:
@@ -218,8 +221,8 @@ class PoseAugModel(AlternatingModel):
         """
         shape = (positions.shape[0], 4, NOISE)
         noise = keras.random.normal(shape, seed=self.config.seed)
-        placed = self.augmentor(positions, noise, training=False).placed
-        return placed, project_poses(placed, intrinsics)
+        augmented = self.augmentor(positions, noise, training=False).positions
+        return augmented, project_poses(augmented, intrinsics)
 
     def _after_warmup(self, epoch: Any) -> Any:
         return ops.cast(epoch >= self.config.warmup_epochs, "float32")
@@ -250,9 +253,9 @@ def _hardness(config: PoseAugConfig) -> tuple[Hardness, Hardness]:
         config.hardness_slack,
     )
     rotated = Hardness(
-        config.feedback_weight_turned,
-        config.hardness_turned_start,
-        config.hardness_turned_end,
-        config.hardness_turned_slack,
+        config.feedback_weight_rotated,
+        config.hardness_rotated_start,
+        config.hardness_rotated_end,
+        config.hardness_rotated_slack,
     )
     return whole, rotated

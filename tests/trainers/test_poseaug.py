@@ -155,8 +155,9 @@ def test_bodies_that_are_turned_too_much_alike_cost(pairs):
         lacking = max(0.0, wanted - float(metrics["view_spread"]))
         cost = config.view_weight * lacking**2
         assert float(metrics["augmentor_loss"]) == pytest.approx(cost, abs=1e-5)
-        pairs = zip(before, weights(model)["augmentor"], strict=True)
-        assert any((a != b).any() for a, b in pairs) == (lacking > 0) == (wanted > 0.5)
+        changes = zip(before, weights(model)["augmentor"], strict=True)
+        changed = any((a != b).any() for a, b in changes)
+        assert changed == (lacking > 0) == (wanted > 0.5)
 
 
 def test_mixed_precision_leaves_bodies_and_views_in_float32(pairs):
@@ -281,8 +282,8 @@ def test_the_presets_are_the_papers_and_the_codes():
     paper, released = PRESETS["paper"], PRESETS["released"]
     assert (paper.learning_rate, paper.epochs, paper.batch_size) == (1e-3, 50, 1024)
     assert (paper.hardness_start, paper.hardness_end) == (2.0, 20.0)
-    assert (released.feedback_weight_turned, released.feedback_weight) == (0.1, 0.01)
-    assert (released.hardness_turned_start, released.hardness_turned_end) == (3, 5)
+    assert (released.feedback_weight_rotated, released.feedback_weight) == (0.1, 0.01)
+    assert (released.hardness_rotated_start, released.hardness_rotated_end) == (3, 5)
     assert (released.adversarial_weight_3d, released.regulariser_weight) == (6, 3)
     assert (released.discriminator_every, released.warmup_epochs) == (2, 2)
     assert released.linear_decay and released.learning_rate == 1e-4

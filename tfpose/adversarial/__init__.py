@@ -1,3 +1,3 @@
-"""What adversarial methods share: layers and losses of discriminators, fake pools."""
+"""Layers and losses of discriminators, and pools of generated samples."""
 
 __all__ = []

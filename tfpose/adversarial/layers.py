@@ -12,7 +12,7 @@ SLOPE = 0.01
 
 
 def dense(units: int, name: str, dtype: Any) -> keras.layers.Dense:
-    """He-normal weights, as the released code draws them."""
+    """Dense layer with He-normal initial weights, as in PoseAug's released code."""
     initializer = keras.initializers.VarianceScaling(
         2.0, "fan_in", "untruncated_normal"
     )
@@ -22,16 +22,16 @@ def dense(units: int, name: str, dtype: Any) -> keras.layers.Dense:
 
 
 def leaky(x):
-    """Leaky ReLU."""
+    """Leaky ReLU with slope `SLOPE` below 0."""
     return ops.leaky_relu(x, SLOPE)
 
 
 class ResidualScorer(keras.layers.Layer):
-    """Features `[B, F]` to a score `[B, 1]`: dense layers with one residual connection.
+    """Score `[B, 1]` of features `[B, F]`: dense layers with a residual connection.
 
     Args:
-        units: of the first three layers.
-        last_units: of the fourth layer; a fifth gives the score, in float32.
+        units: units of the first three layers.
+        last_units: units of the fourth layer; a fifth layer gives the float32 score.
     """
 
     def __init__(self, units: int, last_units: int, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What every image backbone is: one main feature map, and its maps at all strides."""
+"""The base class of image backbones: a main feature map and the maps at all strides."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -12,9 +12,9 @@ class Backbone(keras.Model):
     """A Keras model from a normalised image `[B, H, W, C]` to a feature map.
 
     Calling the model gives the main output, the map at `stride`. The maps at all
-    strides are `pyramid_outputs`. As with KerasHub's `FeaturePyramidBackbone`, their
-    names are "P2" for stride 4, "P3" for 8, "P4" for 16 and "P5" for 32, and a net on
-    several of them is built, on the same layers, with
+    strides are in `pyramid_outputs`. As in KerasHub's `FeaturePyramidBackbone`, their
+    names are "P2" for stride 4, "P3" for 8, "P4" for 16 and "P5" for 32. A net that
+    uses several of them, with the same layers, is built with
 
         maps = keras.Model(backbone.inputs, backbone.pyramid_outputs)(image)
 
@@ -25,9 +25,10 @@ class Backbone(keras.Model):
             output.
         policy: Keras dtype policy of the layers.
         name: str.
-        return_all: bool. Calling the model gives all of `pyramid_outputs`, not the main
-            one: for a net with maps that the main one is not made of. (A Keras model
-            has the layers that its outputs are made of, and no others.)
+        return_all: bool. Whether calling the model returns all of `pyramid_outputs`
+            instead of the main output. Needed where the main output does not depend on
+            all of the maps: a Keras model has only the layers that its outputs depend
+            on.
 
     Attributes:
         stride: int. Pixels of the image per cell of the main output.
@@ -55,7 +56,7 @@ class Backbone(keras.Model):
         self.policy = policy
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
-        """The layers that can be frozen, by group, from the input on."""
+        """The layers that can be frozen, by group, ordered from the input."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:

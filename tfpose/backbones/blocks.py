@@ -11,7 +11,7 @@ __all__ = ["Blocks", "NearestResize", "official_initializer"]
 
 
 def official_initializer() -> keras.initializers.Initializer:
-    """N(0, 0.001), what the official pose nets draw every convolution from."""
+    """N(0, 0.001): how the official pose nets initialise every convolution."""
     return keras.initializers.RandomNormal(stddev=0.001)
 
 
@@ -20,7 +20,7 @@ class NearestResize(keras.layers.Layer):
     """Nearest-neighbour resize of `[B, h, w, C]` to a fixed size.
 
     `keras.layers.UpSampling2D` becomes a repeat with dynamic shapes, which LiteRT
-    delegates refuse; a resize to a static size stays one operator.
+    delegates refuse. A resize to a static size stays one operator.
 
     Args:
         height: int. Output height in cells.
@@ -49,9 +49,9 @@ class NearestResize(keras.layers.Layer):
 
 
 def _repeat_cells(x, rows: int, columns: int):
-    """Every cell of `[B, h, w, C]` repeated; sums the gradient of the copies.
+    """Repeats every cell of `[B, h, w, C]`; the copies' gradients are summed.
 
-    The gradient is written out because XLA has none for a nearest resize.
+    The gradient is defined here because XLA has none for a nearest resize.
     """
 
     @ops.custom_gradient
@@ -74,7 +74,7 @@ def _repeat_cells(x, rows: int, columns: int):
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """Makes the blocks of one network, all with its initialiser and dtype policy.
+    """Makes the blocks of one network with its initialiser and dtype policy.
 
     Every method takes a Keras tensor `[B, h, w, C]` and a name that prefixes the
     names of the layers it makes, and returns a Keras tensor.
@@ -106,7 +106,7 @@ class Blocks:
         index: int | str = "",
         relu: bool = True,
     ):
-        """Bias-free convolution, batch normalisation and, if asked, ReLU.
+        """Convolution without bias, batch normalisation and, if `relu`, ReLU.
 
         The input is padded by `kernel_size // 2` on every side, as in PyTorch, so
         output cell i is centred on input cell `i * stride`. ("same" would pad an
@@ -161,7 +161,7 @@ class Blocks:
     def bottleneck(self, x, filters: int, stride: int = 1, *, name: str):
         """1x1, 3x3 and 1x1 (to `4 * filters`) convolutions and the identity.
 
-        The stride is on the 3x3 convolution (ResNet "v1.5", as PyTorch has it).
+        The stride is in the 3x3 convolution (ResNet "v1.5", as in PyTorch).
         """
         y = self.conv_norm(x, filters, 1, name=name, index=1)
         y = self.conv_norm(y, filters, 3, stride, name=name, index=2)

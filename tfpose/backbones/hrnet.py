@@ -1,4 +1,4 @@
-"""HRNet: parallel branches at strides 4 to 32 that keep exchanging features."""
+"""HRNet: parallel branches at strides 4 to 32 that exchange features repeatedly."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["HRNet"]
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class HRNet(Backbone):
-    """High-resolution network for pose, the layers of the official code.
+    """High-resolution network for pose, with the layers of the official code.
 
     Takes a normalised image `[B, H, W, C]` float and returns the highest-resolution
     map `[B, ceil(H / 4), ceil(W / 4), width]` at stride 4. Branch b (0 to 3) has
@@ -29,18 +29,18 @@ class HRNet(Backbone):
         width: int. Channels of the stride-4 branch. Defaults to `32`.
         stem_filters: int. Channels of the stem, and the bottlenecks' inner channels
             in stage 1, which ends with `4 * stem_filters`. Defaults to `64`.
-        stage_modules: up to three ints. Exchange modules in stages 2, 3 and 4; with
-            fewer the net ends earlier, with none behind stage 1, at
+        stage_modules: up to three ints. Exchange modules in stages 2, 3 and 4. With
+            fewer ints the net ends earlier; with none it ends after stage 1, with
             `4 * stem_filters` channels.
         blocks_per_branch: int. Basic blocks of a branch in a module.
         stage1_blocks: int. Bottlenecks of stage 1.
         kernel_initializer: Keras initialiser of every convolution. Defaults to the
             official N(0, 0.001).
         dtype: Keras dtype policy of the layers. Defaults to the global one.
-        all_branches: bool. The last exchange makes all branches, and the net returns
-            them as `pyramid_outputs`, "P2" to "P5" with four stages. By default only
-            the first is made and returned, which is what top-down pose nets use; the
-            others' layers come on top and change nothing of it.
+        all_branches: bool. Whether the last exchange computes all branches and the net
+            returns them as `pyramid_outputs`, "P2" to "P5" with four stages. By default
+            only the first is computed and returned, as top-down pose nets use it. The
+            layers of the others are added and do not change the first branch.
 
     Reference: Sun et al., "Deep High-Resolution Representation Learning for Human
     Pose Estimation", CVPR 2019 (arXiv:1902.09212), and its official code.
@@ -112,11 +112,11 @@ class HRNet(Backbone):
         self.kernel_initializer = initializer
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
-        """The layers that can be frozen, by group, from the input on.
+        """The layers that can be frozen, by group, ordered from the input.
 
-        A stage's group has the transition after it (`stage1` has `transition1`). The
-        last exchange of the last stage is in no group: it always trains, as the head
-        does.
+        A stage's group includes the transition after it (`stage1` has `transition1`).
+        The last exchange of the last stage is in no group: like the head, it is always
+        trained.
         """
         prefixes: dict[str, tuple[str, ...]] = {"stem": ("stem_",)}
         for stage in range(1, len(self.stage_modules) + 2):
@@ -149,10 +149,11 @@ class HRNet(Backbone):
 def _exchange_module(
     blocks: Blocks, branches: list, num_blocks: int, num_outputs: int, name: str
 ) -> list:
-    """`num_blocks` basic blocks on every branch, then every output sums all branches.
+    """Applies `num_blocks` basic blocks to every branch, then fuses the branches.
 
-    Output i takes branch j as it is (j = i), through a 1x1 convolution and nearest
-    upsampling (j > i), or through i - j convolutions of stride 2 (j < i).
+    Every output sums all branches. Output i takes branch j unchanged (j = i), through a
+    1x1 convolution and nearest upsampling (j > i), or through i - j convolutions of
+    stride 2 (j < i).
     """
     branches = list(branches)
     for b, x in enumerate(branches):

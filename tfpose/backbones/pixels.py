@@ -1,4 +1,4 @@
-"""No backbone: what TokenPose-T cuts into patches is the image itself."""
+"""The image itself as a backbone: TokenPose-T cuts its patches from the image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ class Pixels(Backbone):
 
     Args:
         input_shape: sequence of int. (H, W, C) in pixels.
-        kernel_initializer: unused, taken because other backbones do.
+        kernel_initializer: not used; accepted because other backbones take it.
         dtype: Keras dtype policy of the output. Defaults to the global one.
     """
 
@@ -36,5 +36,5 @@ class Pixels(Backbone):
         super().__init__(inputs, {"P0": outputs}, policy, name, **kwargs)
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
-        """None: there is nothing to freeze."""
+        """No groups: there is nothing to freeze."""
         return {}

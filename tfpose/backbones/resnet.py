@@ -1,4 +1,4 @@
-"""ResNet, as PyTorch has it."""
+"""ResNet, with the layers of PyTorch's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,8 @@ from tfpose.errors import InputError
 
 __all__ = ["DEPTHS", "ResNet"]
 
-# Blocks of stages 1 to 4; 50 and deeper have bottlenecks, the others basic blocks.
+# Number of blocks in stages 1 to 4. Depths 50 and above have bottlenecks, the others
+# basic blocks.
 DEPTHS = {
     18: (2, 2, 2, 2),
     34: (3, 4, 6, 3),
@@ -42,7 +43,7 @@ class ResNet(Backbone):
         dtype: Keras dtype policy of the layers. Defaults to the global one.
 
     Raises:
-        InputError: `depth` is none of the above.
+        InputError: `depth` is not one of these.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016
     (arXiv:1512.03385), with the stride on the 3x3 convolution of a bottleneck.
@@ -75,7 +76,7 @@ class ResNet(Backbone):
         # === Functional model ===
         inputs = keras.Input(tuple(input_shape), name="image", dtype="float32")
         x = blocks.conv_norm(inputs, width, 7, 2, name="stem")
-        # After a ReLU padding with zeros is the same as padding with -infinity.
+        # After a ReLU, padding with zeros is the same as padding with -infinity.
         x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad", dtype=policy)(x)
         x = keras.layers.MaxPooling2D(3, 2, name="stem_pool", dtype=policy)(x)
         pyramid: dict[str, Any] = {}
@@ -96,7 +97,7 @@ class ResNet(Backbone):
         self.kernel_initializer = initializer
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
-        """The layers that can be frozen, by group, from the input on."""
+        """The layers that can be frozen, by group, ordered from the input."""
         return {
             group: [
                 layer for layer in self.layers if layer.name.startswith(f"{group}_")

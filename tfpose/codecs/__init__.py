@@ -1,1 +1,1 @@
-"""Keypoints to heatmaps and back."""
+"""Encoding of keypoints as heatmaps, and decoding of heatmaps to keypoints."""

@@ -1,18 +1,21 @@
-"""How points of photo, input and heatmap correspond, in this project and elsewhere.
+"""Pixel alignments: how points of photo, input and heatmap correspond.
 
-`half_pixel` is the project's own, stated in `tfpose.codecs.heatmap`. Published weights
-were trained in one of three others and are only as good as published in their own:
+`half_pixel` is this project's alignment, defined in `tfpose.codecs.heatmap`. Published
+weights were trained with one of three others and reach their published accuracy only
+with theirs:
 
 - `official`: HRNet, SimpleBaseline, MMPose without UDP. A pixel's index is its
-  coordinate: the middle of a box, (x + w / 2, y + h / 2), goes to (W / 2, H / 2), the
-  scale is W / w, and cell h of a heatmap is the input point h * s. Training mirrors
-  the input at W / 2, evaluation mirrors its array, so a flip test wants a shift of one
-  cell (arXiv:1911.07524, section 3.2, is on what that costs).
-- `tokenpose`: TokenPose, and DarkPose's code that it builds on. Lengths go from the
-  first pixel's centre to the last one's: scale (W - 1) / (w - 1) from the region to
-  the input as well as to the heatmap, both ways about the middle.
+  coordinate: the middle of a box, (x + w / 2, y + h / 2), maps to (W / 2, H / 2), the
+  scale is W / w, and cell h of a heatmap is the input point h * s. Training mirrors the
+  input at W / 2 but evaluation mirrors its array, so a flip test needs a shift of one
+  cell (arXiv:1911.07524, section 3.2, is about the cost of this).
+- `tokenpose`: TokenPose, and the DarkPose code that it is based on. Lengths are
+  measured between the centres of the first and the last pixel: the scale is (W - 1) /
+  (w - 1) from the region to the input and from the input to the heatmap, both about the
+  middle.
 - `udp`: UDP (Huang et al., CVPR 2020, arXiv:1911.07524) as in MMPose. Input and heatmap
-  are W - 1 and w - 1 long, a region w; x and y are scaled each by its own sides.
+  have the lengths W - 1 and w - 1, a region has the length w. x and y are scaled
+  separately, each by its own sides.
 
 Regions and sizes are those of `tfpose.top_down.crop`.
 """
@@ -43,12 +46,15 @@ def check_alignment(alignment: str) -> None:
 def cell_map(
     alignment: str, input_size: tuple[int, int], heatmap_size: tuple[int, int]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Scale and offset, (x, y) each, of `input point = cell * scale + offset`.
+    """Scale and offset, each (x, y), of `input point = cell * scale + offset`.
 
     Args:
-      alignment: one of `ALIGNMENTS`.
-      input_size: (H, W), pixels.
-      heatmap_size: (h, w), cells; at least 2 for `tokenpose` and `udp`.
+        alignment: one of `ALIGNMENTS`.
+        input_size: (H, W), pixels.
+        heatmap_size: (h, w), cells; at least 2 for `tokenpose` and `udp`.
+
+    Returns:
+        scale in input pixels per cell and offset in input pixels.
     """
     height, width = input_size
     rows, columns = heatmap_size
@@ -64,12 +70,12 @@ def cell_map(
 
 
 def box_offset(alignment: str) -> float:
-    """What is added to x + w / 2 and y + h / 2 to get a box's middle, pixels."""
+    """Offset in pixels from (x + w / 2, y + h / 2) to a box's centre."""
     return 0.0 if alignment in ("official", "udp") else -0.5
 
 
 def input_middle(alignment: str, input_size: tuple[int, int]) -> np.ndarray:
-    """(x, y) in the input that the middle of a region goes to."""
+    """Point (x, y) of the input, in pixels, that the centre of a region maps to."""
     height, width = input_size
     if alignment == "official":
         return np.array([width / 2, height / 2])
@@ -79,7 +85,10 @@ def input_middle(alignment: str, input_size: tuple[int, int]) -> np.ndarray:
 def region_scales(
     alignment: str, sizes: np.ndarray, input_size: tuple[int, int]
 ) -> np.ndarray:
-    """Input pixels per photo pixel, (x, y), `[P, 2]`, of regions `[P, 2]` (w, h)."""
+    """Scales `[P, 2]` (x, y) of regions of sizes `[P, 2]` (w, h), photo pixels.
+
+    A scale is in input pixels per photo pixel.
+    """
     height, width = input_size
     sizes = np.asarray(sizes, np.float64)
     if alignment == "udp":
@@ -92,5 +101,5 @@ def region_scales(
 
 
 def mirror_sum(alignment: str, width: int) -> int:
-    """x and its mirror image add up to this when training mirrors an input."""
+    """Sum of x and its mirror image, pixels, when training mirrors an input."""
     return width if alignment == "official" else width - 1

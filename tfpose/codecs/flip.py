@@ -1,6 +1,6 @@
 """Horizontal flips of images, keypoints and heatmaps, and the flip test.
 
-In the pixel convention of `tfpose.codecs.heatmap` a flip is exact on cells:
+With the pixel convention of `tfpose.codecs.heatmap` a flip is exact on cells:
 `encode(flip_keypoints(k))` equals the flipped `encode(k)`.
 """
 
@@ -28,16 +28,16 @@ def flip_images(images: KerasTensor) -> KerasTensor:
 def flip_keypoints(
     keypoints: KerasTensor, width: int, skeleton: Skeleton | Sequence[int]
 ) -> KerasTensor:
-    """Mirrors keypoints and exchanges left and right joints.
+    """Mirrors keypoints and swaps left and right joints.
 
     Args:
-        keypoints: `[B, J, D]`, x first, input pixels; further columns move along
-            with their joint.
+        keypoints: `[B, J, D]`, x first, input pixels; further columns are moved with
+            their joint.
         width: W of the input, pixels.
         skeleton: the joints, or their flip permutation.
 
     Returns:
-        `[B, J, D]`. Absent joints must be masked by their weight: their x moves too.
+        `[B, J, D]`. Absent joints must be masked by their weight: their x changes too.
     """
     keypoints = ops.take(keypoints, _permutation(skeleton), axis=1)
     mirrored = (width - 1) - keypoints[..., :1]
@@ -47,13 +47,14 @@ def flip_keypoints(
 def unflip_heatmaps(
     heatmaps: KerasTensor, skeleton: Skeleton | Sequence[int], shift: int = 0
 ) -> KerasTensor:
-    """Heatmaps of a flipped image, brought back to the image as it was.
+    """Maps the heatmaps of a flipped image back to the image before the flip.
 
     Args:
         heatmaps: `[B, h, w, J]`.
         skeleton: the joints, or the permutation of channels that mirrors them.
-        shift: cells to move right after mirroring, the columns on the left kept. 0
-            is exact here; 1 is what biased official checkpoints were tested with.
+        shift: cells by which to shift right after mirroring; the columns on the left
+            keep their values. 0 is exact with this project's alignment; official
+            checkpoints with a biased alignment were tested with 1.
 
     Returns:
         `[B, h, w, J]`.

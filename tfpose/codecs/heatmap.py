@@ -1,6 +1,6 @@
-"""One heatmap per joint: Gaussian targets, and decoding to sub-pixel keypoints.
+"""Heatmaps, one per joint: Gaussian targets, and decoding to sub-pixel keypoints.
 
-The pixel convention of the whole project is this one:
+The pixel convention of the whole project:
 
 - Pixel centres lie at integer coordinates, the first at the origin (top left), so
   an image of width W spans x in [-0.5, W - 0.5].
@@ -12,9 +12,8 @@ The pixel convention of the whole project is this one:
 - Boxes are [x, y, w, h] with x, y the left and top EDGE ([0, 0, W, H] is the whole
   image); the centre of a box is the point (x + w / 2 - 0.5, y + h / 2 - 0.5).
 
-That is alignment `half_pixel`. Published weights want others, which
-`tfpose.codecs.alignment` describes; wherever a `alignment` is asked for, this is the
-default.
+This is the alignment `half_pixel`, the default of every `alignment` argument. Published
+weights need others, which `tfpose.codecs.alignment` describes.
 
 Symbols: B batch, J joints, (H, W) input size, (h, w) heatmap size, s stride.
 """
@@ -38,19 +37,20 @@ DECODE_METHODS = ("argmax", "quarter", "msra", "dark", "udp")
 class HeatmapCodec:
     """Encodes keypoints as Gaussian heatmaps and decodes heatmaps to keypoints.
 
-    Both ways use `keras.ops` on static shapes only, so they compile with XLA and
-    export inside a model's graph.
+    Both directions use `keras.ops` on static shapes only, so they compile with XLA and
+    can be exported as part of a model's graph.
 
     Args:
         input_size: (H, W) of the network's input, pixels; multiples of `stride`.
         stride: input pixels per heatmap cell.
         sigma: standard deviation of the Gaussian, heatmap cells.
-        alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`. In any but `half_pixel`
-            decoding is that of the published code in every detail.
-        rounded: targets are Gaussians about the nearest cell, 0 beyond 3 sigma, as
-            HRNet and SimpleBaseline were trained on; otherwise about the keypoint.
-        blur_kernel: side of the decoder's smoothing kernel, odd cells. Defaults to
-            what fits sigma: 11 for 2, 17 for 3.
+        alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`. For all but `half_pixel`
+            decoding equals that of the published code in every detail.
+        rounded: whether targets are Gaussians about the nearest cell, 0 beyond 3 sigma,
+            as in the training of HRNet and SimpleBaseline. Otherwise they are about the
+            keypoint.
+        blur_kernel: side of the decoder's smoothing kernel, odd number of cells.
+            Defaults to a size chosen from sigma: 11 for 2, 17 for 3.
 
     Raises:
         InputError: an impossible value.
@@ -127,11 +127,12 @@ class HeatmapCodec:
         return ops.cast(ops.logical_and(across, down), "float32")
 
     def reaches(self, keypoints: KerasTensor) -> KerasTensor:
-        """1.0 where something of a keypoint's Gaussian is on the map, else 0.0.
+        """1.0 where part of a keypoint's Gaussian is on the map, else 0.0.
 
-        A joint of which there is nothing says nothing about the map, so published
-        training, and ours, gives it no weight: 3 sigma from the centre, and a cell
-        more on the left and above in the alignments of others, as their code has it.
+        Published training code, and ours, gives a joint weight 0 if no part of its
+        Gaussian is on the map. The Gaussian ends 3 sigma from its centre; for
+        alignments other than `half_pixel` the limit is one cell wider on the left and
+        at the top, as in the published code.
 
         Args:
             keypoints: `[B, J, 2]` (x, y), input pixels, finite.
@@ -154,7 +155,7 @@ class HeatmapCodec:
 
     @property
     def _bounded(self) -> bool:
-        """Whether targets end at 3 sigma; MMPose's for UDP do, centres unrounded."""
+        """Whether targets end at 3 sigma; MMPose's for UDP do, without rounding."""
         return self.rounded or self.alignment == "udp"
 
     def encode(self, keypoints: KerasTensor, weights: KerasTensor) -> KerasTensor:
@@ -162,8 +163,8 @@ class HeatmapCodec:
 
         Args:
             keypoints: `[B, J, 2]` (x, y), input pixels; may lie outside.
-            weights: `[B, J]`; a joint of weight 0 (or less) gets an empty map. The
-                size of a positive weight does not scale the map: it is for the loss.
+            weights: `[B, J]`; a joint of weight 0 (or less) gets an empty map. A
+                positive weight does not scale the map: it is for the loss.
 
         Returns:
             `[B, h, w, J]` float32 in [0, 1]. Unless `rounded`, the maximum over cells
@@ -177,15 +178,15 @@ class HeatmapCodec:
         nearest = _nearest_cell(cells)
         centres = nearest if self.rounded else cells
         scale = -0.5 / self.sigma**2
-        sides = []
+        profiles = []
         for axis, size in ((1, self.heatmap_size[0]), (0, self.heatmap_size[1])):
-            places = ops.arange(size, dtype="float32")[None, :, None]
-            side = ops.exp(scale * ops.square(places - centres[:, None, :, axis]))
+            positions = ops.arange(size, dtype="float32")[None, :, None]
+            profile = ops.exp(scale * ops.square(positions - centres[:, None, :, axis]))
             if self._bounded:
-                away = ops.abs(places - nearest[:, None, :, axis])
-                side = side * ops.cast(away <= 3 * self.sigma, "float32")
-            sides.append(side)
-        down, across = sides
+                distance = ops.abs(positions - nearest[:, None, :, axis])
+                profile = profile * ops.cast(distance <= 3 * self.sigma, "float32")
+            profiles.append(profile)
+        down, across = profiles
         down = down * ops.cast(present, "float32")[:, None, :]
         return down[:, :, None, :] * across[:, None, :, :]
 
@@ -194,18 +195,18 @@ class HeatmapCodec:
     ) -> tuple[KerasTensor, KerasTensor]:
         """Finds the peak of each heatmap.
 
-        argmax: the middle of the highest cell (the first one of equals).
+        argmax: the centre of the highest cell (the first one among equals).
         quarter: a quarter cell from there towards the higher neighbour, in each
-            direction in which the cell has two neighbours of different height. In
-            any alignment but `half_pixel` with HRNet's rule at the border.
+            direction in which the cell has two neighbours of different height. For
+            alignments other than `half_pixel` with HRNet's rule at the border.
         msra: the same with the rule of MMPose's MSRA codec at the border.
         dark: Zhang et al., "Distribution-Aware Coordinate Representation for Human
             Pose Estimation" (CVPR 2020). The map is smoothed by a Gaussian and
-            rescaled to its old maximum; one Newton step on its logarithm goes from
-            the highest cell to the peak. In `half_pixel` the step is kept from harm
-            at the border and on flat maps (`tfpose.codecs.peaks.dark_step`), in the
-            others it is DarkPose's, TokenPose's and MMPose's to the letter.
-        udp: MMPose's refinement for UDP, a Newton step likewise.
+            rescaled to its original maximum; one Newton step on its logarithm goes from
+            the highest cell to the peak. With `half_pixel` the step is limited at the
+            border and on flat maps (`tfpose.codecs.peaks.dark_step`); with the others
+            it equals that of DarkPose, TokenPose and MMPose.
+        udp: MMPose's refinement for UDP, also a Newton step.
 
         Args:
             heatmaps: `[B, h, w, J]`, any float type.
@@ -213,9 +214,10 @@ class HeatmapCodec:
 
         Returns:
             keypoints `[B, J, 2]` float32 (x, y), input pixels, and scores `[B, J]`
-            float32: the maximum of each map as it came. A map whose maximum is not
-            above 0 shows no joint: its keypoint is (0, 0) in `half_pixel`; else cell
-            (0, 0) or, with MMPose's decoders msra and udp, (-1, -1), as published.
+            float32: the maximum of each given map. A map whose maximum is not above 0
+            shows no joint: its keypoint is (0, 0) with `half_pixel`; otherwise it is
+            cell (0, 0) or, with MMPose's decoders msra and udp, cell (-1, -1), as in
+            the published code.
 
         Raises:
             InputError: an unknown method or another heatmap size.
@@ -235,11 +237,11 @@ class HeatmapCodec:
         cells = ops.stack([x, y], axis=-1)
         if method != "argmax":
             cells = cells + self._step(method, heatmaps, scores, x, y)
-        found = (scores > 0)[..., None]
+        present = (scores > 0)[..., None]
         if self.alignment == "half_pixel":
-            return ops.where(found, self.to_pixels(cells), 0.0), scores
-        nowhere = -1.0 if method in ("msra", "udp") else 0.0
-        return self.to_pixels(ops.where(found, cells, nowhere)), scores
+            return ops.where(present, self.to_pixels(cells), 0.0), scores
+        absent_cell = -1.0 if method in ("msra", "udp") else 0.0
+        return self.to_pixels(ops.where(present, cells, absent_cell)), scores
 
     def _step(
         self,
@@ -272,5 +274,5 @@ class HeatmapCodec:
 
 
 def _nearest_cell(cells: KerasTensor) -> KerasTensor:
-    """int(cell + 0.5) as published: cut towards zero, so -1.2 goes to 0."""
+    """int(cell + 0.5) as in published code: truncated, so -1.2 becomes 0."""
     return ops.cast(ops.cast(cells + 0.5, "int32"), "float32")

@@ -1,9 +1,9 @@
-"""The peak of a heatmap: the highest cell, and steps from there to sub-cell places.
+"""The peak of a heatmap: the highest cell, and steps from there to the sub-cell peak.
 
-All in `keras.ops` on static shapes. Values are picked by masked sums rather than by
-gathers: exact, and plain for XLA and LiteRT. Symbols: B batch, J joints, (h, w)
-heatmap size; `x`, `y` are `[B, J]` float32 whole numbers, the highest cell. Steps are
-`[B, J, 2]` (x, y), cells.
+All in `keras.ops` on static shapes. Values are selected by masked sums instead of
+gathers, which is exact and supported by XLA and LiteRT. Symbols: B batch, J joints, (h,
+w) heatmap size; `x`, `y` are `[B, J]` float32 whole numbers, the highest cell. Steps
+are `[B, J, 2]` (x, y), cells.
 """
 
 from typing import Any
@@ -34,7 +34,8 @@ def highest_cell(
 ) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
     """x, y and height, `[B, J]` each, of the highest cell of `[B, h, w, J]`.
 
-    Of equals it is the first: the first row that has one, the first column in it.
+    Among equal cells it is the first: the first row that has one, the first column in
+    that row.
     """
     scores = ops.max(heatmaps, axis=(1, 2))
     y = _first_maximum(ops.max(heatmaps, axis=2))
@@ -43,11 +44,11 @@ def highest_cell(
 
 
 def gaussian_taps(size: int, sigma: float | None = None) -> np.ndarray:
-    """Weights float32 `[size]` of a blur; OpenCV's for that size without a sigma."""
+    """Weights float32 `[size]` of a blur; without a sigma, OpenCV's for that size."""
     if sigma is None:
         return cv2.getGaussianKernel(size, 0)[:, 0].astype("float32")
-    places = np.arange(size) - size // 2
-    taps = np.exp(-0.5 * (places / sigma) ** 2)
+    positions = np.arange(size) - size // 2
+    taps = np.exp(-0.5 * (positions / sigma) ** 2)
     return (taps / taps.sum()).astype("float32")
 
 
@@ -57,13 +58,16 @@ def quarter_step(
     """A quarter cell towards the higher neighbour, in x and in y.
 
     Args:
-      heatmaps: `[B, h, w, J]`.
-      x: column of the highest cell.
-      y: row of it.
-      border: which cells are too near the border. `own`: in each direction those
-        without two neighbours. `official`, as HRNet has it: no step at all in the
-        first two rows and columns and the last ones. `mmpose`: in each direction the
-        first two and the last, and those first in the other direction.
+        heatmaps: `[B, h, w, J]`.
+        x: column of the highest cell.
+        y: row of the highest cell.
+        border: which cells are too near the border for a step. `own`: in each direction
+            those without two neighbours. `official`, as in HRNet: no step at all in the
+            first two rows and columns and in the last ones. `mmpose`: in each direction
+            the first two and the last, and those first in the other direction.
+
+    Returns:
+        `[B, J, 2]` (x, y), cells.
     """
     near = _neighbours(heatmaps, x, y, reach=1)
     rows, columns = heatmaps.shape[1:3]
@@ -89,12 +93,12 @@ def dark_step(
     y: KerasTensor,
     taps: np.ndarray,
 ) -> KerasTensor:
-    """DARK's Newton step on the logarithm of the blurred map, kept from harm.
+    """DARK's Newton step on the logarithm of the blurred map, with safeguards.
 
-    Where the blur would reach over the border, the map is read as it is: zeros from
-    outside would push the peak inwards by up to a cell. The step is not taken within
-    2 cells of the border or where the Hessian is not that of a maximum (flat maps),
-    and is limited to 1 cell each way.
+    Where the blur would reach over the border, the map is used without blur: zeros from
+    outside would push the peak inwards by up to a cell. There is no step within 2 cells
+    of the border or where the Hessian is not that of a maximum (flat maps), and the
+    step is limited to 1 cell in each direction.
     """
     blurred = _blur(heatmaps, taps)
     highest = ops.maximum(ops.max(blurred, axis=(1, 2)), _LOG_FLOOR)
@@ -121,10 +125,10 @@ def official_dark_step(
     y: KerasTensor,
     taps: np.ndarray,
 ) -> KerasTensor:
-    """DARK's step to the letter, as TokenPose and MMPose's `unbiased` take it.
+    """DARK's step as in the published code, TokenPose and MMPose's `unbiased`.
 
-    The blurred map is brought back to its old maximum; no limit on the step, and only
-    a determinant of exactly 0 stops it.
+    The blurred map is rescaled to its original maximum. The step has no limit and is
+    left out only where the determinant is exactly 0.
     """
     blurred = _blur(heatmaps, taps)
     rescale = _to_old_maximum(blurred, scores)
@@ -149,8 +153,8 @@ def udp_step(
 ) -> KerasTensor:
     """The step of UDP's decoder in MMPose: DARK with neighbours one cell away.
 
-    Cells beyond the border are the nearest ones inside. The logarithm is that of the
-    blurred map, brought back to its old maximum, between 1e-3 and 50.
+    Cells beyond the border take the value of the nearest one inside. The logarithm is
+    taken of the blurred map, rescaled to its original maximum and clipped to 1e-3..50.
     """
     blurred = _blur(heatmaps, taps)
     rescale = _to_old_maximum(blurred, scores)
@@ -176,20 +180,20 @@ def udp_step(
 def _first_maximum(values: KerasTensor) -> KerasTensor:
     """Index `[B, J]`, as float32, of the first maximum of `[B, n, J]` along n.
 
-    Stands for `ops.argmax`, which tells -0.0 from 0.0 by bit operations that LiteRT
-    does not have.
+    Replaces `ops.argmax`, which distinguishes -0.0 from 0.0 by bit operations that
+    LiteRT does not have.
     """
     size = values.shape[1]
-    places = ops.arange(size, dtype="float32")[None, :, None]
+    positions = ops.arange(size, dtype="float32")[None, :, None]
     highest = ops.max(values, axis=1, keepdims=True)
-    return ops.min(ops.where(values >= highest, places, float(size)), axis=1)
+    return ops.min(ops.where(values >= highest, positions, float(size)), axis=1)
 
 
 def _pick(values: KerasTensor, index: KerasTensor, axis: int) -> KerasTensor:
     """Slice `index` `[B, J]` of `values` along `axis`; 0 beyond the border."""
     size = values.shape[axis]
-    places = ops.arange(size, dtype="float32")[None, :, None]
-    mask = ops.cast(ops.equal(places, index[:, None, :]), "float32")
+    positions = ops.arange(size, dtype="float32")[None, :, None]
+    mask = ops.cast(ops.equal(positions, index[:, None, :]), "float32")
     if len(values.shape) == 4:
         mask = mask[:, :, None, :]
     return ops.sum(values * mask, axis=axis)

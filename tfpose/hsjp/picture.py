@@ -1,4 +1,4 @@
-"""What a net makes of jigsaw puzzles, as a picture."""
+"""Pictures of jigsaw puzzles and of a net's predictions for them."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ _TITLES = ("image", "mosaic", "target heatmaps", "predicted heatmaps", "put toge
 
 
 def colour_channels(heatmaps: np.ndarray) -> np.ndarray:
-    """All channels in one picture: each patch has a hue, its value the brightness.
+    """All channels in one picture: a hue per patch, the value as brightness.
 
-    Patches near each other in the image have hues near each other.
+    Neighbouring patch indices have similar hues.
 
     Args:
-      heatmaps: `[h, w, C]`, clipped to 0..1.
+        heatmaps: `[h, w, C]`, clipped to 0..1.
 
     Returns:
-      uint8 RGB `[h, w, 3]`.
+        uint8 RGB `[h, w, 3]`.
     """
     channels = heatmaps.shape[-1]
     hues = np.arange(channels) * 180 // channels
@@ -42,19 +42,21 @@ def draw_puzzle(
     cells: np.ndarray,
     side: int = 160,
 ) -> np.ndarray:
-    """A row per puzzle: image, mosaic, target and predicted heatmaps, and the image
-    put together from where the net saw each patch.
+    """Draws a row per puzzle: image, mosaic, heatmaps and the predicted image.
+
+    The heatmaps are the target's and the predicted ones. The last tile is the image put
+    together from the predicted cell of each patch.
 
     Args:
-      people: R unshuffled images, uint8 `[H', W', 3]`, whose sides N divides.
-      orders: `[R, N**2]`, which patch lies in which cell of the mosaic.
-      targets: `[R, h, w, N**2]` heatmaps in 0..1.
-      predictions: `[R, h, w, N**2]` heatmaps.
-      cells: `[R, N**2]`, the cell in which the net saw each patch.
-      side: height of each tile in pixels.
+        people: R unshuffled images, uint8 `[H', W', 3]`, whose sides N divides.
+        orders: `[R, N**2]`, which patch lies in which cell of the mosaic.
+        targets: `[R, h, w, N**2]` heatmaps in 0..1.
+        predictions: `[R, h, w, N**2]` heatmaps.
+        cells: `[R, N**2]`, the predicted cell of each patch.
+        side: height of each tile in pixels.
 
     Returns:
-      uint8 RGB picture.
+        uint8 RGB picture.
     """
     tiles = []
     for row, person in enumerate(people):

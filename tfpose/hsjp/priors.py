@@ -1,8 +1,8 @@
-"""Where in the person's box each joint lies (HSJP supplement, section 1).
+"""Keypoint priors: where in the person's box each joint lies.
 
-The paper's reason why jigsaw puzzles teach about poses: divide the box of a person
-into n x n patches, and most joints keep to a few of them. To know which patch is
-which is then to know a good deal about joints.
+This is the paper's reason why jigsaw puzzles are useful for poses (HSJP supplement,
+section 1): with the box of a person divided into n x n patches, most joints lie in a
+few of them. A net that can tell the patches apart has learnt much about joints.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ class KeypointPriors:
     fractions: np.ndarray
     """float64 `[J, n, n]` (joint, row from the top, column from the left): share of
     the labelled joints inside the box that lie in the cell. Sums to 1 over the
-    cells; NaN for a joint that was never seen inside."""
+    cells; NaN for a joint that is never inside."""
     inside: np.ndarray
     """int64 `[J]`: labelled joints inside their person's box."""
     outside: np.ndarray
@@ -43,7 +43,7 @@ def keypoint_priors(
         boxes: `[P, 4]` (x, y, w, h). People with an empty box are not counted.
         keypoints: `[P, J, 3]` (x, y, visibility) in the units of `boxes`, x and y
             measured from the same origin as the box's edge; visibility 0 is absent.
-        n: cells per side.
+        n: cells per side, at least 1.
 
     Raises:
         InputError: shapes do not fit, or n is below 1.
@@ -78,9 +78,10 @@ def keypoint_priors(
 
 
 def joint_groups(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """Joint indices of the supplement's three metrics, and the torso if there is one.
+    """Joint indices of the supplement's three figures, and of the torso.
 
-    Keys are "head", "upper limbs", "lower limbs" and "torso", empty groups left out.
+    Keys are "head", "upper limbs", "lower limbs" and "torso"; empty groups are left
+    out.
     """
     groups: dict[str, list[int]] = {
         "head": [],
@@ -104,7 +105,7 @@ def joint_groups(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
 def draw_priors(
     priors: KeypointPriors, skeleton: Skeleton, title: str = ""
 ) -> dict[str, np.ndarray]:
-    """Draws a table of percentages per joint, a picture per group of joints.
+    """Draws one picture per group of joints, with a table of percentages per joint.
 
     Args:
         priors: counted on people of `skeleton`.
@@ -136,7 +137,7 @@ def _draw_group(
     heading: str,
     top: float,
 ) -> np.ndarray:
-    # A group of whole pairs has the left joint beside the right one.
+    # In a group of left-right pairs the left joint is drawn beside the right one.
     pairs = all(skeleton.flip_permutation[member] != member for member in members)
     columns = 2 if pairs else min(len(members), 5)
     rows = -(-len(members) // columns)

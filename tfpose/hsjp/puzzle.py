@@ -1,4 +1,4 @@
-"""The jigsaw puzzle itself: patches, their cells and centres, there and back.
+"""The jigsaw puzzle: patches, their cells and centres, and the inverse.
 
 Symbols: grid `N` (the puzzle has N x N cells), input size `(H, W)` in pixels, patch
 index and cell index both row-major in `[0, N**2)`. A puzzle's `order` says which
@@ -35,21 +35,21 @@ def sigma_bound(input_size: tuple[int, int], grid: int) -> float:
     """The paper's 3-sigma rule: sigma must be below `size / (6 N)` input pixels.
 
     A Gaussian of that width just fits into its patch, so that its peak cannot be
-    mistaken for a neighbour's (section 3.1). The shorter side decides.
+    mistaken for a neighbour's (section 3.1). The shorter side is used.
     """
     return min(input_size) / (6 * grid)
 
 
 def check_puzzle(input_size: tuple[int, int], grid: int, sigma: float) -> None:
-    """Refuses puzzles that the method does not define.
+    """Checks that the method defines such a puzzle.
 
     Args:
-      input_size: (height, width) in pixels.
-      grid: N, in 2..8 as in the paper's Table 3.
-      sigma: standard deviation of the target Gaussians in input pixels.
+        input_size: (height, width) in pixels.
+        grid: N, in 2..8 as in the paper's Table 3.
+        sigma: standard deviation of the target Gaussians in input pixels.
 
     Raises:
-      InputError: names the value and its bound.
+        InputError: a value is out of range; names the value and its range.
     """
     if not MIN_GRID <= grid <= MAX_GRID:
         raise InputError(
@@ -69,9 +69,9 @@ def mosaic_size(input_size: tuple[int, int], grid: int) -> tuple[int, int]:
     """(height, width) that N patches of side `ceil(size / N)` fill exactly.
 
     At 224 pixels and N = 6 a patch has 38 pixels and the mosaic 228. The image is
-    cropped at this size, cut without rest, and warped to the input size afterwards,
-    so the centres stay at `(2 m + 1) * size / (2 N)` whatever N is. (The paper does
-    not say what becomes of the 4 pixels too many.)
+    cropped to this size, cut into equal patches, and then warped to the input size, so
+    the centres are at `(2 m + 1) * size / (2 N)` for every N. (The paper does not say
+    what happens to the 4 extra pixels.)
     """
     height, width = input_size
     return grid * -(-height // grid), grid * -(-width // grid)
@@ -84,16 +84,16 @@ def draw_orders(rng: np.random.Generator, count: int, grid: int) -> np.ndarray:
     entry drawn uniformly from `0..i`.
 
     Returns:
-      uint8 `[count, N**2]`; row `s` is the `order` of puzzle `s`.
+        uint8 `[count, N**2]`; row `s` is the `order` of puzzle `s`.
     """
     cells = grid * grid
     orders = np.tile(np.arange(cells, dtype=np.uint8), (count, 1))
     rows = np.arange(count)
     for last in range(cells - 1, 0, -1):
-        chosen = rng.integers(0, last + 1, size=count)
-        held = orders[:, last].copy()
-        orders[:, last] = orders[rows, chosen]
-        orders[rows, chosen] = held
+        swapped = rng.integers(0, last + 1, size=count)
+        last_entries = orders[:, last].copy()
+        orders[:, last] = orders[rows, swapped]
+        orders[rows, swapped] = last_entries
     return orders
 
 
@@ -130,20 +130,20 @@ def shuffle_patches(image: np.ndarray, order: np.ndarray) -> np.ndarray:
     """The mosaic of `image` `[H, W, C]`, whose sides N must divide.
 
     Args:
-      order: integers `[N**2]`; cell `k` of the result holds patch `order[k]`.
+        order: integers `[N**2]`; cell `k` of the result holds patch `order[k]`.
     """
     grid = int(round(len(order) ** 0.5))
     return _join(_cut(image, grid)[order], grid)
 
 
 def assemble(mosaic: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """The image put together again from where each patch is thought to lie.
+    """The image put together from predicted cells of its patches.
 
     Args:
-      mosaic: `[H, W, C]`, whose sides N must divide.
-      cells: integers `[N**2]`; patch `i` is taken from cell `cells[i]`. With the
-        truth, `patch_cells(order)`, this undoes `shuffle_patches`. A cell may be
-        taken twice, as a net may see one patch in two places.
+        mosaic: `[H, W, C]`, whose sides N must divide.
+        cells: integers `[N**2]`; patch `i` is taken from cell `cells[i]`. With the
+            ground truth, `patch_cells(order)`, this is the inverse of
+            `shuffle_patches`. A cell may occur twice, as predictions may.
     """
     return shuffle_patches(mosaic, cells)
 
@@ -160,10 +160,10 @@ def nearest_cells(
 
 
 def plateau_loss(target_energy: float, grid: int) -> float:
-    """Loss of a net that has learnt nothing but the mean heatmap.
+    """Loss of a net that predicts only the mean heatmap.
 
-    Such a net answers every channel with the average over all N**2 cells. Where
-    the Gaussians hardly overlap (which the bound on sigma ensures) that leaves the
-    targets' mean energy, mean(G**2), times `1 - 1 / N**2`.
+    Such a net predicts for every channel the average over all N**2 cells. Where the
+    Gaussians hardly overlap (which the bound on sigma ensures) the loss is the targets'
+    mean energy, mean(G**2), times `1 - 1 / N**2`.
     """
     return target_energy * (1 - 1 / grid**2)

@@ -1,1 +1,1 @@
-"""Lifters: normalised 2D keypoints of one person in, 3D positions out."""
+"""Lifters: nets from normalised 2D keypoints of one person to 3D positions."""

@@ -1,4 +1,4 @@
-"""Lifters by name."""
+"""Building of lifters by name."""
 
 import functools
 from collections.abc import Callable
@@ -19,7 +19,8 @@ LIFTERS: dict[str, Callable[..., LiftingNet]] = {
     "vpose": VPose,
     "semgcn": SemGCN,
     "stgcn": STGCN,
-    # For two CPU cores: a quarter to a sixteenth of the work, 0.07 to 0.6 M parameters.
+    # For two CPU cores: a quarter to a sixteenth of the multiply-adds, 0.07 to 0.6 M
+    # parameters.
     "martinez_small": functools.partial(Martinez, units=256),
     "vpose_small": functools.partial(VPose, units=256),
     "semgcn_small": functools.partial(SemGCN, channels=64),
@@ -35,18 +36,18 @@ def build_lifter(
     dtype: Any = None,
     dropout: float | None = None,
 ) -> LiftingNet:
-    """A freshly initialised lifter.
+    """Builds a lifter with initial weights.
 
     Args:
         name: str. A key of `LIFTERS`.
-        skeleton: of the keypoints and positions.
+        skeleton: skeleton of the keypoints and positions.
         info: dict. See `LiftingNet`.
         dtype: Keras dtype policy. Defaults to the global one.
-        dropout: of every layer. Defaults to the lifter's own.
+        dropout: dropout rate of every layer, in [0, 1). Defaults to the lifter's rate.
 
     Raises:
-        InputError: the name is unknown, `dropout` is not in [0, 1), or the lifter
-            cannot be made for the skeleton.
+        InputError: the name is unknown, `dropout` is not in [0, 1), or the skeleton
+            does not have what the lifter needs.
     """
     if name not in LIFTERS:
         names = ", ".join(LIFTERS)

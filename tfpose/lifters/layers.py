@@ -1,4 +1,4 @@
-"""Layers that lifters are made of, initialised as PyTorch does.
+"""Layers of lifters, initialised as in PyTorch.
 
 Bodies are `[B, J, C]`: one row per joint, or per part of a body.
 """
@@ -31,12 +31,12 @@ _serializable = keras.saving.register_keras_serializable(package="tfpose")
 
 
 def he_normal() -> keras.initializers.Initializer:
-    """PyTorch's `kaiming_normal_`: not cut off, as Keras's HeNormal is."""
+    """PyTorch's `kaiming_normal_`: not truncated, while Keras's HeNormal is."""
     return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
 
 
 def uniform(limit: float) -> keras.initializers.Initializer:
-    """Between minus and plus `limit`."""
+    """Uniform between minus and plus `limit`."""
     return keras.initializers.RandomUniform(-limit, limit)
 
 
@@ -44,8 +44,8 @@ def uniform(limit: float) -> keras.initializers.Initializer:
 class Blocks:
     """Makes the layers of one lifter, with its dtype policy unless another is given.
 
-    What sees keypoints or makes positions is to be in float32: bfloat16 would move
-    them by pixels.
+    Layers that take keypoints or return positions must be in float32: bfloat16 would
+    move them by pixels.
     """
 
     dtype: keras.DTypePolicy
@@ -59,9 +59,9 @@ class Blocks:
         kernel_initializer: Any = None,
         dtype: Any = None,
     ):
-        """PyTorch's Linear, or a convolution of width 1.
+        """PyTorch's Linear, or its convolution of width 1.
 
-        Kernel and bias are uniform within 1 / sqrt(fan in) if nothing else is said.
+        By default kernel and bias are initialised uniformly within 1 / sqrt(fan in).
         """
         limit = 1 / math.sqrt(x.shape[-1])
         return keras.layers.Dense(
@@ -94,7 +94,11 @@ class Blocks:
         return keras.layers.ReLU(name=name, dtype=self.dtype)(x)
 
     def drop(self, x: Any, rate: float, name: str):
-        """Dropout, if there is any; InputError for a rate outside of [0, 1)."""
+        """Dropout layer, or the input itself for rate 0.
+
+        Raises:
+            InputError: the rate is not in [0, 1).
+        """
         if not 0 <= rate < 1:
             raise InputError(f"dropout is {rate}; expected a number in [0, 1)")
         if not rate:
@@ -113,10 +117,11 @@ class Blocks:
         use_bias: bool,
         kernel_initializer: Any,
     ):
-        """`[B, F]` to `[B, units]`: a layer, and residual blocks of two layers.
+        """`[B, F]` to `[B, units]`: a layer, then residual blocks of two layers.
 
-        A layer is dense, batch normalisation, ReLU and dropout. Names: `expand_dense`,
-        `expand_norm`, `block0_dense1`, `block0_norm1`, `block0_dense2`, ...
+        A layer is dense, batch normalisation, ReLU and dropout. The names are
+        `expand_dense`, `expand_norm`, `block0_dense1`, `block0_norm1`, `block0_dense2`,
+        ...
         """
 
         def layer(x: Any, name: str, index: str = "", dtype: Any = None):
@@ -134,7 +139,7 @@ class Blocks:
         return x
 
     def reshape(self, x: Any, shape: tuple[int, ...], name: str):
-        """In float32, as what is reshaped are keypoints or positions."""
+        """Reshape in float32, because keypoints or positions are reshaped."""
         return keras.layers.Reshape(shape, name=name, dtype="float32")(x)
 
 
@@ -150,10 +155,10 @@ class _JointLayer(keras.layers.Layer):
 
 @_serializable
 class PlaceRoot(_JointLayer):
-    """Puts a row of zeros in: `[B, J - 1, C]` to `[B, J, C]`.
+    """Inserts a row of zeros for the root: `[B, J - 1, C]` to `[B, J, C]`.
 
     Args:
-        root: int. The row's index.
+        root: int. Index of the new row.
     """
 
     def __init__(self, root: int, **kwargs: Any) -> None:
@@ -173,10 +178,10 @@ class PlaceRoot(_JointLayer):
 
 @_serializable
 class SubtractRoot(_JointLayer):
-    """Makes positions `[B, J, C]` relative to one of them.
+    """Subtracts the root's position from positions `[B, J, C]`.
 
     Args:
-        root: int. Its index.
+        root: int. Index of the root.
     """
 
     def __init__(self, root: int, **kwargs: Any) -> None:
@@ -195,7 +200,7 @@ class MeanJoints(_JointLayer):
     """Each row of the result is the mean of some rows of `[B, J, C]`.
 
     Args:
-        rows: for each row of the result, the indices of those it is the mean of.
+        rows: for each row of the result, the indices of the rows to average.
     """
 
     def __init__(self, rows: Sequence[Sequence[int]], **kwargs: Any) -> None:
@@ -203,11 +208,11 @@ class MeanJoints(_JointLayer):
         self.rows = tuple(tuple(row) for row in rows)
 
     def call(self, x):
-        # Slices, not a gather, whose gradient would be a slow scatter.
+        # Slices instead of a gather, whose gradient would be a slow scatter.
         joints = ops.unstack(x, axis=1)
-        chosen = [[joints[j] for j in row] for row in self.rows]
+        groups = [[joints[j] for j in row] for row in self.rows]
         return ops.stack(
-            [row[0] if len(row) == 1 else sum(row) / len(row) for row in chosen], axis=1
+            [row[0] if len(row) == 1 else sum(row) / len(row) for row in groups], axis=1
         )
 
     def num_rows(self, joints: int) -> int:
@@ -219,10 +224,10 @@ class MeanJoints(_JointLayer):
 
 @_serializable
 class MaxJoints(MeanJoints):
-    """Each row of the result is the largest, per channel, of some rows.
+    """Each row of the result is the maximum, per channel, of some rows.
 
     Args:
-        rows: for each row of the result, the indices of those it is of.
+        rows: for each row of the result, the indices of the rows to compare.
     """
 
     def call(self, x):
@@ -237,12 +242,14 @@ class SemanticGraphConv(keras.layers.Layer):
 
         (A o I) x W0 + (A o (1 - I)) x W1 + b,  A = softmax over neighbours of e
 
-    with one learned e per pair of neighbours (each joint is its own), `edges`, in the
-    order of the rows of the matrix of neighbours; o is the product by element.
+    with a learned weight e per pair of neighbours, `edges`, in row-major order of the
+    matrix of neighbours (each joint is a neighbour of itself); o is the element-wise
+    product.
 
     Args:
-        units: int.
-        neighbours: J x J, true where two joints are neighbours; true on the diagonal.
+        units: int. Channels of the result.
+        neighbours: bool `[J, J]`, true where two joints are neighbours and on the
+            diagonal.
 
     Reference: Zhao et al., "Semantic Graph Convolutional Networks for 3D Human Pose
     Regression", CVPR 2019 (arXiv:1904.03345), section 3.
@@ -252,16 +259,16 @@ class SemanticGraphConv(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         self.neighbours = np.asarray(neighbours, bool)
-        # Where in `edges` each element of A is; the one after the last for none.
+        # Index in `edges` of each element of A; `count` where there is no edge.
         count = int(self.neighbours.sum())
-        places = np.full(self.neighbours.shape, count)
-        places[self.neighbours] = np.arange(count)
-        self._places = places
+        indices = np.full(self.neighbours.shape, count)
+        indices[self.neighbours] = np.arange(count)
+        self._edge_indices = indices
         self._num_edges = count
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        # PyTorch's Xavier takes the third axis for a kernel's extent.
+        # PyTorch's Xavier treats the third axis as a kernel's size.
         limit = 1.414 * math.sqrt(6 / (self.units * (channels + 2)))
         self.kernel = self.add_weight(
             (2, channels, self.units), uniform(limit), name="kernel"
@@ -272,13 +279,13 @@ class SemanticGraphConv(keras.layers.Layer):
         )
 
     def call(self, x):
-        none = ops.full((1,), -1e4, dtype=self.compute_dtype)
-        edges = ops.concatenate([ops.cast(self.edges, self.compute_dtype), none])
-        weights = ops.softmax(ops.take(edges, self._places), axis=-1)
+        no_edge = ops.full((1,), -1e4, dtype=self.compute_dtype)
+        edges = ops.concatenate([ops.cast(self.edges, self.compute_dtype), no_edge])
+        weights = ops.softmax(ops.take(edges, self._edge_indices), axis=-1)
         unit = ops.eye(len(self.neighbours), dtype=weights.dtype)
         own = ops.sum(weights * unit, axis=-1)[:, None] * x
         others = ops.matmul(weights * (1 - unit), x)
-        # Both sums first, so that one product does for W0 and W1.
+        # Both sums first, so that one product serves W0 and W1.
         kernel = ops.reshape(self.kernel, (-1, self.units))
         both = ops.concatenate([own, others], axis=-1)
         return ops.matmul(both, ops.cast(kernel, both.dtype)) + ops.cast(
@@ -295,14 +302,13 @@ class SemanticGraphConv(keras.layers.Layer):
 
 @_serializable
 class PartitionedGraphConv(keras.layers.Layer):
-    """Sums K times as many channels over neighbours of K kinds.
+    """Weighted sum over neighbours of K kinds, with C channels for each kind.
 
     `[B, J, K * C]` to `[B, J, C]`: row w of the result is the sum over kinds k and rows
-    v of A[k, v, w] x[v, k]. Behind a dense layer this is the graph convolution of
-    ST-GCN.
+    v of A[k, v, w] x[v, k]. After a dense layer this is ST-GCN's graph convolution.
 
     Args:
-        adjacency: K x J x J.
+        adjacency: A, float `[K, J, J]`.
 
     Reference: Yan et al., "Spatial Temporal Graph Convolutional Networks for
     Skeleton-Based Action Recognition", AAAI 2018 (arXiv:1801.07455), section 3.
@@ -327,7 +333,7 @@ class PartitionedGraphConv(keras.layers.Layer):
 
 @_serializable
 class SelfAttention(keras.layers.Layer):
-    """softmax(queries keys^T) values, each `[B, J, C]`, without a scale.
+    """softmax(queries keys^T) values, each `[B, J, C]`, without scaling.
 
     Reference: Wang et al., "Non-local Neural Networks", CVPR 2018 (arXiv:1711.07971),
     embedded Gaussian.

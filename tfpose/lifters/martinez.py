@@ -1,4 +1,4 @@
-"""Martinez et al.'s "simple yet effective baseline"."""
+"""The lifter of Martinez et al., the "simple yet effective baseline"."""
 
 from typing import Any
 
@@ -13,19 +13,20 @@ __all__ = ["Martinez"]
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class Martinez(LiftingNet):
-    """Dense layers on all keypoints at once, two residual blocks of 1024 units.
+    """Dense layers on all keypoints at once, with two residual blocks of 1024 units.
 
-    As PoseAug's code has it: no bound on the weights' norm, 16 joints, the root not
-    among the outputs. 4.29 M parameters for `h36m16`.
+    As in PoseAug's code: no limit on the weights' norm, 16 joints, and the net does not
+    predict the root. 4.29 M parameters for `h36m16`.
 
     Args:
-        skeleton: of the keypoints and positions.
-        dropout: of every layer. Defaults to PoseAug's 0.25 (the paper has 0.5).
-        info: dict. Anything JSON can hold that should travel in the `.keras` file.
-        dtype: Keras dtype policy. Defaults to the global one; the last layer computes
-            in float32 in any case.
-        units: int. Of every layer but the last.
-        num_blocks: int. Residual blocks.
+        skeleton: skeleton of the keypoints and positions.
+        dropout: dropout rate of every layer. Defaults to PoseAug's 0.25 (the paper has
+            0.5).
+        info: dict. Stored in the `.keras` file as JSON.
+        dtype: Keras dtype policy. Defaults to the global one; the last layer always
+            computes in float32.
+        units: int. Units of every layer but the last.
+        num_blocks: int. Number of residual blocks.
 
     Raises:
         InputError: `dropout` is not in [0, 1) or `info` is not JSON.
@@ -72,5 +73,8 @@ class Martinez(LiftingNet):
         self.num_blocks = num_blocks
 
     def get_config(self) -> dict[str, Any]:
-        own = {"units": self.units, "num_blocks": self.num_blocks}
-        return {**super().get_config(), **own}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_blocks": self.num_blocks,
+        }

@@ -1,4 +1,4 @@
-"""What all lifters have in common."""
+"""The base class of lifters."""
 
 import json
 from typing import Any
@@ -12,17 +12,17 @@ __all__ = ["LiftingNet"]
 
 
 class LiftingNet(keras.Model):
-    """A lifter: takes `[B, J, 2]`, returns `[B, J, 3]`, both float32.
+    """A lifter: takes keypoints `[B, J, 2]`, returns positions `[B, J, 3]`, float32.
 
-    Keypoints are normalised by `tfpose.geometry.normalize_keypoints` and not taken
-    relative to anything. Positions are metres in the camera's frame, relative to the
+    Keypoints are normalised by `tfpose.geometry.normalize_keypoints`; no point is
+    subtracted from them. Positions are in metres in the camera's frame, relative to the
     skeleton's root, whose row is zero.
 
-    Made by its subclasses, which give their graph.
+    Subclasses build the layers.
 
     Attributes:
         skeleton: `tfpose.skeletons.Skeleton` of the J joints.
-        dropout: what was asked for; None for the paper's own.
+        dropout: the dropout rate given; None for the default of the class.
 
     Raises:
         InputError: `info` is not JSON.
@@ -48,7 +48,7 @@ class LiftingNet(keras.Model):
 
     @property
     def info(self) -> dict[str, Any]:
-        """A copy of what was given as `info` (or set since), with task and skeleton."""
+        """A copy of the `info` given (or set since), with task and skeleton."""
         return {
             "task": "lifting",
             **json.loads(self._info_json),
@@ -76,5 +76,5 @@ class LiftingNet(keras.Model):
 
 
 def _text(info: dict[str, Any] | None) -> str:
-    # The skeleton is the net's own.
+    # The skeleton is an attribute of the net.
     return info_text({k: v for k, v in (info or {}).items() if k != "skeleton"})

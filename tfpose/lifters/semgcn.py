@@ -1,4 +1,4 @@
-"""SemGCN: semantic graph convolutions."""
+"""The lifter SemGCN, with semantic graph convolutions."""
 
 from typing import Any
 
@@ -15,21 +15,21 @@ __all__ = ["SemGCN"]
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class SemGCN(LiftingNet):
-    """Graph convolutions along the limbs with one learned weight per limb and way.
+    """Graph convolutions along the limbs, with a learned weight per limb and direction.
 
-    As PoseAug's code has it: 128 channels, four residual blocks, no non-local layers.
-    The net also says where the root is, near zero; as its authors evaluate, that is
-    subtracted. 0.27 M parameters for `h36m16`.
+    As in PoseAug's code: 128 channels, four residual blocks, no non-local layers. The
+    net also predicts the root, near zero, and subtracts it, as the authors do in
+    evaluation. 0.27 M parameters for `h36m16`.
 
     Args:
-        skeleton: of the keypoints and positions; its limbs are the graph.
-        dropout: of every graph convolution but the last. Defaults to none, as PoseAug
-            trains it.
-        info: dict. Anything JSON can hold that should travel in the `.keras` file.
-        dtype: Keras dtype policy. Defaults to the global one; the last layer computes
-            in float32 in any case.
-        channels: int. Per joint.
-        num_blocks: int. Residual blocks of two graph convolutions.
+        skeleton: skeleton of the keypoints and positions; its limbs are the graph.
+        dropout: dropout rate after every graph convolution but the last. Defaults to 0,
+            as in PoseAug.
+        info: dict. Stored in the `.keras` file as JSON.
+        dtype: Keras dtype policy. Defaults to the global one; the last layer always
+            computes in float32.
+        channels: int. Channels per joint.
+        num_blocks: int. Number of residual blocks of two graph convolutions.
 
     Raises:
         InputError: the skeleton has no limbs, `dropout` is not in [0, 1) or `info` is
@@ -82,5 +82,8 @@ class SemGCN(LiftingNet):
         self.num_blocks = num_blocks
 
     def get_config(self) -> dict[str, Any]:
-        own = {"channels": self.channels, "num_blocks": self.num_blocks}
-        return {**super().get_config(), **own}
+        return {
+            **super().get_config(),
+            "channels": self.channels,
+            "num_blocks": self.num_blocks,
+        }

@@ -1,4 +1,4 @@
-"""ST-GCN for a single frame: local to global over a graph of joints and of parts."""
+"""The lifter ST-GCN for a single frame: graph convolutions on joints and body parts."""
 
 import dataclasses
 from typing import Any
@@ -25,44 +25,45 @@ from tfpose.skeletons import Skeleton
 
 __all__ = ["STGCN"]
 
-# Multiples of the first layer's channels: of joints, of parts, and behind the parts.
+# Multiples of the first layer's channels: for joints, for parts, and after the parts.
 _JOINT_FACTORS = (1, 1, 2)
 _PART_FACTOR = 4
-_BEHIND_FACTOR = 2
+_UP_FACTOR = 2
 
-# The authors' own dropout: in graph convolutions, after pooling over the whole body,
-# before going back to joints, and before the last layer.
+# The authors' dropout rates: in graph convolutions, after pooling over the whole body,
+# before unpooling to joints, and before the last layer.
 _GRAPH, _BODY, _UP, _LAST = 0.05, 0.25, 0.1, 0.1
 
-# The first layer's; in the original this 0.1 was meant for the momentum.
+# Epsilon of the first normalisation; the original code probably meant it as momentum.
 _INPUT_EPSILON = 0.1
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class STGCN(LiftingNet):
-    """Graph convolutions on joints, then on five parts of the body, then a non-local
-    layer that sees both.
+    """Graph convolutions on joints and on body parts, then a non-local layer on both.
 
-    Neighbours along limbs and mirrored joints have weights by kind: self, farther from
-    the middle of the body (its spine, or else its root), nearer, mirrored. Where a
-    limb joins thorax and head_top directly, as in `h36m16`, the joint between them is
-    put in as their mean and left out at the end. As its authors evaluate, the root's
-    position is subtracted. 3.63 M parameters for `h36m16`.
+    The body has five parts. Neighbours along limbs and mirror joints have separate
+    weights by kind: the joint itself, farther from the centre of the body (its spine,
+    otherwise its root), nearer, and mirrored. Where a limb joins thorax and head_top
+    directly, as in `h36m16`, the joint between them is added as their mean and removed
+    at the end. The root's position is subtracted, as the authors do in evaluation.
+    3.63 M parameters for `h36m16`.
 
     Args:
-        skeleton: of the keypoints and positions; has arms, legs and a trunk by name.
-        dropout: of every layer. Defaults to the authors' own 0.05 to 0.25.
-        info: dict. Anything JSON can hold that should travel in the `.keras` file.
-        dtype: Keras dtype policy. Defaults to the global one; the last layer computes
-            in float32 in any case.
-        channels: int. Per joint, in the first two of the three layers of joints.
+        skeleton: skeleton of the keypoints and positions; its joints' names must
+            include arms, legs and a trunk.
+        dropout: dropout rate of every layer. Defaults to the authors' 0.05 to 0.25.
+        info: dict. Stored in the `.keras` file as JSON.
+        dtype: Keras dtype policy. Defaults to the global one; the last layer always
+            computes in float32.
+        channels: int. Channels per joint in the first two of the three joint layers.
 
     Raises:
         InputError: the skeleton lacks an arm, a leg or the trunk, `dropout` is not in
             [0, 1) or `info` is not JSON.
 
     Reference: Cai et al., "Exploiting Spatial-temporal Relationships for 3D Pose
-    Estimation via Graph Convolutional Networks", ICCV 2019, as PoseAug's code has it.
+    Estimation via Graph Convolutional Networks", ICCV 2019, as in PoseAug's code.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class STGCN(LiftingNet):
         joints = full.num_joints
         parts = body_parts(full)
         part_of = {joint: [i] for i, part in enumerate(parts) for joint in part}
-        along, across = _joint_adjacency(full), _part_adjacency()
+        joint_adjacency, part_adjacency = _joint_adjacency(full), _part_adjacency()
 
         # === Functional model ===
         shape = (skeleton.num_joints, 2)
@@ -92,25 +93,29 @@ class STGCN(LiftingNet):
         x = blocks.reshape(x, (joints, 2), "normalised")
         for i, factor in enumerate(_JOINT_FACTORS):
             first = i == 0
-            x = blocks.graph_block(x, factor * channels, along, f"joints{i}", first)
+            x = blocks.graph_block(
+                x, factor * channels, joint_adjacency, f"joints{i}", first
+            )
 
         y = MaxJoints(parts, name="pool_parts", dtype=policy)(x)
         for i in range(2):
-            y = blocks.graph_block(y, _PART_FACTOR * channels, across, f"parts{i}")
+            y = blocks.graph_block(
+                y, _PART_FACTOR * channels, part_adjacency, f"parts{i}"
+            )
         whole = MaxJoints([range(len(parts))], name="pool_body", dtype=policy)(y)
         whole = blocks.layer(whole, _PART_FACTOR * channels, _BODY, "body")
-        alike = [[0]] * len(parts)
-        whole = MeanJoints(alike, name="body_to_parts", dtype=policy)(whole)
+        repeated = [[0]] * len(parts)
+        whole = MeanJoints(repeated, name="body_to_parts", dtype=policy)(whole)
         y = blocks.join([whole, y], "body_and_parts")
-        y = blocks.layer(y, _BEHIND_FACTOR * channels, _UP, "up")
+        y = blocks.layer(y, _UP_FACTOR * channels, _UP, "up")
         of_joints = [part_of[joint] for joint in range(joints)]
         y = MeanJoints(of_joints, name="parts_to_joints", dtype=policy)(y)
 
         x = blocks.non_local(blocks.join([x, y], "joints_and_parts"))
         x = blocks.drop(x, blocks.rate(_LAST), "head_dropout")
         x = blocks.dense(x, 3, "head", dtype="float32")
-        kept = [[rows.index([j])] for j in range(skeleton.num_joints)]
-        x = MeanJoints(kept, name="positions", dtype="float32")(x)
+        original = [[rows.index([j])] for j in range(skeleton.num_joints)]
+        x = MeanJoints(original, name="positions", dtype="float32")(x)
         outputs = SubtractRoot(skeleton.root, name="root", dtype="float32")(x)
         super().__init__(
             inputs, outputs, skeleton, dropout, info, policy, name, **kwargs
@@ -127,8 +132,8 @@ class STGCN(LiftingNet):
 class _GraphBlocks(Blocks):
     dropout: float | None
 
-    def rate(self, own: float) -> float:
-        return own if self.dropout is None else self.dropout
+    def rate(self, default: float) -> float:
+        return default if self.dropout is None else self.dropout
 
     def join(self, tensors: list[Any], name: str):
         return keras.layers.Concatenate(name=name, dtype=self.dtype)(tensors)
@@ -142,10 +147,10 @@ class _GraphBlocks(Blocks):
     def graph_block(
         self, x: Any, channels: int, adjacency: Any, name: str, first: bool = False
     ):
-        """A graph convolution, a dense layer, and the input added.
+        """A graph convolution and a dense layer with a residual connection.
 
-        The first block's convolution is of keypoints, so in float32, and its input is
-        not added.
+        The first block takes keypoints, so its convolution is in float32; it has no
+        residual connection.
         """
         rate = self.rate(_GRAPH)
         dtype = "float32" if first else None
@@ -163,7 +168,7 @@ class _GraphBlocks(Blocks):
         return self.relu(y, f"{name}_relu2")
 
     def non_local(self, x: Any):
-        """Attention over all joints, added to them; starts as the identity."""
+        """Attention over all joints with a residual connection; initially identity."""
         channels = x.shape[-1]
         queries = self.dense(x, channels // 2, "attention_queries")
         keys = self.dense(x, channels // 2, "attention_keys")
@@ -175,7 +180,7 @@ class _GraphBlocks(Blocks):
 
 
 def _with_head(skeleton: Skeleton) -> tuple[Skeleton, list[list[int]]]:
-    """The skeleton with Human3.6M's head, and what its joints are the mean of."""
+    """The skeleton with Human3.6M's head, and for each joint the joints to average."""
     rows = [[joint] for joint in range(skeleton.num_joints)]
     limbs = [tuple(skeleton.joints[end] for end in limb) for limb in skeleton.limbs]
     neck = next((limb for limb in limbs if {*limb} == {"thorax", "head_top"}), None)
@@ -199,7 +204,7 @@ def _joint_adjacency(skeleton: Skeleton) -> Any:
 
 
 def _part_adjacency() -> Any:
-    """Arms and legs around the trunk, each beside its mirror."""
+    """Adjacency of the parts: arms and legs join the trunk and their mirror part."""
     trunk = PARTS.index("trunk")
     limbs = [(part, trunk) for part in range(len(PARTS)) if part != trunk]
     distances = hop_distances(find_neighbours(len(PARTS), limbs), trunk)

@@ -1,4 +1,4 @@
-"""VideoPose3D for a single frame."""
+"""The lifter VPose: VideoPose3D for a single frame."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ __all__ = ["VPose"]
 class VPose(LiftingNet):
     """VideoPose3D with convolutions over one frame, which are dense layers.
 
-    Four residual blocks of 1024 units, no bias before batch normalisation, the root not
-    among the outputs. 8.49 M parameters for `h36m16`.
+    Four residual blocks of 1024 units, no bias before batch normalisation. The net does
+    not predict the root. 8.49 M parameters for `h36m16`.
 
     Args:
-        skeleton: of the keypoints and positions.
-        dropout: of every layer. Defaults to 0.25.
-        info: dict. Anything JSON can hold that should travel in the `.keras` file.
-        dtype: Keras dtype policy. Defaults to the global one; the last layer computes
-            in float32 in any case.
-        units: int. Of every layer but the last.
-        num_blocks: int. Residual blocks.
+        skeleton: skeleton of the keypoints and positions.
+        dropout: dropout rate of every layer. Defaults to 0.25.
+        info: dict. Stored in the `.keras` file as JSON.
+        dtype: Keras dtype policy. Defaults to the global one; the last layer always
+            computes in float32.
+        units: int. Units of every layer but the last.
+        num_blocks: int. Number of residual blocks.
 
     Raises:
         InputError: `dropout` is not in [0, 1) or `info` is not JSON.
@@ -66,5 +66,8 @@ class VPose(LiftingNet):
         self.num_blocks = num_blocks
 
     def get_config(self) -> dict[str, Any]:
-        own = {"units": self.units, "num_blocks": self.num_blocks}
-        return {**super().get_config(), **own}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_blocks": self.num_blocks,
+        }

@@ -1,1 +1,1 @@
-"""Scores of predicted poses against the truth."""
+"""Metrics of predicted poses against the ground truth."""

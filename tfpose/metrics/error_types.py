@@ -1,19 +1,19 @@
-"""What kind of error each joint of a predicted pose is, by Ronchi and Perona.
+"""Error types of the joints of predicted poses, by Ronchi and Perona.
 
 M. R. Ronchi and P. Perona, Benchmarking and Error Diagnosis in Multi-Instance Pose
-Estimation, ICCV 2017, section 3.1. Poses are matched to people at OKS .1 and more; the
-labelled joints of each match are judged by their keypoint similarity, the term of OKS
-that belongs to one joint: ks = exp(-d**2 / (2 * area * (2 * k)**2)), d the distance to
-a labelled place, area that of the person labelled there.
+Estimation, ICCV 2017, section 3.1. Poses are matched to people at OKS .1 and more. The
+labelled joints of each match are classified by their keypoint similarity, the term of
+OKS for one joint: ks = exp(-d**2 / (2 * area * (2 * k)**2)), with d the distance to a
+labelled joint and area that of the labelled person.
 
-    good       nearest to its own place, ks >= .85
-    jitter     nearest to its own place, .5 <= ks < .85
+    good       nearest to its own label, ks >= .85
+    jitter     nearest to its own label, .5 <= ks < .85
     inversion  nearest to the mirror joint of the same person, ks >= .5
-    swap       nearest to that joint or its mirror joint of someone else, ks >= .5
+    swap       nearest to that joint or its mirror joint of another person, ks >= .5
     miss       near none of them, ks < .5
 
-Nearest is by ks. Poses without a match and people whom no pose found are no errors of
-localisation: they have no kind and are counted apart.
+Nearest means the largest ks. Poses without a match and people without a pose are not
+localisation errors: they have no error type and are counted separately.
 """
 
 import dataclasses
@@ -33,12 +33,12 @@ _NEAR, _CLOSE = 0.5, 0.85
 
 @dataclasses.dataclass(frozen=True)
 class PoseErrors:
-    """Kinds of error of Q poses.
+    """Error types of Q poses.
 
     Attributes:
         kinds: int8 `[Q, J]`, index in `ERROR_TYPES`; -1 where the pose has no match or
-            the person's joint no label.
-        matches: who was meant by each pose.
+            the person's joint has no label.
+        matches: the matched person of each pose.
     """
 
     kinds: np.ndarray
@@ -46,7 +46,7 @@ class PoseErrors:
 
     @property
     def counts(self) -> np.ndarray:
-        """int64 `[5, J]`, joints of each of `ERROR_TYPES`."""
+        """Number of joints of each of `ERROR_TYPES`, int64 `[5, J]`."""
         return np.stack(
             [np.count_nonzero(self.kinds == kind, axis=0) for kind in range(5)]
         )
@@ -59,14 +59,14 @@ def find_error_types(
     image_ids: np.ndarray | None = None,
     box_area_factor: float | None = None,
 ) -> PoseErrors:
-    """The kind of error of each joint, see the module's text.
+    """The error type of each joint, see the module's docstring.
 
     Args:
         truth: labelled people.
-        predictions: predicted people, of which the 20 best of an image are looked at.
+        predictions: predicted people; the 20 best of an image are used.
         skeleton: joints of both; needs sigmas.
         image_ids: all images evaluated, see `oks_average_precision`.
-        box_area_factor: share of a box's area that stands for an unknown area.
+        box_area_factor: share of a box's area that is used for an unknown area.
 
     Raises:
         InputError: as `oks_average_precision`.
@@ -97,30 +97,33 @@ def find_error_types(
 def _similarities(
     poses: np.ndarray, people: np.ndarray, areas: np.ndarray, skeleton: Skeleton
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Similarities `[D, G, J]` of D poses to the joints of G people and to their mirror
-    joints; -1 to what is not labelled."""
+    """Similarities `[D, G, J]` of D poses to the joints and mirror joints of G people.
+
+    -1 where the joint is not labelled.
+    """
     spreads = 2 * areas[:, None] * (2 * np.array(skeleton.sigmas)) ** 2
-    found = []
-    for places in (people, people[:, list(skeleton.flip_permutation)]):
-        squares = ((poses[:, None] - places[..., :2]) ** 2).sum(axis=-1)
-        found.append(np.where(places[..., 2] > 0, np.exp(-squares / spreads), -1.0))
-    return found[0], found[1]
+    similarities = []
+    for labels in (people, people[:, list(skeleton.flip_permutation)]):
+        squares = ((poses[:, None] - labels[..., :2]) ** 2).sum(axis=-1)
+        values = np.where(labels[..., 2] > 0, np.exp(-squares / spreads), -1.0)
+        similarities.append(values)
+    return similarities[0], similarities[1]
 
 
 def _kinds(direct: np.ndarray, mirrored: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Kinds `[D, J]` from similarities `[D, G, J]`, `own` `[D]` the person meant."""
+    """Kinds `[D, J]` from similarities `[D, G, J]`; `own` `[D]`: the matched people."""
     row = np.arange(len(own))
     true, inverted = direct[row, own], mirrored[row, own]
     others = np.maximum(direct, mirrored)
     others[row, own] = -1.0
     other = others.max(axis=1)
-    # The own place wins ties: a joint of the middle is its own mirror joint.
-    at_home = true >= np.maximum(inverted, other)
+    # A tie counts as the own label: a joint of the middle is its own mirror joint.
+    nearest_own = true >= np.maximum(inverted, other)
     return np.select(
         [
             np.maximum(true, np.maximum(inverted, other)) < _NEAR,
-            at_home & (true >= _CLOSE),
-            at_home,
+            nearest_own & (true >= _CLOSE),
+            nearest_own,
             inverted > other,
         ],
         [_MISS, _GOOD, _JITTER, _INVERSION],

@@ -1,9 +1,9 @@
-"""How many heatmap-style jigsaw puzzles a net solves (Zhang et al., HSJP, sec. 3).
+"""Precision of heatmap-style jigsaw puzzles (Zhang et al., HSJP, section 3).
 
-The net has one heatmap per patch; a patch is right when the peak of its heatmap
-lies within epsilon of where the patch was put. The paper's precision P counts an
-image only when all of its patches are right. It gives no epsilon; half a patch,
-where one place ends and the next begins, is taken here.
+The net has one heatmap per patch. A patch is correct if the peak of its heatmap is
+nearer than epsilon to the centre of the cell that the patch is in. The paper's
+precision P counts an image only if all of its patches are correct. The paper gives no
+epsilon; half a patch, the border between two cells, is used here.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ KerasTensor = Any
 
 @dataclasses.dataclass(frozen=True)
 class JigsawPrecision:
-    """Result of `jigsaw_precision`. Shares are in 0..1, NaN where nothing counts."""
+    """Result of `jigsaw_precision`; shares are in 0..1, NaN if nothing is counted."""
 
     precision: float
-    """The paper's P: images of which every patch is right."""
+    """The paper's P: share of images of which every patch is correct."""
     patch_accuracy: float
-    """Patches that are right, of all images together."""
+    """Share of correct patches, over all images."""
     images: int
     patches: int
     epsilon: float
@@ -39,17 +39,17 @@ def jigsaw_scores(
     epsilon: float,
     mask: KerasTensor | None = None,
 ) -> tuple[KerasTensor, KerasTensor]:
-    """Which images and patches are right; `keras.ops`, for use inside a step.
+    """Which images and patches are correct; in `keras.ops`, for a training step.
 
     Args:
         predicted: `[B, N*N, 2]` (x, y) of the peaks, pixels.
         centres: `[B, N*N, 2]` (x, y) of the patches after shuffling, pixels.
-        epsilon: pixels; a peak must be closer than this.
-        mask: `[B, N*N]`, 0 for patches that are out of the image and not counted.
+        epsilon: pixels; a peak must be nearer than this.
+        mask: `[B, N*N]`, 0 for patches that are outside of the image and not counted.
 
     Returns:
-        solved `[B]` float32: 1 where every counted patch is right (0 if none is
-        counted); correct `[B, N*N]` float32: 1 where the patch is right and counted.
+        solved `[B]` float32: 1 where every counted patch is correct (0 if none is
+        counted); correct `[B, N*N]` float32: 1 where the patch is correct and counted.
     """
     offsets = ops.cast(predicted, "float32") - ops.cast(centres, "float32")
     squared = ops.sum(ops.square(offsets), axis=-1)
@@ -59,8 +59,8 @@ def jigsaw_scores(
         counted = ops.cast(ops.cast(mask, "float32") > 0, "float32")
     correct = correct * counted
     number = ops.sum(counted, axis=-1)
-    all_right = ops.logical_and(ops.sum(correct, axis=-1) >= number, number > 0)
-    return ops.cast(all_right, "float32"), correct
+    solved = ops.logical_and(ops.sum(correct, axis=-1) >= number, number > 0)
+    return ops.cast(solved, "float32"), correct
 
 
 def jigsaw_precision(

@@ -1,17 +1,18 @@
 """3D pose errors: MPJPE, N-MPJPE, PA-MPJPE, 3D PCK and its AUC.
 
-One number per pose and joint is behind all of them: the distance between prediction
-and truth, both relative to the root joint. Protocols differ in what is fitted first:
+All are computed from one number per pose and joint: the distance between prediction and
+ground truth, both relative to the root joint. Protocols differ in what is fitted
+before:
 
     unscaled      nothing. The mean distance is the MPJPE ("protocol 1").
-    global_scale  one scale per pose, about the root, the best in the sense of least
-                  squares. The mean distance is the N-MPJPE.
+    global_scale  one scale per pose, about the root, by least squares. The mean
+                  distance is the N-MPJPE.
     procrustes    scale, rotation and translation of each pose, without reflection.
                   The mean distance is the PA-MPJPE ("protocol 2").
 
-PCK is the share of distances strictly below 150 mm; AUC is the mean of the PCK at 0,
-5, ..., 150 mm, as in MPI-INF-3DHP's own evaluation (0 included, which no distance is
-below: a perfect AUC is 30 / 31).
+PCK is the share of distances strictly below 150 mm; AUC is the mean of the PCK at 0, 5,
+..., 150 mm, as in MPI-INF-3DHP's evaluation code. No distance is below 0 mm, so a
+perfect AUC is 30 / 31.
 
 Sources: Ionescu et al. 2014 (MPJPE), Rhodin et al. 2018 (N-MPJPE), Gower 1975
 (Procrustes), Mehta et al. 2017 (PCK at 150 mm, AUC).
@@ -39,13 +40,13 @@ __all__ = [
 PROTOCOLS = ("unscaled", "global_scale", "procrustes")
 
 PCK_THRESHOLD = 150.0
-"""Millimetres."""
+"""Threshold of the 3D PCK, millimetres."""
 _AUC_THRESHOLDS = np.linspace(0.0, PCK_THRESHOLD, 31)
 
 _HEAD = ("nose", "eye", "ear", "head", "head_top", "neck")
 _TORSO = ("pelvis", "spine", "spine2", "spine3", "spine4", "thorax", "clavicle")
 
-# Poses worked on at once: what keeps half a million poses within some 100 MB.
+# Poses processed at once; half a million poses then need some 100 MB.
 _CHUNK = 1 << 16
 
 
@@ -65,18 +66,18 @@ class Score:
 
 @dataclasses.dataclass(frozen=True)
 class PositionScores:
-    """One row of a table of results: the numbers and all that they depend on."""
+    """One row of a table of results: the metrics and all that they depend on."""
 
     skeleton: str
     joints: tuple[str, ...]
-    """Joints counted; the root, where it is among them, counts with its error 0."""
+    """Joints counted; the root, if it is one of them, counts with error 0."""
     root: str
     """The joint that both poses are relative to."""
     protocol: str
     flip: bool
-    """Whether the prediction is the mean with that of the mirrored input."""
+    """Whether predictions are means with those of the mirrored input."""
     keypoint_source: str
-    """What the prediction was made from: "gt", "projected", or a detector's name."""
+    """Source of the 2D keypoints: "gt", "projected", or a detector's name."""
     overall: Score
     per_joint: Mapping[str, Score]
     per_part: Mapping[str, Score]
@@ -95,8 +96,8 @@ class PositionScores:
     def mean_of_actions(self) -> float:
         """Mean of the actions' mean distances, millimetres; NaN without actions.
 
-        Many published Human3.6M metrics are this one, which counts a short action as
-        much as a long one; `overall` counts every pose alike.
+        Many published Human3.6M results are this mean, in which short and long actions
+        have the same weight. In `overall` every pose has the same weight.
         """
         scores = [score.mpjpe for score in self.per_action.values()]
         return float(np.mean(scores)) if scores else float("nan")
@@ -120,7 +121,7 @@ class PositionScores:
 
 
 def body_part(joint: str) -> str:
-    """What `per_part` counts a joint under: head, torso, or its name without side."""
+    """The part of a joint in `per_part`: head, torso, or its name without side."""
     joint = joint.removeprefix("left_").removeprefix("right_")
     if joint in _HEAD:
         return "head"
@@ -130,19 +131,19 @@ def body_part(joint: str) -> str:
 def align_positions(
     predicted: np.ndarray, truth: np.ndarray, protocol: str
 ) -> np.ndarray:
-    """The predictions after what the protocol fits.
+    """Aligns predictions with the ground truth as the protocol defines.
 
     Args:
-        predicted: `[N, J, 3]`, relative to the root, any unit.
-        truth: the same, in the same unit.
+        predicted: predictions `[N, J, 3]`, relative to the root, any unit.
+        truth: ground truth `[N, J, 3]`, relative to the root, in the same unit.
         protocol: one of `PROTOCOLS`.
 
     Returns:
-        float64 `[N, J, 3]`. A prediction without extent (all joints at one point)
-        has no best scale and rotation: it stays a point.
+        float64 `[N, J, 3]`. A prediction with all joints at one point has no best scale
+        and rotation: it stays a point.
 
     Raises:
-        InputError: another protocol.
+        InputError: an unknown protocol.
     """
     predicted = np.asarray(predicted, np.float64)
     truth = np.asarray(truth, np.float64)
@@ -159,7 +160,8 @@ def align_positions(
     centred = predicted - predicted.mean(axis=-2, keepdims=True)
     covariance = np.swapaxes(centred, -2, -1) @ (truth - truth_mean)
     left, values, right = np.linalg.svd(covariance)
-    # The last, least axis is turned where the best fit would be a reflection.
+    # The last axis, of the smallest value, is flipped where the best fit would be a
+    # reflection.
     sign = np.where(np.linalg.det(left) * np.linalg.det(right) < 0, -1.0, 1.0)
     values[..., -1] *= sign
     left[..., -1] *= sign[..., None]
@@ -183,16 +185,17 @@ def score_positions(
     """Scores predicted 3D poses.
 
     Args:
-        predicted: `[N, J, 3]`, metres; absolute or relative, as the root is taken
-            off both.
-        truth: the same.
-        skeleton: names the J joints, and the root.
+        predicted: predictions `[N, J, 3]`, metres; absolute or relative, because the
+            root is subtracted.
+        truth: ground truth `[N, J, 3]`, metres; absolute or relative.
+        skeleton: the J joints and the root.
         protocol: one of `PROTOCOLS`.
-        keypoint_source: what the prediction was made from, for the row.
-        flip: whether the mirrored input was averaged in, for the row.
+        keypoint_source: source of the 2D keypoints, for the result.
+        flip: whether predictions are means with those of the mirrored input, for the
+            result.
         joints: names of the joints to fit and count. Defaults to all, root included.
-        actions: names that `action_index` points into, to score each by itself.
-        action_index: int `[N]`.
+        actions: names of actions, each of which is scored separately, too.
+        action_index: int `[N]`, index in `actions` of each pose.
 
     Raises:
         InputError: shapes do not fit, a value is not finite, there is no pose, no
@@ -201,33 +204,34 @@ def score_positions(
     predicted, truth = _checked(predicted, truth, skeleton)
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol is {protocol!r}, expected one of {PROTOCOLS}")
-    chosen = tuple(skeleton.joints if joints is None else joints)
-    rows = [skeleton.index(joint) for joint in chosen]
+    counted = tuple(skeleton.joints if joints is None else joints)
+    rows = [skeleton.index(joint) for joint in counted]
     if not rows:
         raise InputError("joints is empty, expected one or more names")
     distances = np.empty((len(truth), len(rows)))
     for start in range(0, len(truth), _CHUNK):
         part = slice(start, start + _CHUNK)
-        ours, theirs = (
+        estimates, references = (
             (poses - poses[:, [skeleton.root]])[:, rows]
             for poses in (
                 predicted[part].astype(np.float64),
                 truth[part].astype(np.float64),
             )
         )
-        aligned = align_positions(ours, theirs, protocol)
-        distances[part] = 1000.0 * np.linalg.norm(aligned - theirs, axis=-1)
-    parts = [body_part(joint) for joint in chosen]
+        aligned = align_positions(estimates, references, protocol)
+        distances[part] = 1000.0 * np.linalg.norm(aligned - references, axis=-1)
+    parts = [body_part(joint) for joint in counted]
     return PositionScores(
         skeleton=skeleton.name,
-        joints=chosen,
+        joints=counted,
         root=skeleton.joints[skeleton.root],
         protocol=protocol,
         flip=flip,
         keypoint_source=keypoint_source,
         overall=_score(distances),
         per_joint={
-            joint: _score(distances[:, [column]]) for column, joint in enumerate(chosen)
+            joint: _score(distances[:, [column]])
+            for column, joint in enumerate(counted)
         },
         per_part={
             part: _score(distances[:, [other == part for other in parts]])
@@ -238,7 +242,7 @@ def score_positions(
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """The quotient, and 0 where the denominator is."""
+    """The quotient, and 0 where the denominator is 0."""
     return np.divide(
         numerator,
         denominator,
@@ -248,8 +252,8 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def _score(distances: np.ndarray) -> Score:
-    """`[N, K]` millimetres; N may not be 0."""
-    # How many of the thresholds are strictly above each distance.
+    """Metrics of distances `[N, K]`, millimetres; N must not be 0."""
+    # Number of thresholds that are strictly above each distance.
     passed = len(_AUC_THRESHOLDS) - np.searchsorted(
         _AUC_THRESHOLDS, distances.ravel(), side="right"
     )
@@ -268,7 +272,7 @@ def _per_action(
 ) -> dict[str, Score]:
     if actions is None or action_index is None:
         if actions is not action_index:
-            raise InputError("actions and action_index go together, found one of them")
+            raise InputError("actions and action_index go together, got one of them")
         return {}
     action_index = np.asarray(action_index)
     if action_index.shape != distances.shape[:1]:

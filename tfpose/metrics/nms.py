@@ -1,8 +1,8 @@
-"""Suppression of poses that say the same as a better one on the same image.
+"""Non-maximum suppression of poses by OKS.
 
-Overlapping boxes of a detector find one person more than once. As in HRNet's and
-MMPose's evaluation, overlap is measured by OKS between two predictions, over all
-joints whatever their scores, with the mean of their two areas.
+Overlapping boxes of a detector give several poses of one person. As in HRNet's and
+MMPose's evaluation, overlap is measured by OKS between two predictions, over all joints
+of any score, with the mean of their two areas.
 """
 
 import numpy as np
@@ -20,20 +20,20 @@ def oks_nms(
     skeleton: Skeleton,
     threshold: float = 0.9,
 ) -> np.ndarray:
-    """Greedy suppression, image by image, from the highest person score down.
+    """Greedy suppression, image by image, in descending order of person scores.
 
     Args:
-      predictions: Q poses.
-      areas: `[Q]`, square pixels. Published code takes the area of the region that the
-        net saw, so with the padding around the box.
-      skeleton: the joints; needs sigmas.
-      threshold: a pose with a larger OKS to one that is kept is dropped; 1 keeps all.
+        predictions: Q poses.
+        areas: `[Q]`, square pixels. Published code takes the area of the net's input
+            region, which includes the padding around the box.
+        skeleton: the joints; needs sigmas.
+        threshold: a pose whose OKS with a kept pose is larger is dropped; 1 keeps all.
 
     Returns:
-      int64 rows of the poses that are kept, in their order.
+        int64 row indices of the kept poses, ascending.
 
     Raises:
-      InputError: no sigmas, areas that do not fit, or a threshold outside 0..1.
+        InputError: no sigmas, areas that do not fit, or a threshold outside 0..1.
     """
     if skeleton.sigmas is None:
         raise InputError(
@@ -67,18 +67,18 @@ def _greedy(
     variances: np.ndarray,
     threshold: float,
 ) -> list[int]:
-    """Places in `rows`, poses of one image, that are kept."""
+    """Indices of the kept poses in `rows`, which are poses of one image."""
     points = np.asarray(predictions.keypoints, np.float64)[rows]
     scores = np.asarray(predictions.person_scores)[rows]
     sizes = areas[rows]
-    # The order of equals as published, which sorts upwards and reads backwards.
-    left = np.argsort(scores)[::-1]
+    # Equal scores are ordered as in published code, which reverses an ascending sort.
+    remaining = np.argsort(scores)[::-1]
     kept = []
-    while len(left):
-        best, left = left[0], left[1:]
+    while len(remaining):
+        best, remaining = remaining[0], remaining[1:]
         kept.append(best)
-        squares = ((points[left] - points[best]) ** 2).sum(axis=-1)
-        mean_area = (sizes[left] + sizes[best])[:, None] / 2 + np.spacing(1)
+        squares = ((points[remaining] - points[best]) ** 2).sum(axis=-1)
+        mean_area = (sizes[remaining] + sizes[best])[:, None] / 2 + np.spacing(1)
         oks = np.exp(-squares / variances / mean_area / 2).mean(axis=-1)
-        left = left[oks <= threshold]
+        remaining = remaining[oks <= threshold]
     return kept

@@ -1,6 +1,6 @@
 """COCO's OKS average precision for any skeleton that has sigmas.
 
-OKS of two poses is the mean over the labelled joints i of the truth of
+The OKS of a pose is the mean over the labelled joints i of the ground truth of
 exp(-d_i**2 / (2 * area * (2 * k_i)**2)), with k_i the skeleton's sigmas and `area` the
 person's segment area in the pixels in which d_i is measured. AP and AR are computed by
 pycocotools, over OKS .50:.05:.95 and with at most 20 poses per image.
@@ -33,7 +33,7 @@ _STATISTICS = (
 )
 _MEDIUM = 32**2
 _LARGEST = 1e10
-_MOST_POSES = 20
+_MAX_POSES = 20
 _RANGES = {"M": "medium area (32^2 to 96^2 px)", "L": "large area (above 96^2 px)"}
 
 
@@ -44,14 +44,15 @@ class PoseTruth:
     Args:
         image_ids: int `[P]`.
         keypoints: `[P, J, 3]` (x, y, visibility), pixels; visibility 0 is absent.
-            People without a labelled joint are ignored, as COCO has it: a pose on
-            them is neither right nor wrong.
+            People without a labelled joint are ignored, as in COCO: a pose of theirs
+            counts neither as correct nor as wrong.
         areas: `[P]` segment areas, square pixels; NaN where unknown.
         boxes: `[P, 4]` (x, y, w, h), pixels.
-        crowd: bool `[P]`, regions of many people, ignored likewise; None for none.
+        crowd: bool `[P]`, regions of many people, ignored in the same way; None if
+            there are none.
         head_sizes: `[P]` pixels, not used by AP; see `tfpose.metrics.pck.head_size`.
-        torso_sizes: `[P]` pixels, not used by AP: what PCK measures by, NaN where
-            unknown; None to take it from the keypoints.
+        torso_sizes: `[P]` pixels, not used by AP: the reference lengths of PCK, NaN
+            where unknown; None to compute them from the keypoints.
     """
 
     image_ids: np.ndarray
@@ -70,8 +71,8 @@ class PosePredictions:
     Args:
         image_ids: int `[Q]`.
         keypoints: `[Q, J, 2]` (x, y), pixels of the image.
-        joint_scores: `[Q, J]`; kept with the poses, not used by AP.
-        person_scores: `[Q]`; AP ranks by these. See `rescore`.
+        joint_scores: `[Q, J]`; not used by AP.
+        person_scores: `[Q]`, by which AP ranks poses; see `rescore`.
     """
 
     image_ids: np.ndarray
@@ -82,13 +83,13 @@ class PosePredictions:
 
 @dataclasses.dataclass(frozen=True)
 class PoseMatches:
-    """Which labelled person each pose was meant for.
+    """The labelled person that each pose is matched to.
 
     Attributes:
-        rows: int64 `[Q]`, row of the truth for each pose; -1 for none.
-        counted: bool `[P]`, the labelled people: no crowds, at least one joint.
-        areas: float64 `[P]`, square pixels, of the counted people at least.
-        area_source: where the areas are from, for reports.
+        rows: int64 `[Q]`, row in the ground truth for each pose; -1 for none.
+        counted: bool `[P]`, people who are no crowd and have a labelled joint.
+        areas: float64 `[P]`, square pixels; valid at least for the counted people.
+        area_source: source of the areas, for reports.
     """
 
     rows: np.ndarray
@@ -100,15 +101,15 @@ class PoseMatches:
 def rescore(
     box_scores: np.ndarray, joint_scores: np.ndarray, threshold: float = 0.2
 ) -> np.ndarray:
-    """Person scores of top-down pose nets, as HRNet and SimpleBaseline rank them.
+    """Person scores of top-down pose nets, as in HRNet and SimpleBaseline.
 
     Args:
-        box_scores: `[Q]` of the person detector; 1 for true boxes.
+        box_scores: `[Q]` of the person detector; 1 for ground-truth boxes.
         joint_scores: `[Q, J]` heatmap maxima.
-        threshold: joints at or below it do not count.
+        threshold: joints with this score or less are not counted.
 
     Returns:
-        `[Q]`: box score times the mean of the counted joint scores, 0 without any.
+        `[Q]`: box score times the mean of the counted joint scores, 0 if there is none.
     """
     joint_scores = np.asarray(joint_scores, np.float64)
     counted = joint_scores > threshold
@@ -129,22 +130,22 @@ def oks_average_precision(
         truth: labelled people.
         predictions: predicted people.
         skeleton: joints of both; needs sigmas.
-        image_ids: all images evaluated, int `[I]`, where some have no labelled
-            person (poses found there are wrong); the truth's images if None.
+        image_ids: all images evaluated, int `[I]`, if some have no labelled person
+            (poses on those are wrong); None for the images of the ground truth.
         box_area_factor: where an area is unknown, use this share of the box's area
-            instead (0.53 is usual for people). The result then says so.
+            instead (0.53 is usual for people). `area_source` then says so.
 
     Returns:
-        Floats in 0..1: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL. A figure
-        is -1 where no labelled person falls into its range, and `notes` says which.
-        Further: `ap_by_oks` (10 values, AP at each of .50:.05:.95 alone), `people`
-        (labelled people counted), `area_source` and `sigmas_source` (texts), `notes`
-        (list of texts).
+        Floats in 0..1: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL. A value is
+        -1 if no labelled person is in its range of areas; `notes` names these. Also
+        `ap_by_oks` (10 values, AP at each of .50:.05:.95), `people` (number of labelled
+        people counted), `area_source` and `sigmas_source` (texts) and `notes` (list of
+        texts).
 
     Raises:
-        InputError: no sigmas, shapes that do not fit, not a single labelled person,
-            an unknown area without `box_area_factor`, an unknown image, or
-            predictions that are not finite.
+        InputError: no sigmas, shapes that do not fit, no labelled person, an unknown
+            area without `box_area_factor`, an unknown image, or predictions that are
+            not finite.
     """
     evaluation, matches = _prepare(
         truth, predictions, skeleton, image_ids, box_area_factor
@@ -157,7 +158,7 @@ def oks_average_precision(
         name: float(value)
         for name, value in zip(_STATISTICS, evaluation.stats, strict=True)
     }
-    # Of thresholds, recalls, categories, area ranges (the first is all), poses.
+    # Axes: thresholds, recalls, categories, area ranges (the first is all), poses.
     precision = evaluation.eval["precision"][:, :, 0, 0, 0]
     result["ap_by_oks"] = precision.mean(axis=1).tolist()
     result["people"] = int(matches.counted.sum())
@@ -179,20 +180,20 @@ def match_poses(
     image_ids: np.ndarray | None = None,
     box_area_factor: float | None = None,
 ) -> PoseMatches:
-    """The person that each pose was meant for, by COCO's rule.
+    """Matches poses to people by COCO's rule.
 
-    Image by image and from the best of at most 20 poses down, each takes the person of
-    highest OKS who is still free. As in Ronchi and Perona's analysis, people below 32^2
-    px come last, and a pose that falls to a crowd or to a person without a labelled
-    joint is out of the question: its row is -1, too.
+    In each image at most 20 poses, in descending order of their scores, are matched to
+    the unmatched person of highest OKS. As in Ronchi and Perona's analysis, people
+    below 32^2 px come last, and a pose that is matched to a crowd or to a person
+    without a labelled joint is not used: its row is -1, too.
 
     Args:
         truth: labelled people.
         predictions: predicted people.
         skeleton: joints of both; needs sigmas.
-        threshold: least OKS of a match, above 0 and at most 1.
+        threshold: smallest OKS of a match, above 0 and at most 1.
         image_ids: see `oks_average_precision`.
-        box_area_factor: likewise.
+        box_area_factor: see `oks_average_precision`.
 
     Raises:
         InputError: as `oks_average_precision`.
@@ -206,7 +207,7 @@ def match_poses(
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
     for image in filter(None, evaluation.evalImgs):
-        # Numbers start at 1, where 0 says that there is no match.
+        # Ids start at 1; 0 means that there is no match.
         numbers = np.asarray(image["dtIds"], np.int64)
         matches.rows[numbers - 1] = image["dtMatches"][0].astype(np.int64) - 1
     matches.rows[~matches.counted[matches.rows]] = -1
@@ -220,7 +221,7 @@ def _prepare(
     image_ids: np.ndarray | None,
     box_area_factor: float | None,
 ) -> tuple[COCOeval, PoseMatches]:
-    """An evaluation that has not run yet, of checked input, and no match so far."""
+    """An evaluation of the checked input that has not run, and matches to fill in."""
     if skeleton.sigmas is None:
         raise InputError(
             f"skeleton {skeleton.name!r} has no OKS sigmas; use PCK, or a skeleton "
@@ -242,7 +243,7 @@ def _prepare(
             "keypoints",
         )
     evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
-    evaluation.params.maxDets = [_MOST_POSES]
+    evaluation.params.maxDets = [_MAX_POSES]
     rows = np.full(len(predictions.image_ids), -1, np.int64)
     return evaluation, PoseMatches(rows, counted, areas, area_source)
 
@@ -257,7 +258,7 @@ def _shaped(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> np.nda
 def _checked_truth(
     truth: PoseTruth, skeleton: Skeleton
 ) -> tuple[PoseTruth, np.ndarray]:
-    """The truth in fixed types, and its crowd flags bool `[P]`."""
+    """The ground truth in fixed types, and its crowd flags bool `[P]`."""
     people = len(truth.image_ids)
     crowd = np.zeros(people, bool) if truth.crowd is None else truth.crowd
     crowd = _shaped("truth.crowd", crowd, (people,), bool)
@@ -370,7 +371,7 @@ def _prediction_rows(predictions: PosePredictions) -> list[dict[str, Any]]:
 
 
 def _coco_table(image_ids: np.ndarray, rows: list[dict[str, Any]]) -> COCO:
-    """A COCO data set of the one category person."""
+    """A COCO data set with the single category person."""
     table = COCO()
     table.dataset = {
         "images": [{"id": int(image_id)} for image_id in np.unique(image_ids)],

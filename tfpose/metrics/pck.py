@@ -1,7 +1,7 @@
 """PCK: the share of keypoints within a fraction of a reference length.
 
-A keypoint counts as found when its distance to the truth is at most `threshold`
-times the person's reference length. Published numbers differ in the reference:
+A keypoint is correct if its distance to the ground truth is at most `threshold` times
+the person's reference length. Published results differ in the reference length:
 
     LSP          PCK@0.2 of the torso diagonal    torso_size(kind="diagonal")
     Penn Action  PCK@0.2 of mid-shoulder to mid-hip   torso_size(kind="midline")
@@ -19,10 +19,10 @@ from tfpose.skeletons import Skeleton
 __all__ = ["PCK", "PCKH_PARTS", "box_size", "head_size", "pck", "pckh", "torso_size"]
 
 HEAD_SHARE = 0.6
-"""Of a head box's diagonal, that is MPII's head size."""
+"""MPII's head size as a share of the head box's diagonal."""
 
 PCKH_PARTS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-"""Names in MPII's tables: the head's is its top, the others' means of both sides."""
+"""Columns of MPII's tables: head is head_top, the others are means of both sides."""
 
 _NOT_IN_PCKH = ("pelvis", "thorax")
 
@@ -32,17 +32,17 @@ class PCK:
     """Result of `pck`. Shares are in 0..1, and NaN where nothing was counted."""
 
     overall: float
-    """Of all counted keypoints together (a joint seen more often weighs more)."""
+    """Share of all counted keypoints; joints labelled more often have more weight."""
     mean: float
     """Mean over the joints that were counted at least once."""
     per_joint: np.ndarray
-    """float64 `[J]`."""
+    """Share of each joint, float64 `[J]`."""
     counts: np.ndarray
-    """int64 `[J]`: keypoints counted."""
+    """Number of keypoints counted of each joint, int64 `[J]`."""
     people: int
     """People counted: with a reference length and at least one labelled keypoint."""
     excluded: int
-    """People left out because their reference length is undefined."""
+    """People not counted because their reference length is undefined."""
 
 
 def torso_size(
@@ -53,15 +53,15 @@ def torso_size(
     Args:
         truth: `[P, J, 3]` (x, y, visibility); visibility 0 is absent.
         skeleton: joints of `truth`; it needs both shoulders and both hips.
-        kind: "diagonal" is left shoulder to right hip, as LSP has it, or the other
-            diagonal where that one is not labelled; "midline" is the middle of the
+        kind: "diagonal" is left shoulder to right hip, as in LSP, or the other diagonal
+            where that one is not labelled; "midline" is from the middle of the
             shoulders to the middle of the hips.
 
     Returns:
         float64 `[P]`, pixels; NaN where joints are absent.
 
     Raises:
-        InputError: another kind, or the skeleton lacks a joint.
+        InputError: an unknown kind, or the skeleton lacks a joint.
     """
     truth = _checked_truth(truth)
     left_shoulder, right_shoulder, left_hip, right_hip = (
@@ -94,7 +94,7 @@ def head_size(corners: np.ndarray) -> np.ndarray:
         corners: `[P, 2, 2]`, (x, y) of two opposite corners of the head's box.
 
     Returns:
-        float64 `[P]`, 0.6 of the box's diagonal; NaN where it is 0 or not known.
+        float64 `[P]`, pixels: 0.6 of the box's diagonal; NaN where it is 0 or unknown.
     """
     corners = np.asarray(corners, np.float64)
     size = HEAD_SHARE * np.linalg.norm(corners[:, 1] - corners[:, 0], axis=-1)
@@ -108,22 +108,22 @@ def pckh(
     skeleton: Skeleton,
     threshold: float = 0.5,
 ) -> tuple[PCK, dict[str, float]]:
-    """PCKh as MPII's single-person tables have it (as HRNet's code computes it).
+    """PCKh as in MPII's single-person tables (as HRNet's code computes it).
 
-    Pelvis and thorax are left out of `overall`, the tables' "Mean": the share of all
-    other keypoints, so that a joint labelled more often weighs more.
+    `overall`, the tables' "Mean", is the share of all keypoints except pelvis and
+    thorax, so joints labelled more often have more weight.
 
     Args:
         predicted: as for `pck`.
         truth: as for `pck`.
-        head_sizes: `[P]` pixels, see `head_size`; NaN leaves the person out.
+        head_sizes: `[P]` pixels, see `head_size`; a person with NaN is not counted.
         skeleton: joints of both.
         threshold: fraction of the head size, above 0. HRNet's "Mean@0.1" is
             measured at 0.11.
 
     Returns:
-        The result, and the shares of those of `PCKH_PARTS` that the skeleton has, the
-        mean of left and right.
+        The result, and by name the shares of those of `PCKH_PARTS` that the skeleton
+        has, means of left and right.
 
     Raises:
         InputError: as `pck`.
@@ -131,14 +131,14 @@ def pckh(
     truth = _checked_truth(truth).copy()
     left_out = [row for row, name in enumerate(skeleton.joints) if name in _NOT_IN_PCKH]
     truth[:, left_out, 2] = 0
-    found = pck(predicted, truth, head_sizes, threshold)
+    result = pck(predicted, truth, head_sizes, threshold)
     parts = {}
     for part in PCKH_PARTS:
         names = ("head_top",) if part == "head" else (f"left_{part}", f"right_{part}")
         if all(name in skeleton.joints for name in names):
             rows = [skeleton.index(name) for name in names]
-            parts[part] = float(found.per_joint[rows].mean())
-    return found, parts
+            parts[part] = float(result.per_joint[rows].mean())
+    return result, parts
 
 
 def pck(
@@ -147,15 +147,15 @@ def pck(
     reference: np.ndarray,
     threshold: float = 0.2,
 ) -> PCK:
-    """Percentage (here: share) of correct keypoints.
+    """Percentage (here a share) of correct keypoints.
 
     Args:
-        predicted: `[P, J, 2]` (x, y), pixels of the same image as `truth`; a NaN is
-            a miss.
-        truth: `[P, J, 3]` (x, y, visibility). Joints of visibility 0 are not
-            counted, occluded ones are.
-        reference: `[P]` length of each person, pixels. A person whose length is
-            NaN or not above 0 is left out and reported in `excluded`.
+        predicted: predictions `[P, J, 2]` (x, y), pixels of the same image as `truth`;
+            NaN counts as wrong.
+        truth: ground truth `[P, J, 3]` (x, y, visibility). Joints of visibility 0 are
+            not counted, occluded ones are.
+        reference: `[P]` length of each person, pixels. A person whose length is NaN or
+            not above 0 is not counted, and reported in `excluded`.
         threshold: fraction of the reference length, above 0.
 
     Raises:
@@ -179,13 +179,13 @@ def pck(
     labelled = (truth[..., 2] > 0) & usable[:, None]
     distance = np.linalg.norm(predicted - truth[..., :2], axis=-1)
     limit = threshold * np.where(usable, reference, 0.0)
-    found = labelled & (distance <= limit[:, None])
+    correct = labelled & (distance <= limit[:, None])
     counts = labelled.sum(axis=0)
     per_joint = np.full(truth.shape[1], np.nan)
-    np.divide(found.sum(axis=0), counts, out=per_joint, where=counts > 0)
+    np.divide(correct.sum(axis=0), counts, out=per_joint, where=counts > 0)
     total = int(counts.sum())
     return PCK(
-        overall=float(found.sum() / total) if total else float("nan"),
+        overall=float(correct.sum() / total) if total else float("nan"),
         mean=float(np.nanmean(per_joint)) if total else float("nan"),
         per_joint=per_joint,
         counts=counts,

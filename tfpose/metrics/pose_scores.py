@@ -1,4 +1,4 @@
-"""The metrics that a 2D pose net is judged by, as far as the labels allow."""
+"""The metrics of a 2D pose net: PCK, PCKh and AP, as far as the labels allow."""
 
 import numpy as np
 
@@ -21,20 +21,21 @@ def pose_scores(
     keypoints: np.ndarray,
     joint_scores: np.ndarray,
 ) -> tuple[dict[str, float], list[str]]:
-    """PCK@0.2 and OKS AP of one prediction for each true person (true boxes).
+    """PCK@0.2, PCKh and OKS AP of one prediction per person, in ground-truth boxes.
 
     Args:
-      truth: P labelled people.
-      skeleton: joints of both.
-      keypoints: `[P, J, 2]` (x, y) predicted, in the photo's pixels, in truth's order.
-      joint_scores: `[P, J]`, heights of the heatmaps' peaks.
+        truth: P labelled people.
+        skeleton: joints of both.
+        keypoints: predictions `[P, J, 2]` (x, y), pixels of the photo, in the order of
+            `truth`.
+        joint_scores: `[P, J]`, maxima of the heatmaps.
 
     Returns:
-      The metrics, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints);
-      where head sizes are known `pckh` and `pckh01` (PCKh@0.5 and @0.1); where the
-      skeleton has sigmas and all areas are known `ap`, `ap50`, `ap75`. And notes that
-      say which reference length, sigmas and boxes they rest on, and what is missing
-      and why.
+        The metrics, in 0..1: `pck` (all keypoints), `pck_mean` (mean over joints);
+        where head sizes are known `pckh` and `pckh01` (PCKh@0.5 and @0.1); where the
+        skeleton has sigmas and all areas are known `ap`, `ap50`, `ap75`. And notes:
+        reference length, sigmas and boxes of the metrics, and which metrics are missing
+        and why.
     """
     metrics, notes = pck_scores(truth, skeleton, keypoints)
     notes.insert(0, "boxes: ground truth")
@@ -57,12 +58,18 @@ def pose_scores(
 def pck_scores(
     truth: PoseTruth, skeleton: Skeleton, keypoints: np.ndarray
 ) -> tuple[dict[str, float], list[str]]:
-    """The PCK part of `pose_scores`, and the notes on it."""
+    """The PCK and PCKh metrics of `pose_scores`, and their notes.
+
+    Args:
+        truth: P labelled people.
+        skeleton: joints of both.
+        keypoints: predictions `[P, J, 2]` (x, y), pixels of the photo.
+    """
     reference, length, notes = _reference(truth, skeleton)
-    found = pck(keypoints, truth.keypoints, reference)
-    if found.excluded:
-        notes.append(f"pck: {found.excluded} people without a {length} left out")
-    metrics = {"pck": found.overall, "pck_mean": found.mean}
+    result = pck(keypoints, truth.keypoints, reference)
+    if result.excluded:
+        notes.append(f"pck: {result.excluded} people without a {length} left out")
+    metrics = {"pck": result.overall, "pck_mean": result.mean}
     if truth.torso_sizes is not None:
         visible = torso_size(truth.keypoints, skeleton, _torso_kind(skeleton))
         strict = pck(keypoints, truth.keypoints, visible)
@@ -71,18 +78,18 @@ def pck_scores(
             f"{strict.overall:.4f}"
         )
     if truth.head_sizes is not None:
-        more, more_notes = _pckh_scores(
+        pckh_metrics, pckh_notes = _pckh_scores(
             truth.keypoints, truth.head_sizes, skeleton, keypoints
         )
-        metrics |= more
-        notes += more_notes
+        metrics |= pckh_metrics
+        notes += pckh_notes
     return metrics, notes
 
 
 def _reference(
     truth: PoseTruth, skeleton: Skeleton
 ) -> tuple[np.ndarray, str, list[str]]:
-    """The length to measure each person by, `[P]`, its name, and a note on it."""
+    """The reference length of each person, `[P]`, its name, and a note on it."""
     kind = _torso_kind(skeleton)
     if truth.torso_sizes is not None:
         length = "torso's length"
@@ -92,7 +99,7 @@ def _reference(
         reference = torso_size(truth.keypoints, skeleton, kind)
     except InputError:
         length = "box's longer side"
-        note = f"pck: within 0.2 of the {length}, there being no torso"
+        note = f"pck: within 0.2 of the {length}, because the skeleton has no torso"
         return box_size(truth.boxes), length, [note]
     length = f"torso's {kind}"
     ends = {
@@ -103,7 +110,7 @@ def _reference(
 
 
 def _torso_kind(skeleton: Skeleton) -> str:
-    # As published for Penn Action, which is the only one with these joints.
+    # As published for Penn Action, the only data set with these joints.
     return "midline" if skeleton.name == "penn_action13" else "diagonal"
 
 
@@ -113,18 +120,17 @@ def _pckh_scores(
     def at(threshold: float):
         return pckh(keypoints, truth, head_sizes, skeleton, threshold)
 
-    found, parts = at(0.5)
-    if not found.people:
-        return {}, ["no pckh: nobody's head size is known"]
-    metrics = {"pckh": found.overall, "pckh01": at(0.1)[0].overall}
+    result, parts = at(0.5)
+    if not result.people:
+        return {}, ["no pckh: no head size is known"]
+    metrics = {"pckh": result.overall, "pckh01": at(0.1)[0].overall}
     shares = ", ".join(f"{part} {share:.4f}" for part, share in parts.items())
     notes = [
         "pckh, pckh01: within 0.5 and 0.1 of the head size (0.6 of the head box's "
         "diagonal), without pelvis and thorax",
         f"pckh by part: {shares}",
-        "what HRNet's tables call Mean@0.1 is measured at 0.11: "
-        f"{at(0.11)[0].overall:.4f}",
+        f"Mean@0.1 of HRNet's tables, measured at 0.11: {at(0.11)[0].overall:.4f}",
     ]
-    if found.excluded:
-        notes.append(f"pckh: {found.excluded} people without a head size left out")
+    if result.excluded:
+        notes.append(f"pckh: {result.excluded} people without a head size left out")
     return metrics, notes

@@ -1,6 +1,6 @@
-"""COCO result files of poses: what COCO's server takes and others' code writes.
+"""COCO result files of poses, the format of COCO's server and of other projects.
 
-A list of a record for each pose: `image_id`, `category_id` (1, person), `keypoints`
+A list with a record for each pose: `image_id`, `category_id` (1, person), `keypoints`
 (x, y and a score for each joint, in the order of the data set's joints) and `score`.
 """
 
@@ -28,16 +28,16 @@ def write_results(
     predictions: PosePredictions,
     boxes: np.ndarray | None = None,
 ) -> None:
-    """Writes poses, coordinates rounded to a ten thousandth of a pixel.
+    """Writes poses, with coordinates rounded to a ten thousandth of a pixel.
 
     Args:
-      path: file, written whole or not at all.
-      predictions: Q poses.
-      boxes: `[Q, 4]` x, y, w, h in pixels that they were looked for in; written as
-        `bbox` if given.
+        path: the file, written atomically.
+        predictions: Q poses.
+        boxes: `[Q, 4]` (x, y, w, h), pixels: the boxes in which the poses were
+            estimated; written as `bbox` if given.
 
     Raises:
-      InputError: the file cannot be written.
+        InputError: the file cannot be written.
     """
     points = np.concatenate(
         [
@@ -59,25 +59,26 @@ def write_results(
         for record, box in zip(records, np.asarray(boxes, float), strict=True):
             record["bbox"] = box.round(_DECIMALS).tolist()
     text = json.dumps(records) + "\n"
-    write_whole(pathlib.Path(path), lambda aside: aside.write_text(text))
+    write_whole(pathlib.Path(path), lambda temporary: temporary.write_text(text))
 
 
 def read_results(path: str | os.PathLike, skeleton: Skeleton) -> PosePredictions:
-    """Reads poses that this or another program wrote.
+    """Reads poses that this project or another one wrote.
 
     Args:
-      path: a COCO result file of keypoints.
-      skeleton: the joints that it should have, in order. The file names none, so only
-        their number is checked.
+        path: a COCO result file of keypoints.
+        skeleton: the expected joints, in order. The file does not name its joints, so
+            only their number is checked.
 
     Raises:
-      InputError: not such a file, another number of joints, another category, or a
-        number that is missing or not finite; names the record.
+        InputError: the file is not readable or not a result file, or a record has
+            another number of joints, another category, or a number that is missing or
+            not finite; names the record.
     """
     records = _load(path)
     if not isinstance(records, list):
         raise InputError(
-            f"{path}: found a {type(records).__name__} at the top, expected a list of "
+            f"{path}: has a {type(records).__name__} at the top, expected a list of "
             "poses"
         )
     joints = skeleton.num_joints
@@ -103,9 +104,9 @@ def _load(path: str | os.PathLike) -> Any:
 
 
 def _problem(record: Any, skeleton: Skeleton) -> str:
-    """What is wrong with a record; empty if nothing."""
+    """The problem of a record; empty if there is none."""
     if not isinstance(record, dict):
-        return f"found a {type(record).__name__}, expected an object"
+        return f"is a {type(record).__name__}, expected an object"
     missing = {"image_id", "category_id", "keypoints", "score"} - set(record)
     if missing:
         return f"has no {' and no '.join(sorted(missing))}"
@@ -115,13 +116,13 @@ def _problem(record: Any, skeleton: Skeleton) -> str:
         return f"category_id is {record['category_id']!r}, expected {_PERSON}, person"
     values = record["keypoints"]
     if not isinstance(values, list) or len(values) != 3 * skeleton.num_joints:
-        found = len(values) if isinstance(values, list) else repr(values)
+        given = len(values) if isinstance(values, list) else repr(values)
         return (
-            f"has {found} values of keypoints, expected {3 * skeleton.num_joints}, "
+            f"has {given} values of keypoints, expected {3 * skeleton.num_joints}, "
             f"x, y and score of the {skeleton.num_joints} joints of {skeleton.name}"
         )
     if not all(map(_is_number, [*values, record["score"]])):
-        return "keypoints or score hold something that is not a finite number"
+        return "keypoints or score have a value that is not a finite number"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The augmentor: a network that makes a harder pose and view of a pose."""
+"""The augmentor: a network that changes a pose and its view to a harder one."""
 
 import math
 from collections.abc import Sequence
@@ -22,27 +22,30 @@ from tfpose.skeletons import Skeleton
 __all__ = ["NOISE", "OPERATORS", "Augmented", "Augmentor"]
 
 NOISE = 48
-"""Random numbers that each of the four networks gets beside the pose."""
+"""Random numbers that are an input of each of the four networks, beside the pose."""
 
 OPERATORS = ("bone_angle", "bone_length", "rigid")
-"""What can be done to a pose: turn limbs, change their lengths, turn and move all."""
+"""The operators on a pose: rotate limbs, change limb lengths, move the whole body."""
 
 _UNITS = 256
 _LAYERS = 5
-_LONGEST = 0.2
-_HALF_TURN = 3.1415
-_GENTLY = 0.1
-# Deviation of the turns before tanh, about the camera's axes: nearly evenly all round
-# the vertical one, by some 20 degrees about the others.
-_VIEWS = (0.1, 0.9, 0.1)
-# Mean and deviation of the hidden layers' leaky ReLU of standard normal values.
+_MAX_LENGTH_CHANGE = 0.2
+_MAX_ANGLE = 3.1415
+# Factor on the initial weights of the last layer that rotates limbs.
+_INITIAL_SCALE = 0.1
+# Initial standard deviation of the rotations before tanh, about the camera's axes:
+# nearly uniform about the vertical axis, some 20 degrees about the others.
+_INITIAL_ROTATION_STD = (0.1, 0.9, 0.1)
+# Mean and standard deviation of a leaky ReLU of standard normal values.
 _LEAKY_MEAN = (1 - SLOPE) / (2 * math.pi) ** 0.5
 _LEAKY_STD = ((1 + SLOPE**2) / 2 - _LEAKY_MEAN**2) ** 0.5
 
 
-def _spread(last: keras.layers.Dense, mean: np.ndarray, std: np.ndarray) -> None:
-    """Gives a last layer outputs of a mean and deviation, `[outputs]` each."""
-    # Its inputs are leaky ReLUs of normal values.
+def _set_output_statistics(
+    last: keras.layers.Dense, mean: np.ndarray, std: np.ndarray
+) -> None:
+    """Scales a last layer so that its outputs have this mean and std, `[outputs]`."""
+    # The layer's inputs are leaky ReLUs of normal values.
     kernel = ops.convert_to_numpy(last.kernel)
     kernel = kernel * std / np.linalg.norm(kernel, axis=0) / _LEAKY_STD
     last.kernel.assign(kernel)
@@ -50,30 +53,30 @@ def _spread(last: keras.layers.Dense, mean: np.ndarray, std: np.ndarray) -> None
 
 
 class Augmented(NamedTuple):
-    """A batch of poses as it is changed, one operator after the other.
+    """A batch of poses after each operator, and the changes made.
 
     Positions are metres in the camera's frame, `[B, J, 3]`.
     """
 
-    turned: Any
-    """After the bone angles; the root is where it was."""
+    rotated: Any
+    """Positions after rotation of the limbs (bone angles); the root is unchanged."""
     stretched: Any
-    """After the bone lengths, too."""
-    placed: Any
-    """After rotation and translation of the whole body, too: the augmented pose."""
+    """Positions after the change of limb lengths, too."""
+    positions: Any
+    """Positions after rotation and translation of the body, too: the augmented pose."""
     directions: Any
-    """What was added to the limbs' directions, `[B, L, 3]` (gamma_ba)."""
+    """Change added to the limbs' directions, `[B, L, 3]` (gamma_ba)."""
     lengths: Any
     """Relative change of the lengths, `[B, G]`, G groups of limbs (gamma_bl)."""
     angle_change: Any
-    """1 minus the cosine of each limb's turn, `[B, L]`."""
+    """1 minus the cosine of each limb's angle of rotation, `[B, L]`."""
     rotation: Any
-    """Of the whole body, `[B, 3, 3]`."""
+    """Rotation of the whole body, `[B, 3, 3]`."""
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class _Perceptron(keras.layers.Layer):
-    """Dense, batch normalisation and leaky ReLU five times, and a last dense layer."""
+    """Five times dense, batch normalisation and leaky ReLU; then a last dense layer."""
 
     def __init__(self, outputs: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -118,14 +121,15 @@ class Augmentor(keras.Model):
         B = |B| b;   b' = (b + gamma_ba) / |b + gamma_ba|;   |B'| = |B| (1 + gamma_bl)
         X' = R H^-1(B') + t
 
-    Each of the four is predicted from the original pose, relative to its root, and
-    noise, by a network of its own, as in the released code. The trunk keeps its
-    directions and its last limb its length; left and right lengths change alike,
-    within 20 %; t is (a, b, c^2), so that nobody is put behind the camera.
+    Each of the four is predicted by a separate network from noise and the original pose
+    relative to its root, as in the released code. The directions of the trunk's limbs
+    and the length of its last limb do not change. Left and right lengths change by the
+    same factor, by at most 20 %. t is (a, b, c^2), so that no body is moved behind the
+    camera.
 
     Args:
-        skeleton: of the poses.
-        operators: those of `OPERATORS` that are applied.
+        skeleton: skeleton of the poses.
+        operators: the operators to apply, names from `OPERATORS`.
         dtype: Keras dtype policy of the hidden layers. Defaults to the global one.
 
     Raises:
@@ -142,20 +146,21 @@ class Augmentor(keras.Model):
         name: str = "augmentor",
         **kwargs: Any,
     ) -> None:
-        # Positions stay in float32; only the hidden layers see them cast.
+        # Positions stay in float32; only the hidden layers cast them.
         super().__init__(name=name, dtype=dtype, autocast=False, **kwargs)
         self.skeleton = skeleton
         self.operators = tuple(operators)
         body = Body(skeleton)
         count = len(body.limbs)
         self._parents = skeleton.parents
-        self._moving = np.ones((count, 1), np.float32)
-        self._moving[list(body.trunk)] = 0
+        self._direction_mask = np.ones((count, 1), np.float32)
+        self._direction_mask[list(body.trunk)] = 0
         groups = np.array(body.length_groups)
         changes = int(groups.max()) + 1
-        self._changing = np.ones(changes, np.float32)
-        self._changing[list(body.fixed_lengths)] = 0
-        self._of_limbs = np.eye(changes, dtype=np.float32)[groups].T
+        self._length_mask = np.ones(changes, np.float32)
+        self._length_mask[list(body.fixed_lengths)] = 0
+        # One-hot, `[G, L]`: the group of each limb.
+        self._group_of_limb = np.eye(changes, dtype=np.float32)[groups].T
         policy = self.dtype_policy
         self.angle_net = _Perceptron(3 * count, name="angle_net", dtype=policy)
         self.length_net = _Perceptron(changes, name="length_net", dtype=policy)
@@ -169,31 +174,40 @@ class Augmentor(keras.Model):
         self.built = True
 
     def start_gently(self, roots: np.ndarray) -> None:
-        """Begins with small changes of bodies that stand upright where people are.
+        """Sets weights that begin with small changes and upright bodies near `roots`.
 
-        As it is drawn, it begins with bodies turned head over heels and within a metre
-        of the camera, which discriminators learn to tell before it learns from them;
-        that takes a large data set to get over. Bodies that were all in one place
-        would be told as soon, so they are as spread as people are. They face all ways:
-        those that began alike would stay so.
+        With the usual initial weights, bodies are upside down and within a metre of the
+        camera. Discriminators recognise such bodies before the augmentor can learn from
+        them, and only a large data set overcomes that. They would also recognise bodies
+        that are all at one place, so the initial translations have the mean and
+        standard deviation of `roots`. The bodies face all directions, because a small
+        initial variety of views stays small.
 
         Args:
             roots: `[N, 3]`, metres: the roots of N people, in the camera's frame.
         """
         kernel, bias = self.angle_net.last.kernel, self.angle_net.last.bias
-        kernel.assign(kernel * _GENTLY)
+        kernel.assign(kernel * _INITIAL_SCALE)
         bias.assign(ops.zeros_like(bias))
-        _spread(self.rotation_net.last, np.zeros(3), np.array(_VIEWS))
+        _set_output_statistics(
+            self.rotation_net.last, np.zeros(3), np.array(_INITIAL_ROTATION_STD)
+        )
         # t is (a, b, c^2).
-        places = np.stack([*roots[:, :2].T, np.sqrt(np.maximum(roots[:, 2], 0))], -1)
-        _spread(self.translation_net.last, places.mean(axis=0), places.std(axis=0))
+        outputs = np.stack([*roots[:, :2].T, np.sqrt(np.maximum(roots[:, 2], 0))], -1)
+        _set_output_statistics(
+            self.translation_net.last, outputs.mean(axis=0), outputs.std(axis=0)
+        )
 
     def call(self, positions, noise, training=None) -> Augmented:
-        """
+        """Augments a batch of poses.
+
         Args:
             positions: float32 `[B, J, 3]`, metres, in the camera's frame.
             noise: float32 `[B, 4, NOISE]`, standard normal.
             training: whether batch normalisation uses the batch's statistics.
+
+        Returns:
+            The poses after each operator, and the changes.
         """
         root_index = self.skeleton.root
         root = positions[:, root_index : root_index + 1]
@@ -201,37 +215,46 @@ class Augmentor(keras.Model):
         directions, lengths = limb_directions(limbs), limb_lengths(limbs)
         pose = ops.reshape(positions - root, (-1, 3 * self.skeleton.num_joints))
 
-        def ask(net, which, *further):
-            inputs = ops.concatenate([pose, *further, noise[:, which]], axis=-1)
+        def predict(net, index, *features):
+            inputs = ops.concatenate([pose, *features, noise[:, index]], axis=-1)
             return net(inputs, training=training)
 
+        # Equation 4: limb directions.
         added = ops.zeros_like(directions)
-        turned = directions
+        new_directions = directions
         if "bone_angle" in self.operators:
-            added = ops.reshape(ask(self.angle_net, 0), ops.shape(directions))
-            added = added * self._moving
-            turned = limb_directions(directions + added)
-        changes = ops.zeros_like(positions[:, 0, :1]) * self._changing
+            added = ops.reshape(predict(self.angle_net, 0), ops.shape(directions))
+            added = added * self._direction_mask
+            new_directions = limb_directions(directions + added)
+        changes = ops.zeros_like(positions[:, 0, :1]) * self._length_mask
         if "bone_length" in self.operators:
-            changes = ask(self.length_net, 1, lengths) * self._changing
-            changes = _LONGEST * ops.tanh(changes)
-        stretch = 1 + ops.matmul(changes, self._of_limbs)
-        at = root[:, 0]
-        posed = positions_from_limbs(turned * lengths[..., None], at, self._parents)
-        stretched_limbs = turned * (lengths * stretch)[..., None]
-        stretched = positions_from_limbs(stretched_limbs, at, self._parents)
+            changes = predict(self.length_net, 1, lengths) * self._length_mask
+            changes = _MAX_LENGTH_CHANGE * ops.tanh(changes)
+        factors = 1 + ops.matmul(changes, self._group_of_limb)
+        origin = root[:, 0]
+        rotated_limbs = new_directions * lengths[..., None]
+        rotated = positions_from_limbs(rotated_limbs, origin, self._parents)
+        stretched_limbs = new_directions * (lengths * factors)[..., None]
+        stretched = positions_from_limbs(stretched_limbs, origin, self._parents)
         if "rigid" in self.operators:
-            turn = _HALF_TURN * ops.tanh(ask(self.rotation_net, 2))
-            rotation = rotation_matrices(turn)
-            rotated = ops.matmul(stretched - root, ops.swapaxes(rotation, -1, -2))
-            move = ask(self.translation_net, 3)
-            move = ops.concatenate([move[:, :2], ops.square(move[:, 2:])], axis=-1)
-            placed = rotated + move[:, None]
+            axis_angle = _MAX_ANGLE * ops.tanh(predict(self.rotation_net, 2))
+            rotation = rotation_matrices(axis_angle)
+            relative = ops.matmul(stretched - root, ops.swapaxes(rotation, -1, -2))
+            shift = predict(self.translation_net, 3)
+            shift = ops.concatenate([shift[:, :2], ops.square(shift[:, 2:])], axis=-1)
+            augmented = relative + shift[:, None]
         else:
-            rotation = rotation_matrices(ops.zeros_like(at))
-            placed = stretched
-        change = 1 - ops.sum(turned * directions, axis=-1)
-        return Augmented(posed, stretched, placed, added, changes, change, rotation)
+            rotation = rotation_matrices(ops.zeros_like(origin))
+            augmented = stretched
+        return Augmented(
+            rotated=rotated,
+            stretched=stretched,
+            positions=augmented,
+            directions=added,
+            lengths=changes,
+            angle_change=1 - ops.sum(new_directions * directions, axis=-1),
+            rotation=rotation,
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""What PoseAug must know of a body beyond its limbs, made of the joints' names."""
+"""Parts and groups of a body's limbs and joints, derived from the joints' names."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from tfpose.skeletons import Skeleton
 
 __all__ = ["Body"]
 
-_STRONG = ("shoulder", "hip")
+_PROXIMAL = ("shoulder", "hip")
 _MIDDLE = ("elbow", "knee")
 _TRUNK = ("pelvis", "spine", "spine2", "spine3", "spine4", "thorax", "neck", "clavicle")
 
@@ -18,12 +18,12 @@ def _kind(joint: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Body:
-    """A skeleton's limbs, as the augmentor, discriminators and losses see them.
+    """Groups of a skeleton's limbs and joints for augmentor, discriminators and losses.
 
     Limb k belongs to the k-th joint that is not the root, as in `tfpose.geometry`.
 
     Args:
-        skeleton: with both shoulders and hips.
+        skeleton: a skeleton with both shoulders and both hips.
 
     Raises:
         InputError: a shoulder or hip is missing.
@@ -32,110 +32,120 @@ class Body:
     skeleton: Skeleton
 
     def __post_init__(self) -> None:
-        needed = [f"{side}_{kind}" for side in ("left", "right") for kind in _STRONG]
+        needed = [f"{side}_{kind}" for side in ("left", "right") for kind in _PROXIMAL]
         missing = [joint for joint in needed if joint not in self.skeleton.joints]
         if missing:
             raise InputError(
-                f"skeleton {self.skeleton.name!r} lacks {', '.join(missing)}, which "
-                "PoseAug's parts of the body begin at"
+                f"skeleton {self.skeleton.name!r} lacks {', '.join(missing)}, at which "
+                "PoseAug's body parts begin"
             )
 
     @property
     def limbs(self) -> tuple[int, ...]:
-        """The joint at the end of each limb."""
+        """Index of the joint at the end of each limb."""
         joints = range(self.skeleton.num_joints)
         return tuple(joint for joint in joints if joint != self.skeleton.root)
 
     @property
     def trunk(self) -> tuple[int, ...]:
-        """Limbs from the root to where the arms begin.
+        """Limbs from the root to the joint where the arms begin.
 
-        Their direction is left alone, since to turn them would be to turn the body.
+        Their directions do not change: rotating them would rotate the whole body.
         """
         shoulder = self.skeleton.joints.index("left_shoulder")
-        return self._way(self.skeleton.parents[shoulder])
+        return self._path(self.skeleton.parents[shoulder])
 
     @property
     def length_groups(self) -> tuple[int, ...]:
-        """For each limb the number of its change in length; both sides share theirs."""
+        """The group of each limb, numbered from 0, whose lengths change together.
+
+        The same limbs of the left and right side are one group.
+        """
         kinds = [_kind(self.skeleton.joints[joint]) for joint in self.limbs]
         order = list(dict.fromkeys(kinds))
         return tuple(order.index(kind) for kind in kinds)
 
     @property
     def fixed_lengths(self) -> tuple[int, ...]:
-        """Numbers of the changes that stay 0: the trunk's last limb.
+        """Groups whose length does not change: that of the trunk's last limb.
 
-        A tall body far away looks like a small one near by (the released code).
+        It fixes the scale, because a tall body far away looks like a small one near by
+        (the released code).
         """
         return tuple(self.length_groups[limb] for limb in self.trunk[-1:])
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """Limbs of what the 3D discriminator scores by itself: arms, legs, torso.
+        """Limbs of each part that the 3D discriminator scores: arms, legs, torso.
 
-        An arm has the limb that it hangs on, a leg the other limbs at the root, the
-        torso all but what is behind a shoulder or hip.
+        An arm includes the limb that it is attached to, a leg the other limbs at the
+        root. The torso has all limbs but those below a shoulder or hip.
         """
         joints, parents = self.skeleton.joints, self.skeleton.parents
         at_root = {
             k for k, j in enumerate(self.limbs) if parents[j] == parents.index(-1)
         }
-        behind: set[int] = set()
-        found = []
+        below: set[int] = set()
+        parts = []
         for start in ("shoulder", "hip"):
             for side in ("left", "right"):
                 joint = joints.index(f"{side}_{start}")
-                own = {k for k, j in enumerate(self.limbs) if joint in self._line(j)}
-                behind |= own - {self.limbs.index(joint)}
-                hung = set(self._way(parents[joint])[-1:])
-                found.append(own | (hung if start == "shoulder" else at_root))
-        torso = set(range(len(self.limbs))) - behind
-        return tuple(tuple(sorted(part)) for part in (*found, torso))
+                own = {k for k, j in enumerate(self.limbs) if joint in self._chain(j)}
+                below |= own - {self.limbs.index(joint)}
+                attached_to = set(self._path(parents[joint])[-1:])
+                parts.append(own | (attached_to if start == "shoulder" else at_root))
+        torso = set(range(len(self.limbs))) - below
+        return tuple(tuple(sorted(part)) for part in (*parts, torso))
 
     @property
     def joint_weights(self) -> tuple[float, ...]:
-        """Of each joint's error in the released feedback: 5 for shoulders and hips, 2
-        for elbows and knees, else 1."""
+        """Weight of each joint's error in the released feedback.
+
+        5 for shoulders and hips, 2 for elbows and knees, otherwise 1.
+        """
         kinds = [_kind(joint) for joint in self.skeleton.joints]
         return tuple(
-            5.0 if kind in _STRONG else 2.0 if kind in _MIDDLE else 1.0
+            5.0 if kind in _PROXIMAL else 2.0 if kind in _MIDDLE else 1.0
             for kind in kinds
         )
 
     @property
     def joint_groups(self) -> tuple[tuple[int, ...], ...]:
-        """Joints whose errors the released feedback averages: shoulders and hips;
-        elbows, knees and the head; what is beyond. The trunk is in none."""
+        """Groups of joints over which the released feedback averages errors.
+
+        Shoulders and hips; elbows, knees and the head; the joints beyond elbows and
+        knees. The trunk's joints are in no group.
+        """
         groups: tuple[list[int], ...] = ([], [], [])
-        beyond = self._beyond_middle()
+        distal = self._distal()
         for joint, name in enumerate(self.skeleton.joints):
             kind = _kind(name)
-            if kind in _STRONG:
+            if kind in _PROXIMAL:
                 groups[0].append(joint)
-            elif joint in beyond:
+            elif joint in distal:
                 groups[2].append(joint)
             elif kind not in _TRUNK:
                 groups[1].append(joint)
         return tuple(tuple(group) for group in groups if group)
 
-    def _beyond_middle(self) -> set[int]:
+    def _distal(self) -> set[int]:
+        """Joints beyond an elbow or a knee."""
         joints = self.skeleton.joints
         return {
             joint
             for joint in self.limbs
             if _kind(joints[joint]) not in _MIDDLE
-            and any(_kind(joints[j]) in _MIDDLE for j in self._line(joint))
+            and any(_kind(joints[j]) in _MIDDLE for j in self._chain(joint))
         }
 
-    def _line(self, joint: int) -> list[int]:
-        """A joint and all that it hangs on, without the root."""
-        line = []
+    def _chain(self, joint: int) -> list[int]:
+        """A joint and its ancestors, without the root."""
+        chain = []
         while self.skeleton.parents[joint] >= 0:
-            line.append(joint)
+            chain.append(joint)
             joint = self.skeleton.parents[joint]
-        return line
+        return chain
 
-    def _way(self, joint: int) -> tuple[int, ...]:
+    def _path(self, joint: int) -> tuple[int, ...]:
         """Limbs from the root to a joint."""
-        return tuple(self.limbs.index(j) for j in reversed(self._line(joint)))
+        return tuple(self.limbs.index(j) for j in reversed(self._chain(joint)))

@@ -1,4 +1,4 @@
-"""Discriminators of whether a 3D pose, part by part, and its projection are real."""
+"""Discriminators of real and augmented poses: parts of the 3D pose, and keypoints."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ __all__ = ["KeypointDiscriminator", "PartDiscriminator"]
 
 
 class PartDiscriminator(keras.Model):
-    """Scores of arms, legs and torso, `[B, 5]`; 1 means real, 0 made up.
+    """Scores of arms, legs and torso, `[B, 5]`; 1 means real, 0 augmented.
 
-    What is scored are the cosines between a part's limbs (kinematic chain space of
-    unit vectors), so neither size nor place nor view. Each part has its own
-    discriminator.
+    The input of the layers are the cosines between a part's limbs (kinematic chain
+    space of unit vectors), which do not depend on size, position or view. Each part has
+    its own discriminator.
 
     Args:
-        skeleton: of the poses.
-        units: of the hidden layers.
+        skeleton: skeleton of the poses.
+        units: units of the hidden layers.
         dtype: Keras dtype policy of the hidden layers. Defaults to the global one.
 
     Raises:
@@ -36,7 +36,7 @@ class PartDiscriminator(keras.Model):
     def __init__(
         self, skeleton: Skeleton, units: int = 256, dtype: Any = None, **kwargs: Any
     ) -> None:
-        # What is scored stays in float32 up to the first layer.
+        # The inputs stay in float32 up to the first layer.
         super().__init__(dtype=dtype, autocast=False, **kwargs)
         body = Body(skeleton)
         count = len(body.limbs)
@@ -54,24 +54,25 @@ class PartDiscriminator(keras.Model):
         self._size = count**2
 
     def call(self, positions):
-        """
+        """Scores `[B, 5]` of poses.
+
         Args:
-            positions: float32 `[B, J, 3]`, metres, relative to anything.
+            positions: float32 `[B, J, 3]`, metres, of any origin.
         """
         cosines = kinematic_chain_space(limb_vectors(positions, self._parents))
         scores = []
         for mask, discriminator in zip(self._masks, self.discriminators, strict=True):
-            # Zero outside of the part, as if its limbs had no length.
+            # Zero outside of the part, as if the other limbs had no length.
             part = cosines * (mask * mask.T)
             scores.append(discriminator(ops.reshape(part, (-1, self._size))))
         return ops.concatenate(scores, axis=-1)
 
 
 class KeypointDiscriminator(keras.Model):
-    """Score `[B, 1]` of normalised keypoints; 1 means real, 0 made up.
+    """Score `[B, 1]` of normalised keypoints; 1 means real, 0 augmented.
 
     Args:
-        units: of the hidden layers.
+        units: units of the hidden layers.
         dtype: Keras dtype policy of the hidden layers. Defaults to the global one.
 
     References: section 3.3 and the supplement; the released code.
@@ -84,9 +85,11 @@ class KeypointDiscriminator(keras.Model):
         self.last = dense(1, "last", "float32")
 
     def call(self, keypoints):
-        """
+        """Scores `[B, 1]` of keypoints.
+
         Args:
-            keypoints: float32 `[B, J, 2]`, by `tfpose.geometry.normalize_keypoints`.
+            keypoints: float32 `[B, J, 2]`, normalised as by
+                `tfpose.geometry.normalize_keypoints`.
         """
         x = ops.reshape(keypoints, (-1, keypoints.shape[1] * 2))
         first, second, third, fourth, fifth = self.hidden

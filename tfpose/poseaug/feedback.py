@@ -1,4 +1,4 @@
-"""How the lifter's errors guide the augmentor (section 3.2, equation 9)."""
+"""The lifter's feedback to the augmentor (section 3.2, equation 9)."""
 
 import dataclasses
 from typing import Any
@@ -14,18 +14,19 @@ from tfpose.poseaug.projection import project_poses
 
 __all__ = ["Feedback", "Hardness"]
 
-_LEAST_ERROR = 1e-6  # Metres; errors are not divided by less.
+_MIN_ERROR = 1e-6  # Metres; smaller divisors are replaced by this.
 
 
 @dataclasses.dataclass(frozen=True)
 class Hardness:
-    """How many times as hard as its source an augmented pose shall be.
+    """Target ratio of the lifter's errors on augmented and on source poses.
 
     Attributes:
-        weight: of this term in the feedback; 0 leaves it out.
-        start: ratio of the lifter's errors at the start of training.
-        end: the same at its end; in between it grows linearly.
-        slack: of the bounded feedback: a ratio this near costs nothing.
+        weight: weight of this term in the feedback; 0 leaves it out.
+        start: target ratio at the start of training.
+        end: target ratio at the end of training; linear in between.
+        slack: for the bounded feedback: the loss is 0 for ratios within this distance
+            of the target.
     """
 
     weight: float
@@ -34,21 +35,21 @@ class Hardness:
     slack: float
 
     def at(self, progress: Any) -> Any:
-        """The wanted ratio when a share `progress`, 0 to 1, of training is over."""
+        """Target ratio after a share `progress`, 0 to 1, of training."""
         return self.start + (self.end - self.start) * progress
 
 
 class Feedback:
-    """The lifter's part of the augmentor's loss.
+    """The part of the augmentor's loss that depends on the lifter.
 
-    The lifter is evaluated as it is used, without dropout and with its moving
-    averages; evaluating it changes nothing.
+    The lifter runs as at inference, without dropout and with its moving averages, which
+    do not change.
 
     Args:
         lifter: a `LiftingNet`.
         kind: "exponential" (equation 9), "bounded" (the released code's), or "none".
-        whole: wanted hardness of whole augmented poses.
-        rotated: of poses whose limbs alone were rotated.
+        whole: target hardness of the whole augmented poses.
+        rotated: target hardness of poses in which only limbs were rotated.
     """
 
     def __init__(
@@ -66,48 +67,48 @@ class Feedback:
         intrinsics: Any,
         progress: Any,
     ) -> tuple[Any, Any]:
-        """The loss, and how many times as large the errors on augmented poses are.
+        """The loss, and the ratio of errors on augmented and on source poses.
 
         Args:
             source: positions `[B, J, 3]`, metres, and normalised keypoints `[B, J, 2]`.
-            augmented: what the augmentor made of them.
-            augmented_2d: its keypoints, `[B, J, 2]`.
+            augmented: the augmentor's output for them.
+            augmented_2d: keypoints of `augmented.positions`, `[B, J, 2]`, normalised.
             intrinsics: `[B, 9]`, normalised.
-            progress: share of training that is over, 0 to 1.
+            progress: share of training that is done, 0 to 1.
 
         Returns:
             Two scalars.
         """
-        easier = self._lifted(*source)
-        placed = self._lifted(augmented.placed, augmented_2d)
-        errors = [ops.mean(joint_errors(*pair)) for pair in (placed, easier)]
-        ratio = errors[0] / ops.maximum(errors[1], _LEAST_ERROR)
+        original = self._lift(*source)
+        whole = self._lift(augmented.positions, augmented_2d)
+        errors = [ops.mean(joint_errors(*pair)) for pair in (whole, original)]
+        ratio = errors[0] / ops.maximum(errors[1], _MIN_ERROR)
         if self._kind == "none":
             return ops.zeros(()), ratio
-        total = self._term(placed, easier, self._whole, progress)
+        total = self._term(whole, original, self._whole, progress)
         if self._rotated.weight > 0:
-            positions = augmented.turned
-            rotated = self._lifted(positions, project_poses(positions, intrinsics))
-            total += self._term(rotated, easier, self._rotated, progress)
+            positions = augmented.rotated
+            rotated = self._lift(positions, project_poses(positions, intrinsics))
+            total += self._term(rotated, original, self._rotated, progress)
         return total, ratio
 
-    def _lifted(self, positions: Any, keypoints: Any) -> tuple[Any, Any]:
+    def _lift(self, positions: Any, keypoints: Any) -> tuple[Any, Any]:
         """Predictions and ground truth, relative to the root."""
         predictions = self._lifter(keypoints, training=False)
         return predictions, relative_to_root(positions, self._lifter.skeleton.root)
 
-    def _term(self, harder, easier, wanted: Hardness, progress) -> Any:
-        hardness = wanted.at(progress)
+    def _term(self, augmented, original, target: Hardness, progress) -> Any:
+        hardness = target.at(progress)
         if self._kind == "exponential":
             loss = exponential_feedback(
-                pose_losses(*harder), pose_losses(*easier), hardness
+                pose_losses(*augmented), pose_losses(*original), hardness
             )
         else:
             loss = bounded_feedback(
-                joint_errors(*harder),
-                joint_errors(*easier),
+                joint_errors(*augmented),
+                joint_errors(*original),
                 hardness,
-                wanted.slack,
+                target.slack,
                 self._body,
             )
-        return wanted.weight * loss
+        return target.weight * loss

@@ -1,4 +1,4 @@
-"""How PoseAug projects poses: without distortion far from the axis."""
+"""PoseAug's projection of poses, which is clipped far from the optical axis."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from tfpose.geometry import project
 
 __all__ = ["project_poses"]
 
-# Beyond 45 degrees from the axis, distortion means nothing (the released code's).
+# Beyond 45 degrees from the axis the distortion is not valid (from the released code).
 _LIMIT = 1.0
 
 
 def project_poses(positions: Any, intrinsics: Any) -> Any:
-    """Normalised keypoints `[B, J, 2]` of poses.
+    """Projects poses to normalised keypoints `[B, J, 2]`.
 
     Args:
         positions: `[B, J, 3]`, metres, in the camera's frame.

@@ -1,1 +1,1 @@
-"""Heatmap nets for one person in a box."""
+"""Top-down pose estimation: heatmap nets for one person in a box."""

@@ -1,11 +1,11 @@
-"""From a person's box to the net's input and back: affine maps between pixels.
+"""Crops of people: affine maps between a person's box and the net's input.
 
-Symbols: people P; input size `(H, W)`. A *region* is the upright or rotated
-rectangle of the photo that the net sees: its centre in pixels (pixel centres at
+Symbols: people P; input size `(H, W)`. A *region* is the upright or rotated rectangle
+of the photo that is cropped for the net: its centre in pixels (pixel centres at
 integers, see `tfpose.codecs.heatmap`) and its size `(w, h)` in pixels. A *matrix* is
 float64 `[..., 2, 3]` and maps photo pixels to input pixels:
-`p' = m[:, :2] p + m[:, 2]`. All depends on the alignment, `half_pixel` unless another
-one is named (`tfpose.codecs.alignment`).
+`p' = m[:, :2] p + m[:, 2]`. Both depend on the pixel alignment, by default `half_pixel`
+(`tfpose.codecs.alignment`).
 """
 
 import cv2
@@ -41,19 +41,20 @@ def box_regions(
     padding: float = BOX_PADDING,
     alignment: str = "half_pixel",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Regions of the input's aspect ratio that hold each box with some context.
+    """Regions of the input's aspect ratio that contain each box with some context.
 
     Args:
-      boxes: `[P, 4]` x, y, w, h in pixels, x and y the left and top edge.
-      input_size: (height, width) of the net's input.
-      padding: factor on the sides after the shorter one was grown to the aspect.
-      alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
+        boxes: `[P, 4]` x, y, w, h in pixels, x and y the left and top edge.
+        input_size: (height, width) of the net's input.
+        padding: factor on both sides, after the shorter one was enlarged to the input's
+            aspect ratio.
+        alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
 
     Returns:
-      centres float64 `[P, 2]` and sizes float64 `[P, 2]` (w, h), in pixels.
+        centres float64 `[P, 2]` and sizes float64 `[P, 2]` (w, h), in pixels.
 
     Raises:
-      InputError: an unknown alignment.
+        InputError: an unknown alignment.
     """
     check_alignment(alignment)
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -70,32 +71,32 @@ def region_matrices(
     rotation: np.ndarray | float = 0.0,
     alignment: str = "half_pixel",
 ) -> np.ndarray:
-    """Matrices that bring each region upright into the input.
+    """Matrices that map each region upright to the input.
 
     Args:
-      centres: `[P, 2]` pixels.
-      sizes: `[P, 2]` (w, h) pixels; the width decides the scale, except that `udp`
-        scales x and y each by its own side.
-      input_size: (height, width) of the net's input.
-      rotation: `[P]` or scalar, degrees; positive turns the person clockwise in the
-        input, as seen by a viewer. (HRNet's angles have the other sign, MMPose's for
-        UDP this one.)
-      alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
+        centres: `[P, 2]` (x, y), pixels.
+        sizes: `[P, 2]` (w, h), pixels; the width gives the scale, except that `udp`
+            scales x and y separately, each by its own side.
+        input_size: (height, width) of the net's input.
+        rotation: `[P]` or scalar, degrees; positive rotates the person clockwise in the
+            displayed input. (HRNet's angles have the other sign, MMPose's for UDP the
+            same.)
+        alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
 
     Returns:
-      float64 `[P, 2, 3]`.
+        float64 `[P, 2, 3]`.
 
     Raises:
-      InputError: an unknown alignment.
+        InputError: an unknown alignment.
     """
     check_alignment(alignment)
     scales = region_scales(alignment, sizes, input_size)
     angle = np.broadcast_to(np.deg2rad(rotation), scales.shape[:1])
     cosine, sine = np.cos(angle), np.sin(angle)
-    turn = np.stack(
+    rotations = np.stack(
         [np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], axis=-2
     )
-    linear = scales[..., None] * turn
+    linear = scales[..., None] * rotations
     target = input_middle(alignment, input_size)
     shift = target - np.einsum("pij,pj->pi", linear, centres)
     return np.concatenate([linear, shift[..., None]], axis=-1)
@@ -104,9 +105,10 @@ def region_matrices(
 def mirror_matrices(
     matrices: np.ndarray, input_size: tuple[int, int], alignment: str = "half_pixel"
 ) -> np.ndarray:
-    """The maps `[..., 2, 3]` followed by a flip of the input, as training mirrors.
+    """The maps `[..., 2, 3]` followed by a horizontal flip of the input, for training.
 
-    Mirrored images and keypoints of a data set give the same in each alignment.
+    For every alignment the result is the same as with mirrored images and keypoints of
+    the data set.
     """
     mirrored = matrices.copy()
     mirrored[..., 0, :] *= -1
@@ -115,32 +117,32 @@ def mirror_matrices(
 
 
 def invert_matrices(matrices: np.ndarray) -> np.ndarray:
-    """The inverse maps, `[..., 2, 3]`, from input pixels back to photo pixels."""
+    """The inverse maps `[..., 2, 3]`, from input pixels to photo pixels."""
     linear = np.linalg.inv(matrices[..., :2])
     shift = -np.einsum("...ij,...j->...i", linear, matrices[..., 2])
     return np.concatenate([linear, shift[..., None]], axis=-1)
 
 
 def transform_points(matrices: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points `[..., K, 2]` under the maps `[..., 2, 3]`, float64 `[..., K, 2]`."""
+    """Maps points `[..., K, 2]` by matrices `[..., 2, 3]`; float64 `[..., K, 2]`."""
     points = np.asarray(points, np.float64)
-    moved = np.einsum("...ij,...kj->...ki", matrices[..., :2], points)
-    return moved + matrices[..., None, :, 2]
+    linear = np.einsum("...ij,...kj->...ki", matrices[..., :2], points)
+    return linear + matrices[..., None, :, 2]
 
 
 def reduction(matrix: np.ndarray) -> int:
-    """Whole factor by which a photo can shrink before a map that shrinks it more.
+    """Integer factor by which a photo can be reduced before the map is applied.
 
-    The largest of 1, 2, 4 and 8 that leaves the map something to shrink, so nothing
-    of the result's resolution is lost.
+    The largest of 1, 2, 4 and 8 after which the map still does not enlarge the photo,
+    so the result loses no resolution.
     """
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     return next(factor for factor in (8, 4, 2, 1) if factor * scale <= 1 or factor == 1)
 
 
 def reduced_matrix(matrix: np.ndarray, factor: int) -> np.ndarray:
-    """The map from pixels of a photo that was shrunk by a whole factor before."""
-    # Pixel k of the small photo is the middle of the full one's block k.
+    """The map from the pixels of a photo that was reduced by an integer factor."""
+    # Pixel k of the reduced photo is the centre of block k of the full one.
     middle = (factor - 1) / 2
     shift = matrix[:, :2] @ np.array([middle, middle]) + matrix[:, 2]
     return np.column_stack([matrix[:, :2] * factor, shift])
@@ -152,16 +154,16 @@ def warp(
     input_size: tuple[int, int],
     antialias: bool = True,
 ) -> np.ndarray:
-    """The image under the map, uint8 `[H, W, 3]`, black outside it.
+    """The image mapped to the input, uint8 `[H, W, 3]`, black outside of the image.
 
-    Bilinear. A map that shrinks to a half or less would skip pixels, so blocks of 2,
-    4 or 8 pixels are averaged first; published weights were trained and tested
-    without that (`antialias=False`).
+    Bilinear. A map that scales by a half or less would skip pixels, so blocks of 2, 4
+    or 8 pixels are averaged first. Published weights were trained and tested without
+    averaging (`antialias=False`).
     """
     factor = reduction(matrix) if antialias else 1
     if factor > 1:
         rows, columns = (-(-side // factor) for side in image.shape[:2])
-        # The last block may reach over the edge: what is missing repeats the edge.
+        # The last block may reach over the edge, whose pixels are then repeated.
         bottom = rows * factor - image.shape[0]
         right = columns * factor - image.shape[1]
         if bottom or right:

@@ -8,17 +8,17 @@ __all__ = ["keypoint_loss"]
 def keypoint_loss(predicted, target, weights):
     """Weighted mean squared error, one value per person.
 
-    Half of the squared error, averaged over pixels and all J joints, as
-    SimpleBaseline and HRNet train (Xiao et al. 2018): absent joints add nothing and
-    still count in the average.
+    Half of the squared error, averaged over pixels and all J joints, as in
+    SimpleBaseline and HRNet (Xiao et al. 2018): absent joints add 0 but count in the
+    average.
 
     Args:
-      predicted: float `[B, h, w, J]`.
-      target: float `[B, h, w, J]`.
-      weights: float `[B, J]`, multiplies the error before it is squared.
+        predicted: predicted heatmaps, float `[B, h, w, J]`.
+        target: target heatmaps, float `[B, h, w, J]`.
+        weights: float `[B, J]`, factors on the error before it is squared.
 
     Returns:
-      float32 `[B]`.
+        float32 `[B]`.
     """
     error = ops.cast(predicted, "float32") - ops.cast(target, "float32")
     squared = ops.mean(ops.square(error * weights[:, None, None, :]), axis=(1, 2))

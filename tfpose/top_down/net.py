@@ -1,4 +1,4 @@
-"""Heatmap nets: pixels of one person's box in, one heatmap per joint out."""
+"""Heatmap nets: from the pixels of one person's box to one heatmap per joint."""
 
 import dataclasses
 import json
@@ -25,11 +25,11 @@ __all__ = [
     "find_net",
 ]
 
-# ImageNet statistics of RGB in 0..1, which every published pose weight assumes.
+# ImageNet statistics of RGB in 0..1, which all published pose weights expect.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
-# HRNet's beginnings, as TokenPose uses them.
+# The first stages of HRNet, as in TokenPose.
 _STEM: dict[str, Any] = {
     "backbone": HRNet,
     "arguments": {"width": 32, "stage_modules": ()},
@@ -39,7 +39,7 @@ _TO_STAGE3: dict[int, dict[str, Any]] = {
     for width in (32, 48)
 }
 
-# Named nets: the backbone's class and arguments, and of a TokenPose those of
+# Named nets: the backbone's class and arguments, and for TokenPose the arguments of
 # `TokenHead.for_input`.
 NETS: dict[str, dict[str, Any]] = {
     **{
@@ -92,7 +92,7 @@ NETS: dict[str, dict[str, Any]] = {
             "stage1_blocks": 1,
         },
     },
-    # For tests: no accuracy to speak of.
+    # For tests only; not accurate.
     "hrnet_tiny": {
         "backbone": HRNet,
         "arguments": {
@@ -108,40 +108,41 @@ NETS: dict[str, dict[str, Any]] = {
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class HeatmapNet(keras.Model):
-    """A backbone and a head that draws one heatmap per output at stride 4.
+    """A backbone and a head with one heatmap per output at stride 4.
 
     Takes RGB pixels 0..255, uint8 or float, `[B, H, W, 3]`, normalises them, and
     returns heatmaps `[B, h, w, num_outputs]` float32, h = ceil(H / 4). With six input
     channels the first three are a mosaic and the last three the unshuffled image.
 
-    Behind a backbone of stride 4 the head is one 1x1 convolution (HRNet's pose net);
-    behind one of stride 32 it has transposed convolutions first, each of which
-    doubles the size (SimpleBaseline). With `tokens` it is TokenPose's, behind a
-    backbone of any stride. The layers' names are `normalization`, the backbone's own,
-    `deconv0_*`, ..., or those of `TokenHead.draw`, and `head`.
+    After a backbone of stride 4 the head is one 1x1 convolution (HRNet's pose net).
+    After a backbone of stride 32 it begins with transposed convolutions, each of which
+    doubles the size (SimpleBaseline). With `tokens` it is TokenPose's head, for a
+    backbone of any stride. The layers' names are `normalization`, the backbone's,
+    `deconv0_*`, ..., or those of `TokenHead.heatmaps`, and `head`.
 
     Args:
         backbone: `HRNet`, `ResNet` or any Keras model from a normalised image
             `[B, H, W, 3 or 6]` to a map, with its stride in `stride`.
-        num_outputs: int. Heatmaps: joints, or patches of a jigsaw.
+        num_outputs: int. Number of heatmaps: joints, or patches of a jigsaw puzzle.
         deconv_filters: sequence of int. Channels of the transposed convolutions.
             Defaults to three of 256 for stride 32 and none for stride 4.
-        info: dict. Anything JSON can hold that should travel in the `.keras` file,
-            such as the skeleton, the targets' sigma or a summary of the training.
+        info: dict. Stored in the `.keras` file as JSON, such as the skeleton, the
+            targets' sigma or a summary of the training.
         kernel_initializer: Keras initialiser of the transposed convolutions.
             Defaults to the official N(0, 0.001), which the head always has.
         dtype: Keras dtype policy. Defaults to the global one. Normalisation and head
-            compute in float32 in any case.
-        image_mean: three floats. What is taken from R, G and B, of 0..1. Defaults to
-            ImageNet's. (SimpleBaseline's own weights saw blue less red's mean.)
-        image_std: three floats. What each is then divided by.
-        tokens: `TokenHead`, or what `dataclasses.asdict` makes of it. Replaces
-            transposed convolutions and 1x1 convolution.
+            always compute in float32.
+        image_mean: three floats, subtracted from R, G and B in 0..1. Defaults to
+            ImageNet's. (SimpleBaseline's published weights were trained with red's mean
+            subtracted from blue.)
+        image_std: three floats by which R, G and B are then divided.
+        tokens: `TokenHead`, or its fields as a dict (`dataclasses.asdict`). Replaces
+            the transposed and the 1x1 convolutions.
 
     Raises:
-        InputError: backbone and `deconv_filters` do not end at stride 4, patches of
-            `tokens` do not fill the backbone's map, the backbone's input has other
-            than 3 or 6 channels, `num_outputs` is not positive, or `info` is not JSON.
+        InputError: backbone and `deconv_filters` do not give stride 4, patches of
+            `tokens` do not fill the backbone's map, the backbone's input does not have
+            3 or 6 channels, `num_outputs` is not positive, or `info` is not JSON.
 
     References: Xiao et al., "Simple Baselines for Human Pose Estimation and
     Tracking", ECCV 2018 (arXiv:1804.06208); Sun et al., CVPR 2019
@@ -167,8 +168,8 @@ class HeatmapNet(keras.Model):
         if isinstance(tokens, dict):
             tokens = TokenHead.from_config(tokens)
         if deconv_filters is None:
-            plain = tokens is None and backbone.stride == 32
-            deconv_filters = (256, 256, 256) if plain else ()
+            upsampled = tokens is None and backbone.stride == 32
+            deconv_filters = (256, 256, 256) if upsampled else ()
         deconv_filters = tuple(int(filters) for filters in deconv_filters)
         info = {} if info is None else info
         channels = backbone.input_shape[-1]
@@ -192,7 +193,7 @@ class HeatmapNet(keras.Model):
         x = backbone(x)
         if tokens is not None:
             size = tuple(-(-side // self.stride) for side in inputs.shape[1:3])
-            outputs = tokens.draw(x, size, num_outputs, policy)
+            outputs = tokens.heatmaps(x, size, num_outputs, policy)
         else:
             for i, filters in enumerate(deconv_filters):
                 x = blocks.deconv_norm(x, filters, name=f"deconv{i}")
@@ -217,7 +218,7 @@ class HeatmapNet(keras.Model):
 
     @property
     def info(self) -> dict[str, Any]:
-        """A copy of what was given as `info` (or set since)."""
+        """A copy of the `info` given (or set since)."""
         return json.loads(self._info_json)
 
     @info.setter
@@ -225,8 +226,8 @@ class HeatmapNet(keras.Model):
         self._info_json = info_text(info)
 
     @property
-    def layers_of_outputs(self) -> tuple[str, ...]:
-        """Names of the layers that are of these outputs alone, not for other ones."""
+    def output_layers(self) -> tuple[str, ...]:
+        """Names of the layers whose weights belong to particular outputs."""
         return ("head",) if self.token_head is None else ("keypoint_tokens", "head")
 
     @property
@@ -271,7 +272,7 @@ class HeatmapNet(keras.Model):
 
 
 def find_net(net: str) -> dict[str, Any]:
-    """What a net of that name is made of: an entry of `NETS`, or one like it.
+    """The description of the net of that name: an entry of `NETS`, or one like it.
 
     Raises:
         InputError: the name is unknown.
@@ -295,20 +296,20 @@ def build_heatmap_net(
     kernel_initializer: Any = None,
     dtype: Any = None,
 ) -> HeatmapNet:
-    """A freshly initialised heatmap net by name.
+    """Builds a heatmap net by name, with initial weights.
 
     Args:
         net: str. A key of `NETS`, or `hrnet_w<width>` with any width.
         input_size: (height, width) in pixels, each at least 32.
-        num_outputs: int. Heatmaps.
-        input_channels: int. 3, or 6 for a mosaic beside the unshuffled image.
+        num_outputs: int. Number of heatmaps.
+        input_channels: int. 3, or 6 for a mosaic and the unshuffled image.
         info: dict. See `HeatmapNet`.
-        kernel_initializer: Keras initialiser of backbone and transposed
-            convolutions. Defaults to the named net's own.
+        kernel_initializer: Keras initialiser of backbone and transposed convolutions.
+            Defaults to that of the named net.
         dtype: Keras dtype policy. Defaults to the global one.
 
     Raises:
-        InputError: the name is unknown or a number is impossible.
+        InputError: the name is unknown or a number is out of range.
     """
     config = find_net(net)
     if len(input_size) != 2 or min(input_size) < 32:
@@ -355,7 +356,7 @@ def _check_arguments(
         tokens.grid(backbone.output_shape[1:3])
     elif stride != HeatmapNet.stride:
         raise InputError(
-            f"{len(deconv_filters)} deconv_filters behind a backbone of stride "
+            f"{len(deconv_filters)} deconv_filters after a backbone of stride "
             f"{backbone.stride} give heatmaps of stride {stride:g}; expected 4"
         )
     if channels not in (3, 6):

@@ -1,4 +1,4 @@
-"""What a top-down net sees of people: regions of a picture, and the way back."""
+"""Regions of a picture that are cropped for a top-down net, and their inverse."""
 
 import dataclasses
 
@@ -17,9 +17,9 @@ __all__ = ["Regions", "averages_pixels"]
 
 
 def averages_pixels(alignment: str) -> bool:
-    """Whether crops average pixels before a strong shrink.
+    """Whether crops average pixels before a strong reduction.
 
-    Published weights were trained and tested without that.
+    Published weights were trained and tested without averaging.
     """
     return alignment == "half_pixel"
 
@@ -59,25 +59,24 @@ class Regions:
             input_size: (height, width) of the net's input.
             alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`.
             padding: factor on the sides, see `box_regions`.
-            centres: `[P, 2]`, middles of the regions in place of the boxes'.
+            centres: `[P, 2]`, centres of the regions instead of the boxes' centres.
 
         Raises:
             InputError: an unknown alignment.
         """
-        middles, sizes = box_regions(boxes, input_size, padding, alignment)
-        if centres is not None:
-            middles = centres.astype(np.float64)
-        matrices = region_matrices(middles, sizes, input_size, alignment=alignment)
-        return cls(middles, sizes, matrices, input_size, alignment)
+        box_centres, sizes = box_regions(boxes, input_size, padding, alignment)
+        used = box_centres if centres is None else centres.astype(np.float64)
+        matrices = region_matrices(used, sizes, input_size, alignment=alignment)
+        return cls(used, sizes, matrices, input_size, alignment)
 
     def __len__(self) -> int:
         return len(self.matrices)
 
     def crop(self, image: np.ndarray) -> list[np.ndarray]:
-        """What the net sees of each person: P arrays, uint8 `[H, W, 3]` RGB.
+        """The net's input for each person: P arrays, uint8 `[H, W, 3]` RGB.
 
         Args:
-            image: uint8 `[h, w, 3]` RGB, the picture that all regions are of.
+            image: uint8 `[h, w, 3]` RGB, the picture of all regions.
         """
         antialias = averages_pixels(self.alignment)
         return [

@@ -14,30 +14,31 @@ from tfpose.errors import InputError
 __all__ = ["KeypointTokens", "ScaledDotProduct", "SineCode", "TokenHead"]
 
 _TEMPERATURE = 1e4
-_EPSILON = 1e-5  # Of layer normalisation, PyTorch's.
+_EPSILON = 1e-5  # PyTorch's, for layer normalisation.
 
 
 @dataclasses.dataclass(frozen=True)
 class TokenHead:
-    """How a map is read by tokens and drawn as heatmaps.
+    """TokenPose's head: a transformer that predicts heatmaps from a map.
 
-    The map is cut into patches, each a linear projection of its cells; a fixed sine
-    code tells where a patch is. Learned tokens, one per keypoint and without a code,
-    stand before them. Pre-norm transformer layers follow; the code is added to the
-    patches again before every layer but the first of a group ("sine-full"). What the
-    keypoints' tokens have become is drawn as heatmaps by a perceptron that all
-    keypoints share, from their last state, or from those after each group.
+    The map is cut into patches. A patch's token is a linear projection of its cells
+    plus a fixed sine encoding of its position. Learned tokens, one per keypoint and
+    without position, come before the patches. Pre-norm transformer layers follow; the
+    encoding is added to the patches again before every layer but the first of a group
+    ("sine-full"). A perceptron, shared by all keypoints, predicts a keypoint's heatmap
+    from the last state of its token, or from the states after each group.
 
     Attributes:
         patch_size: (height, width) of a patch, in cells of the map.
         depth: transformer layers of a group.
-        heads: of the attention.
-        groups: of layers; 1 but for TokenPose-L's 3.
-        hidden: width of the perceptron's hidden layer; 0 for none, as L has it.
-        scale_by_head: divide the attention's logits by the root of a head's width, as
-            is usual and as T, B and L do; S divides by the root of `width`.
-        width: of a token.
-        expansion: of a layer's perceptron, in `width`s.
+        heads: attention heads.
+        groups: groups of layers; 3 for TokenPose-L, otherwise 1.
+        hidden: units of the perceptron's hidden layer; 0 for none, as in L.
+        scale_by_head: divide the attention's logits by the square root of a head's
+            width, as is usual and as in T, B and L; S divides by the square root of
+            `width`.
+        width: width of a token.
+        expansion: hidden width of the layers' perceptrons, in multiples of `width`.
 
     Raises:
         InputError: a number is not positive, or `heads` does not divide `width`.
@@ -68,7 +69,7 @@ class TokenHead:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "TokenHead":
-        """The head that `dataclasses.asdict` gave."""
+        """The head whose fields `dataclasses.asdict` returned."""
         return cls(**config)
 
     @classmethod
@@ -80,19 +81,19 @@ class TokenHead:
         square: bool = False,
         **options: Any,
     ) -> "TokenHead":
-        """The head whose patches suit an input; the authors' at the authors' sizes.
+        """The head with patches that suit an input; at the authors' sizes, theirs.
 
         Args:
             input_size: (height, width) of the net's input, pixels.
-            stride: of the map.
-            patches: how many there should be along each side of the map, or a little
+            stride: stride of the map.
+            patches: number of patches along each side of the map; there may be a few
                 more.
-            square: make patches as wide as high.
-            options: others of the head's attributes.
+            square: whether patches are as wide as high.
+            options: other attributes of the head.
         """
         high, wide = (max(-(-side // stride) // patches, 1) for side in input_size)
-        # The authors' rule for TokenPose-T, S and B: a hidden layer as wide as an
-        # eighth of a heatmap, if that is at least two tokens.
+        # The authors' rule for TokenPose-T, S and B: a hidden layer with an eighth of a
+        # heatmap's cells, if that is at least the width of two tokens.
         hidden = math.prod(-(-side // 4) for side in input_size) // 8
         if options.get("groups", 1) > 1 or hidden < 2 * cls.width:
             hidden = 0
@@ -119,12 +120,12 @@ class TokenHead:
     def cost(
         self, map_shape: Sequence[int], heatmap_cells: int, num_outputs: int
     ) -> tuple[int, int]:
-        """Numbers that train, and multiply-adds for one image, attention's included.
+        """Trainable parameters, and multiply-adds for one image with attention's.
 
         Args:
             map_shape: (height, width, channels) of the map.
-            heatmap_cells: of one heatmap.
-            num_outputs: heatmaps.
+            heatmap_cells: cells of one heatmap.
+            num_outputs: number of heatmaps.
         """
         patches = math.prod(self.grid(map_shape[:2]))
         tokens, width = patches + num_outputs, self.width
@@ -132,28 +133,28 @@ class TokenHead:
         layers = self.groups * self.depth
         matrices = (4 + 2 * self.expansion) * width**2
         state = self.groups * width
-        # Of the head: weights and, beside them, biases and norms.
+        # The perceptron's kernels, and its biases and norms.
         if self.hidden:
-            drawing = self.hidden * (state + heatmap_cells)
-            beside = 2 * state + 3 * self.hidden + heatmap_cells
+            kernels = self.hidden * (state + heatmap_cells)
+            biases = 2 * state + 3 * self.hidden + heatmap_cells
         else:
-            drawing, beside = state * heatmap_cells, 2 * state + heatmap_cells
+            kernels, biases = state * heatmap_cells, 2 * state + heatmap_cells
         parameters = (
             (patch + 1) * width
             + num_outputs * width
             + layers * (matrices + (6 + self.expansion) * width)
-            + drawing
-            + beside
+            + kernels
+            + biases
         )
         multiply_adds = (
             patches * patch * width
             + layers * (tokens * matrices + 2 * tokens**2 * width)
-            + num_outputs * drawing
+            + num_outputs * kernels
         )
         return parameters, multiply_adds
 
-    def draw(self, x, heatmap_size: Sequence[int], num_outputs: int, dtype: Any):
-        """Keras tensors: a map `[B, H, W, C]` to heatmaps `[B, h, w, num_outputs]`.
+    def heatmaps(self, x, heatmap_size: Sequence[int], num_outputs: int, dtype: Any):
+        """Heatmaps `[B, h, w, num_outputs]` from a map `[B, H, W, C]`, Keras tensors.
 
         Layers are named `patch_embedding`, `keypoint_tokens`,
         `tokens_group0_layer0_*`, ..., `tokens_norm` and `head`, which computes in
@@ -196,7 +197,7 @@ class TokenHead:
         return keras.layers.Permute((2, 3, 1), name="heatmaps", dtype="float32")(x)
 
     def _layer(self, x, name: str, dtype: Any):
-        """Attention and perceptron, each behind a norm and beside the identity."""
+        """Attention and perceptron, both pre-norm and with a residual connection."""
         y = _norm(x, f"{name}_norm1", dtype)
         y = _dense(y, 3 * self.width, f"{name}_qkv", dtype, use_bias=False)
         scale = (self.width // self.heads if self.scale_by_head else self.width) ** -0.5
@@ -232,10 +233,10 @@ def _norm(x, name: str, dtype: Any):
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class KeypointTokens(keras.layers.Layer):
-    """Puts `count` learned tokens before the patches: `[B, N, D]` to `[B, count+N, D]`.
+    """Prepends learned tokens to the patches: `[B, N, D]` to `[B, count + N, D]`.
 
     Args:
-        count: int. Keypoints.
+        count: int. Number of keypoints.
     """
 
     def __init__(self, count: int, **kwargs: Any) -> None:
@@ -250,7 +251,7 @@ class KeypointTokens(keras.layers.Layer):
         )
 
     def call(self, x):
-        # Broadcast by a product, whose batch may be unknown.
+        # Broadcast by a product, because the batch size may be unknown.
         ones = ops.ones_like(x[:, :1, :1])
         return ops.concatenate([ones * self.tokens, x], axis=1)
 
@@ -264,15 +265,15 @@ class KeypointTokens(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class SineCode(keras.layers.Layer):
-    """Adds to each patch's token a fixed code of its row and column.
+    """Adds a fixed positional encoding of row and column to each patch's token.
 
-    Half of the numbers are sines and cosines, in turn, of the row, half of the column,
-    both counted from 1 and scaled so that the last is at 2 pi (Carion et al., "DETR",
-    ECCV 2020).
+    One half of the values are alternating sines and cosines of the row, the other half
+    of the column, both counted from 1 and scaled so that the last is at 2 pi (Carion et
+    al., "DETR", ECCV 2020).
 
     Args:
         grid: (rows, columns) of patches.
-        first: int. Tokens before the patches, which get no code.
+        first: int. Number of tokens before the patches, which get no encoding.
     """
 
     def __init__(self, grid: Sequence[int], first: int = 0, **kwargs: Any) -> None:
@@ -281,39 +282,38 @@ class SineCode(keras.layers.Layer):
         self.first = first
 
     def call(self, x):
-        code = np.pad(self.code(x.shape[-1]), ((self.first, 0), (0, 0)))
-        return x + ops.cast(code[None], x.dtype)
+        encoding = np.pad(self.encoding(x.shape[-1]), ((self.first, 0), (0, 0)))
+        return x + ops.cast(encoding[None], x.dtype)
 
-    def code(self, width: int) -> np.ndarray:
-        """float32 `[rows * columns, width]`."""
+    def encoding(self, width: int) -> np.ndarray:
+        """The positional encoding, float32 `[rows * columns, width]`."""
         half = width // 2
         wavelength = _TEMPERATURE ** (2 * (np.arange(half) // 2) / half)
         even = np.arange(half) % 2 == 0
-        coded = []
+        encodings = []
         for count in self.grid:
             angle = (np.arange(count) + 1) * (2 * np.pi / (count + 1e-6))
             angle = angle[:, None] / wavelength
-            coded.append(np.where(even, np.sin(angle), np.cos(angle)))
-        rows, columns = (len(part) for part in coded)
-        by_row = np.repeat(coded[0], columns, axis=0)
-        by_column = np.tile(coded[1], (rows, 1))
+            encodings.append(np.where(even, np.sin(angle), np.cos(angle)))
+        rows, columns = self.grid
+        by_row = np.repeat(encodings[0], columns, axis=0)
+        by_column = np.tile(encodings[1], (rows, 1))
         return np.concatenate([by_row, by_column], axis=1).astype(np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"grid": list(self.grid), "first": self.first}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "grid": list(self.grid), "first": self.first}
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class ScaledDotProduct(keras.layers.Layer):
-    """Attention of every token to every token: `[B, N, 3 D]` to `[B, N, D]`.
+    """Self-attention of tokens: `[B, N, 3 D]` to `[B, N, D]`.
 
-    The input is queries, keys and values side by side, each of them `heads` parts.
-    The weights are computed in float32.
+    The input is the concatenation of queries, keys and values, each of them of `heads`
+    parts. The attention weights are computed in float32.
 
     Args:
-        heads: int. Parts that attend apart from each other.
-        scale: float. Of the logits.
+        heads: int. Number of attention heads.
+        scale: float. Factor on the logits.
     """
 
     def __init__(self, heads: int, scale: float, **kwargs: Any) -> None:
@@ -324,11 +324,11 @@ class ScaledDotProduct(keras.layers.Layer):
     def call(self, x):
         tokens, width = x.shape[1], x.shape[2] // 3
 
-        def parts(part):
+        def split_heads(part):
             part = ops.reshape(part, (-1, tokens, self.heads, width // self.heads))
             return ops.transpose(part, (0, 2, 1, 3))
 
-        query, key, value = map(parts, ops.split(x, 3, axis=-1))
+        query, key, value = map(split_heads, ops.split(x, 3, axis=-1))
         logits = ops.matmul(query * self.scale, ops.transpose(key, (0, 1, 3, 2)))
         weights = ops.softmax(ops.cast(logits, "float32"), axis=-1)
         attended = ops.matmul(ops.cast(weights, value.dtype), value)
@@ -339,5 +339,4 @@ class ScaledDotProduct(keras.layers.Layer):
         return (*input_shape[:-1], input_shape[-1] // 3)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"heads": self.heads, "scale": self.scale}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "heads": self.heads, "scale": self.scale}

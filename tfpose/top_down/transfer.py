@@ -1,4 +1,4 @@
-"""Hand-over of weights from one net to another, and freezing of what it gave."""
+"""Copying of weights from one net to another, and freezing of layer groups."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -17,19 +17,19 @@ __all__ = [
     "weighted_layers",
 ]
 
-# Misfits that one error message lists; nets of another kind differ in hundreds.
+# Problems that one error message lists; nets of another kind differ in hundreds.
 _MAX_LISTED = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class TransferReport:
-    """What `transfer_weights` did.
+    """The result of `transfer_weights`.
 
     Attributes:
         copied: names of the target's layers that now have the source's weights.
-        kept: names of the target's layers that kept their own weights.
-        num_parameters: numbers copied, moving statistics included.
-        first_convolution_cut: whether six input channels were cut to three.
+        kept: names of the target's layers whose weights did not change.
+        num_parameters: number of values copied, with moving statistics.
+        first_convolution_cut: whether six input channels were reduced to three.
     """
 
     copied: tuple[str, ...]
@@ -41,42 +41,47 @@ class TransferReport:
 def transfer_weights(source: keras.Model, target: HeatmapNet) -> TransferReport:
     """Copies weights by layer name from `source` into `target`, in place.
 
-    A source heatmap net gives everything but what belongs to its outputs (the head,
-    and TokenPose's keypoint tokens); a bare backbone gives the target's backbone.
-    Input sizes may differ, since every layer is convolutional (TokenPose's perceptron
-    is not, and asks for the same size).
-    A source whose first convolution sees six channels, a mosaic and the unshuffled
-    image, gives a target with three the half that saw the unshuffled image, which is
-    what the target will see (arXiv:2012.07101 says nothing on this).
+    From a heatmap net all layers are copied except those that belong to its outputs
+    (the head, and TokenPose's keypoint tokens). From a backbone alone, the target's
+    backbone is copied. Input sizes may differ, because every layer is convolutional;
+    TokenPose's perceptron is not, so TokenPose needs the same size.
+
+    If the first convolution takes six channels in the source (a mosaic and the
+    unshuffled image) and three in the target, the half for the unshuffled image is
+    copied, because that is the target's input (not specified in arXiv:2012.07101).
+
+    Args:
+        source: a heatmap net or a backbone.
+        target: the net to change.
 
     Raises:
-        InputError: a layer is absent from either net or has another shape there.
-            The target is unchanged then.
+        InputError: a layer is missing in one of the nets or has another shape. The
+            target is then unchanged.
     """
     source_layers = weighted_layers(source)
     target_layers = weighted_layers(target)
     if isinstance(source, HeatmapNet):
-        own = {*source.layers_of_outputs, *target.layers_of_outputs}
-        wanted = [name for name in target_layers if name not in own]
-        surplus = source_layers.keys() - target_layers.keys() - own
+        skipped = {*source.output_layers, *target.output_layers}
+        names = [name for name in target_layers if name not in skipped]
+        surplus = source_layers.keys() - target_layers.keys() - skipped
     else:
-        wanted = list(weighted_layers(target.backbone))
-        surplus = source_layers.keys() - set(wanted)
+        names = list(weighted_layers(target.backbone))
+        surplus = source_layers.keys() - set(names)
     problems = [f"{name} is not in the target" for name in sorted(surplus)]
     values: dict[str, list[np.ndarray]] = {}
     cut = False
-    for name in wanted:
+    for name in names:
         if name not in source_layers:
             problems.append(f"{name} is not in the source")
             continue
         weights = source_layers[name].get_weights()
-        found = [weight.shape for weight in weights]
+        shapes = [weight.shape for weight in weights]
         expected = [tuple(weight.shape) for weight in target_layers[name].weights]
-        if found != expected and _is_first_convolution_of_six(found, expected):
+        if shapes != expected and _is_first_convolution_of_six(shapes, expected):
             weights = [weights[0][:, :, 3:], *weights[1:]]
             cut = True
-        elif found != expected:
-            problems.append(f"{name} has shapes {found}, expected {expected}")
+        elif shapes != expected:
+            problems.append(f"{name} has shapes {shapes}, expected {expected}")
         values[name] = weights
     if problems:
         if len(problems) > _MAX_LISTED:
@@ -97,13 +102,13 @@ def transfer_weights(source: keras.Model, target: HeatmapNet) -> TransferReport:
 
 
 def layer_groups(net: HeatmapNet) -> dict[str, list[keras.layers.Layer]]:
-    """The layers that can be frozen, by group, from the input to the output.
+    """The layers that can be frozen, by group, ordered from the input to the output.
 
     HRNet: `stem`, `stage1` to `stage4`, each stage with the transition after it and
-    `stage4` without its last exchange. These are layers 0 to 4 of the freezing
-    ablation in arXiv:2012.07101. ResNet: `stem`, `stage1` to `stage4`, `deconv`.
-    TokenPose: its backbone's, and `tokens`, from the patches' embedding to the last
-    norm before the head. What is in no group, the head above all, always trains.
+    `stage4` without its last exchange. These are layers 0 to 4 of the freezing ablation
+    in arXiv:2012.07101. ResNet: `stem`, `stage1` to `stage4`, `deconv`. TokenPose: its
+    backbone's groups, and `tokens`, from the patches' embedding to the last norm before
+    the head. Layers in no group, such as the head, are always trained.
     """
     groups = dict(net.backbone.layer_groups())
     if net.deconv_filters:
@@ -120,14 +125,14 @@ def layer_groups(net: HeatmapNet) -> dict[str, list[keras.layers.Layer]]:
 
 
 def freeze_groups(net: HeatmapNet, names: Iterable[str]) -> None:
-    """Freezes the named groups and lets all others train.
+    """Freezes the named groups and makes all others trainable.
 
-    A frozen batch normalisation normalises by its moving statistics, which no longer
-    move. Freezing is not part of a `.keras` file, and a compiled model must be
-    compiled again.
+    A frozen batch normalisation uses its moving statistics, which no longer change.
+    Freezing is not saved in a `.keras` file, and a compiled model must be compiled
+    again.
 
     Raises:
-        InputError: a name is no group of this net.
+        InputError: a name is not a group of this net.
     """
     groups = layer_groups(net)
     names = list(names)
@@ -143,7 +148,7 @@ def freeze_groups(net: HeatmapNet, names: Iterable[str]) -> None:
 
 
 def weighted_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
-    """The layers with weights of a net and of the models in it, by name."""
+    """The layers with weights of a net and of its nested models, by name."""
     layers: dict[str, keras.layers.Layer] = {}
     for layer in net.layers:
         if isinstance(layer, keras.Model):
@@ -153,11 +158,12 @@ def weighted_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
     return layers
 
 
-def _is_first_convolution_of_six(found: list[tuple], expected: list[tuple]) -> bool:
-    if found[1:] != expected[1:] or len(found[0]) != 4 or len(expected[0]) != 4:
+def _is_first_convolution_of_six(shapes: list[tuple], expected: list[tuple]) -> bool:
+    """Whether the kernels have 6 and 3 input channels and all else is equal."""
+    if shapes[1:] != expected[1:] or len(shapes[0]) != 4 or len(expected[0]) != 4:
         return False
     (*size, inputs, outputs), (*target_size, target_inputs, target_outputs) = (
-        found[0],
+        shapes[0],
         expected[0],
     )
     return (size, outputs) == (target_size, target_outputs) and (

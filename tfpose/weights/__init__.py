@@ -1,1 +1,1 @@
-"""Weights on disk."""
+"""Weights on disk: `.keras` files, presets, and imported PyTorch checkpoints."""

@@ -1,5 +1,4 @@
-"""From the tensors of a checkpoint to the variables of a net, and what is wrong with
-them."""
+"""Copying of a checkpoint's tensors to the variables of a net, with checks."""
 
 import dataclasses
 import hashlib
@@ -15,10 +14,10 @@ from tfpose.weights.torch_names import Slot
 
 __all__ = ["COUNTER", "Imported", "check_tensors", "file_source", "fill_slots"]
 
-# How the names of PyTorch's counters of batches end, which no net of ours needs.
+# The end of the names of PyTorch's batch counters, which our nets do not have.
 COUNTER = "num_batches_tracked"
 
-# Tensors of one kind of fault that a message names.
+# Number of tensors that a message names for each kind of problem.
 _MAX_LISTED = 5
 
 
@@ -27,10 +26,10 @@ class Imported:
     """A net with imported weights.
 
     Attributes:
-        model: pose net or lifter; a bare backbone where the file had no more.
-        num_tensors: tensors used.
-        num_parameters: numbers in them.
-        notes: lines that say what the file is and what was made of it.
+        model: pose net or lifter; only a backbone if the file has no head.
+        num_tensors: number of tensors used.
+        num_parameters: number of values in these tensors.
+        notes: lines about the file and the import.
     """
 
     model: keras.Model
@@ -47,19 +46,19 @@ def check_tensors(
     others: dict[str, str],
     ignored: Iterable[str],
 ) -> None:
-    """Refuses a checkpoint that does not have exactly the net's tensors.
+    """Checks that a checkpoint has exactly the net's tensors.
 
     Args:
-        path: of the checkpoint, for the message.
-        net: what the net is called in the message.
-        shapes: of the net's tensors by name.
-        tensors: the checkpoint's by name.
-        others: what else it has among them, by name: what it is.
-        ignored: names that may be there.
+        path: path of the checkpoint, for the message.
+        net: name of the net in the message.
+        shapes: shapes of the net's tensors by name.
+        tensors: the checkpoint's tensors by name.
+        others: descriptions of the checkpoint's other values by name.
+        ignored: names that may also be present.
 
     Raises:
         InputError: tensors are missing, unexpected or of another shape; names the first
-            of each and counts them.
+            of each kind and counts them.
     """
     known = {*shapes, *ignored}
     missing = [name for name in shapes if name not in tensors]
@@ -70,52 +69,57 @@ def check_tensors(
         for name, shape in shapes.items()
         if name in tensors and tensors[name].shape != shape
     ]
-    faults = [
+    problems = [
         _count("missing", missing),
         _count("unexpected", unexpected),
         _count("of another shape", misshapen),
     ]
-    if any(faults):
+    if any(problems):
         raise InputError(
             f"{path}: does not fit {net}, of {len(shapes)} tensors: "
-            + "; ".join(filter(None, faults))
+            + "; ".join(filter(None, problems))
         )
 
 
 def fill_slots(
     path: str, slots: dict[str, Slot], tensors: dict[str, TorchTensor]
 ) -> None:
-    """Copies one tensor after the other from the file into the net.
+    """Copies the tensors of the file into the net, one after the other.
+
+    Args:
+        path: path of the checkpoint, for the message.
+        slots: the net's variables by the names of their tensors.
+        tensors: the checkpoint's tensors by name.
 
     Raises:
-        InputError: tensors that are not of floats, or not finite.
+        InputError: tensors that are not of a float type, or not finite.
     """
-    strange = []
+    unusable = []
     for name, slot in slots.items():
-        numbers = tensors[name].numbers()
-        if numbers.dtype.kind != "f":
-            strange.append(f"{name} of type {numbers.dtype}")
-        elif not np.isfinite(numbers).all():
-            strange.append(f"{name} with numbers that are not finite")
+        values = tensors[name].numbers()
+        if values.dtype.kind != "f":
+            unusable.append(f"{name} of type {values.dtype}")
+        elif not np.isfinite(values).all():
+            unusable.append(f"{name} with numbers that are not finite")
         else:
             with np.errstate(over="ignore"):
-                slot.fill(numbers.astype(np.float32))
-    if strange:
-        raise InputError(f"{path}: {_count('not usable', strange)}")
+                slot.fill(values.astype(np.float32))
+    if unusable:
+        raise InputError(f"{path}: {_count('not usable', unusable)}")
 
 
 def file_source(path: str) -> dict[str, str]:
-    """Name and SHA-256 of a file, for the `info` of a net that is made from it."""
+    """Name and SHA-256 of a file, for the `info` of a net imported from it."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"file": os.path.basename(path), "sha256": digest}
 
 
-def _count(fault: str, names: list[str]) -> str:
+def _count(problem: str, names: list[str]) -> str:
     if not names:
         return ""
     more = ", ..." if len(names) > _MAX_LISTED else ""
-    return f"{len(names)} {fault} ({', '.join(names[:_MAX_LISTED])}{more})"
+    return f"{len(names)} {problem} ({', '.join(names[:_MAX_LISTED])}{more})"
 
 
 def _list(shape: tuple[int, ...]) -> str:

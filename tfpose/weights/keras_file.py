@@ -1,4 +1,4 @@
-"""Reading `.keras` files, and writing small ones."""
+"""Reading of `.keras` files, and writing of small ones with float16 weights."""
 
 import os
 import pathlib
@@ -18,16 +18,16 @@ __all__ = ["load_keras", "save_half"]
 
 
 def load_keras(path: str) -> keras.Model:
-    """The model in a `.keras` file, not compiled.
+    """Loads the model in a `.keras` file, without compiling it.
 
     Raises:
-      InputError: no such file, or not one that Keras can read; names it.
+        InputError: no such file, or Keras cannot read it; names the file.
     """
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file, expected a .keras model")
     try:
         return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises many kinds for what is not its own.
+    except Exception as error:  # Keras raises many types for files that are not its.
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: expected a .keras model, got: {reason}") from None
 
@@ -35,15 +35,15 @@ def load_keras(path: str) -> keras.Model:
 def save_half(net: keras.Model, path: pathlib.Path) -> None:
     """Writes a `.keras` file of about half the size, which loads like any other.
 
-    Every weight becomes the nearest number that float16 has (in `net` too), and the
-    file is compressed, which then pays. The net still computes in float32.
+    Every weight is rounded to the nearest float16 value (in `net`, too), after which
+    compression is effective. The net still computes in float32.
 
     Args:
-      net: to be saved.
-      path: of the file.
+        net: the net to save; its weights are rounded.
+        path: the file to write.
 
     Raises:
-      InputError: a weight is beyond float16's range, or the disk is full.
+        InputError: a weight is beyond float16's range, or the disk is full.
     """
     for weight in net.weights:
         values = keras.ops.convert_to_numpy(weight).astype(np.float32)
@@ -56,15 +56,15 @@ def save_half(net: keras.Model, path: pathlib.Path) -> None:
             )
         weight.assign(rounded)
     with tempfile.TemporaryDirectory() as folder:
-        plain = os.path.join(folder, "plain.keras")
-        net.save(plain)
-        write_whole(path, lambda aside: _compress(plain, aside))
+        uncompressed = os.path.join(folder, "net.keras")
+        net.save(uncompressed)
+        write_whole(path, lambda temporary: _compress(uncompressed, temporary))
 
 
 def _compress(source: str, target: pathlib.Path) -> None:
     with (
         zipfile.ZipFile(source) as archive,
-        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as smaller,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as result,
     ):
         for name in archive.namelist():
-            smaller.writestr(name, archive.read(name))
+            result.writestr(name, archive.read(name))

@@ -1,7 +1,7 @@
-"""What PoseAug's code calls the tensors of our lifters.
+"""Names of our lifters' tensors in PoseAug's code.
 
-Its four nets (github.com/jfzhang95/PoseAug, `models_baseline`) are, by name, those of
-the projects they are from: Martinez et al.'s in PyTorch, VideoPose3D, SemGCN, ST-GCN.
+Its four nets (github.com/jfzhang95/PoseAug, `models_baseline`) have the names of the
+projects that they are from: Martinez et al.'s in PyTorch, VideoPose3D, SemGCN, ST-GCN.
 """
 
 import re
@@ -22,7 +22,8 @@ __all__ = ["lifter_slots"]
 
 _Rules = list[tuple[str, Callable[..., str]]]
 
-# Our layer's name, and theirs made of the match's groups. The first match counts.
+# A pattern of our layers' names, and a function from its groups to the official name.
+# The first match is used.
 _MARTINEZ: _Rules = [
     ("expand_dense", lambda: "w1"),
     ("expand_norm", lambda: "batch_norm1"),
@@ -33,7 +34,7 @@ _MARTINEZ: _Rules = [
 _VPOSE: _Rules = [
     ("expand_dense", lambda: "expand_conv"),
     ("expand_norm", lambda: "expand_bn"),
-    # All blocks' layers in one row.
+    # The layers of all blocks are in one list.
     (r"block(\d+)_dense(\d)", lambda i, k: f"layers_conv.{2 * int(i) + int(k) - 1}"),
     (r"block(\d+)_norm(\d)", lambda i, k: f"layers_bn.{2 * int(i) + int(k) - 1}"),
     ("head", lambda: "shrink"),
@@ -46,7 +47,7 @@ _SEMGCN: _Rules = [
     ("head", lambda: "gconv_output"),
 ]
 _GRAPHS = {"joints": "stgcn.st_gcn_networks", "parts": "stgcn.st_gcn_pool"}
-# Their places in a graph block.
+# Names of the layers in a graph block.
 _GRAPH_PARTS = {
     "conv": "gcn.conv",
     "norm1": "tcn.0",
@@ -76,8 +77,8 @@ _STGCN: _Rules = [
     (f"({'|'.join(_STGCN_LAYERS)})", lambda layer: f"stgcn.{_STGCN_LAYERS[layer]}"),
 ]
 
-# The rules of a lifter, and how many axes of length 1 its kernels end with: those of
-# convolutions over frames and over frames and joints.
+# The rules of a lifter, and the number of axes of length 1 at the end of its kernels,
+# which are those of convolutions over frames, or over frames and joints.
 _LIFTERS: dict[type[LiftingNet], tuple[_Rules, int]] = {
     Martinez: (_MARTINEZ, 0),
     VPose: (_VPOSE, 1),
@@ -98,7 +99,8 @@ def lifter_slots(net: LiftingNet) -> dict[str, Slot]:
     """A lifter's variables by the official names of their tensors.
 
     Raises:
-        InputError: it is none of the official lifters, or has a layer that they lack.
+        InputError: it is none of the official lifters, or has a layer that they do not
+            have.
     """
     if type(net) not in _LIFTERS:
         raise InputError(f"{net.name}: none of the official lifters")
@@ -112,7 +114,7 @@ def lifter_slots(net: LiftingNet) -> dict[str, Slot]:
 
 
 def _slot(layer: keras.Layer, variable: keras.Variable, ones: int) -> tuple[str, Slot]:
-    """What the tensor of a variable is called in its layer, and how it lies."""
+    """The name of a variable's tensor in its layer, and the tensor's layout."""
     axes = tuple(range(len(variable.shape)))
     if isinstance(layer, keras.layers.BatchNormalization):
         return _NORM[variable.name], Slot(variable, axes)

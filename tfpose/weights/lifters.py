@@ -31,10 +31,11 @@ class LifterPreset:
     """One published lifter for one set of joints.
 
     Attributes:
-        name: of the preset and of the lifter in `tfpose.lifters.build.LIFTERS`.
-        skeleton: name of its joints.
-        parameters: numbers that train.
-        multiply_adds: of dense layers, graphs and attention for one person.
+        name: name of the preset and of the lifter in `tfpose.lifters.build.LIFTERS`.
+        skeleton: name of its skeleton.
+        parameters: number of trainable parameters.
+        multiply_adds: multiply-adds of dense layers, graph convolutions and attention
+            for one person.
         reference: the paper.
     """
 
@@ -46,7 +47,7 @@ class LifterPreset:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What a lifter of this kind carries in its `.keras` file."""
+        """The `info` of the preset's lifter in its `.keras` file."""
         return {"task": "lifting", "preset": self.name}
 
 
@@ -77,32 +78,33 @@ LIFTER_PRESETS: dict[str, LifterPreset] = {
         LifterPreset("stgcn", "h36m16", 3_627_847, 28_083_200, "Cai et al., ICCV 2019"),
     )
 }
-"""The four of PoseAug's code (arXiv:2105.02465), for Human3.6M's 16 joints."""
+"""The lifters of PoseAug's code (arXiv:2105.02465), for Human3.6M's 16 joints."""
 
 
 def build_lifter_preset(name: str) -> LiftingNet:
-    """The lifter of a preset in `LIFTER_PRESETS`, with its `info`, freshly made."""
+    """Builds the lifter of a preset in `LIFTER_PRESETS`, with its `info`."""
     preset = LIFTER_PRESETS[name]
     return build_lifter(preset.name, get_skeleton(preset.skeleton), info=preset.info)
 
 
 def import_lifter(path: str | os.PathLike, net: LiftingNet) -> Imported:
-    """A lifter with the weights of a checkpoint that PoseAug's code saved.
+    """Imports the weights of a checkpoint that PoseAug's code saved.
 
     Args:
-        path: file that `torch.save` wrote: `ckpt_best.pth.tar` of its baselines,
-            `ckpt_best_h36m_p1.pth.tar` and the like of PoseAug, or the tensors alone.
-            Nothing in it is run.
-        net: freshly built. Its weights are overwritten, in part even where the file
-            turns out not to fit.
+        path: file written by `torch.save`: `ckpt_best.pth.tar` of the baselines,
+            `ckpt_best_h36m_p1.pth.tar` and similar files of PoseAug, or a file with
+            only the tensors. No code in it is executed.
+        net: a new lifter. Its weights are overwritten, in part even if the file then
+            does not fit.
 
     Returns:
-        With the net as `model`, whose `info` has the file's name and SHA-256 under
-        `source`.
+        The import, with the net as `model`, whose `info` has the file's name and
+        SHA-256 under `source`.
 
     Raises:
-        InputError: no checkpoint, or tensors are missing, unexpected, of another shape
-            or type, or not finite; names the first of each and counts them.
+        InputError: the file is not a checkpoint, or tensors are missing, unexpected, of
+            another shape or type, or not finite; names the first of each kind and
+            counts them.
     """
     path = os.fspath(path)
     checkpoint = read_checkpoint(path)
@@ -113,7 +115,7 @@ def import_lifter(path: str | os.PathLike, net: LiftingNet) -> Imported:
     check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
     fill_slots(path, slots, tensors)
     net.info = net.info | {"source": file_source(path)}
-    where = f"under {checkpoint.place!r} " if checkpoint.place else ""
-    notes = (f"{len(slots)} tensors {where}by the names of PoseAug's code",)
+    where = f"under {checkpoint.location!r} " if checkpoint.location else ""
+    notes = (f"{len(slots)} tensors {where}with the names of PoseAug's code",)
     num_parameters = sum(math.prod(slot.shape) for slot in slots.values())
     return Imported(net, len(slots), num_parameters, notes)

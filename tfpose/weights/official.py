@@ -1,4 +1,4 @@
-"""Published PyTorch weights in our nets."""
+"""Import of published PyTorch weights into our pose nets."""
 
 import collections
 import os
@@ -22,25 +22,25 @@ from tfpose.weights.torch_names import Slot, torch_constants, torch_slots
 
 __all__ = ["CHANNEL_ORDERS", "PROTOCOLS", "Imported", "import_weights"]
 
-# How pixels came to the net that the weights are of. `auto`: BGR for SimpleBaseline's
-# own code, which hands on what OpenCV reads, RGB for all others.
+# Channel order of the images that the weights were trained on. `auto`: BGR for
+# SimpleBaseline's code, which uses images as OpenCV reads them, RGB for all others.
 CHANNEL_ORDERS = ("auto", "rgb", "bgr")
 
-# How MMPose's nets are used; its plain heatmaps, DarkPose's and UDP's.
+# Protocols of MMPose's nets: with plain heatmaps, DarkPose's and UDP's.
 _MMPOSE = {
     "mmpose": {"alignment": "official", "decoder": "msra", "flip_shift": 1},
     "mmpose_dark": {"alignment": "official", "decoder": "dark", "flip_shift": 1},
     "mmpose_udp": {"alignment": "udp", "decoder": "udp", "flip_shift": 0},
 }
 
-# `auto`: the preset's own, for weights of MMPose the one its file speaks of.
+# `auto`: the preset's protocol; for MMPose's weights, the one that the file names.
 PROTOCOLS = ("auto", "preset", *_MMPOSE)
 
 _HEAD = re.compile(
     r"final_layer\.(weight|bias)|deconv_layers\..*|(features|transformer)\.mlp_head\..*"
 )
 
-# Between ours and the tensor of what is computed, not learned.
+# Largest difference of a tensor that is computed, not learned, from ours.
 _ROUNDING = 1e-5
 
 
@@ -50,28 +50,30 @@ def import_weights(
     channel_order: str = "auto",
     protocol: str = "auto",
 ) -> Imported:
-    """A pose net with the weights of a PyTorch checkpoint.
+    """Imports the weights of a PyTorch checkpoint into a pose net.
 
-    Reads what the official code of HRNet, SimpleBaseline and TokenPose saves, MMPose's
-    HRNet and ResNet heatmap nets, and ImageNet classifiers of the same backbones, of
-    which only the backbone is kept. The file may hold the tensors alone or a whole
-    training state. Nothing in it is run.
+    Reads checkpoints of the official code of HRNet, SimpleBaseline and TokenPose, of
+    MMPose's HRNet and ResNet heatmap nets, and of ImageNet classifiers with the same
+    backbones, of which only the backbone is used. The file may have only the tensors or
+    a whole training state. No code in it is executed.
 
     Args:
-        path: file that `torch.save` wrote.
-        net: freshly built, with its `info`. Its weights are overwritten, in part even
-            where the file turns out not to fit.
-        channel_order: one of `CHANNEL_ORDERS`. Weights that saw BGR get their first
-            kernel and image statistics turned round: the result takes RGB.
-        protocol: one of `PROTOCOLS`: how heatmaps are to be read, for the `info`.
+        path: file written by `torch.save`.
+        net: a new net with its `info`. Its weights are overwritten, in part even if the
+            file then does not fit.
+        channel_order: one of `CHANNEL_ORDERS`. For weights trained on BGR, the channels
+            of the first kernel and of the image statistics are reversed, so that the
+            result takes RGB.
+        protocol: one of `PROTOCOLS`: alignment, decoder and flip shift, for the `info`.
 
     Returns:
-        With a `model` whose `info`, if it is a pose net, has the source's file name and
-        SHA-256 under `source`.
+        The import, with a `model` whose `info`, if it is a pose net, has the file's
+        name and SHA-256 under `source`.
 
     Raises:
-        InputError: no checkpoint, or tensors are missing, unexpected, of another shape
-            or type, or not finite; names the first of each and counts them.
+        InputError: the file is not a checkpoint, or tensors are missing, unexpected, of
+            another shape or type, or not finite; names the first of each kind and
+            counts them.
     """
     path = os.fspath(path)
     _check_choice("channel_order", channel_order, CHANNEL_ORDERS)
@@ -90,7 +92,7 @@ def import_weights(
         name
         for name in names
         if name not in slots
-        and (name.endswith(COUNTER) or (backbone_only and _is_beyond(name, slots)))
+        and (name.endswith(COUNTER) or (backbone_only and _is_of_head(name, slots)))
     ]
     label = str(net.info.get("preset", net.name))
     shapes = {name: slot.shape for name, slot in slots.items()}
@@ -99,24 +101,24 @@ def import_weights(
     _check_constants(path, constants, names)
     fill_slots(path, slots, names)
 
-    where = f"under {checkpoint.place!r} " if checkpoint.place else ""
+    where = f"under {checkpoint.location!r} " if checkpoint.location else ""
     kind = "MMPose's" if from_mmpose else "the official"
-    notes = [f"{len(slots)} tensors {where}by {kind} names", *_ignored_notes(ignored)]
+    notes = [f"{len(slots)} tensors {where}with {kind} names", *_ignored_notes(ignored)]
     if not backbone_only:
         notes += _size_notes(path, net.input_size)
     num_parameters = sum(int(np.prod(slot.shape)) for slot in slots.values())
     model = target
     if backbone_only:
-        notes.append("no pose head: a bare backbone, for --init_from of a training")
+        notes.append("no pose head: only a backbone, for a trainer's --init_from")
     else:
         order = _channel_order(channel_order, net, from_mmpose, slots)
         if order == "bgr":
-            model = _take_rgb(net, slots)
-            notes.append("weights that saw BGR, turned round: the net takes RGB")
+            model = _from_bgr_to_rgb(net, slots)
+            notes.append("weights trained on BGR, channels reversed: the net takes RGB")
         settings = checkpoint.notes.get("cfg") or checkpoint.notes.get("config") or ""
-        chosen, said = _protocol(protocol, from_mmpose, settings, path)
-        model.info = _info(model.info, path, order, chosen, settings)
-        notes.append(f"protocol {chosen}{said}: " + _protocol_text(model.info))
+        used, reason = _protocol(protocol, from_mmpose, settings, path)
+        model.info = _info(model.info, path, order, used, settings)
+        notes.append(f"protocol {used}{reason}: " + _protocol_text(model.info))
     return Imported(model, len(slots), num_parameters, tuple(notes))
 
 
@@ -126,7 +128,7 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _official_names(checkpoint: Checkpoint) -> tuple[dict[str, TorchTensor], bool]:
-    """Tensors by the official names, and whether they had MMPose's."""
+    """Tensors by the official names, and whether the file has MMPose's names."""
     prefixes = ("backbone.", "keypoint_head.", "head.")
     if not any(name.startswith("backbone.") for name in checkpoint.tensors):
         return checkpoint.tensors, False
@@ -137,11 +139,11 @@ def _official_names(checkpoint: Checkpoint) -> tuple[dict[str, TorchTensor], boo
     return renamed, True
 
 
-def _is_beyond(name: str, slots: dict[str, Slot]) -> bool:
-    """Whether a classifier's tensor is of a part that the backbone has nothing of.
+def _is_of_head(name: str, slots: dict[str, Slot]) -> bool:
+    """Whether a classifier's tensor is of a part that the backbone does not have.
 
-    That is the classifier, HRNet's layers before it, and the outputs of its last
-    exchange that no pose net reads.
+    These are the last layer, HRNet's layers before it, and the outputs of HRNet's last
+    exchange that pose nets do not use.
     """
     exchange = re.match(r"stage\d\.\d+\.fuse_layers\.[1-9]\.", name)
     part = exchange.group() if exchange else f"{name.partition('.')[0]}."
@@ -155,8 +157,8 @@ def _check_constants(
         difference = np.abs(tensors[name].numbers().astype(np.float64) - constant).max()
         if not difference < _ROUNDING:
             raise InputError(
-                f"{path}: {name} is up to {difference:.3g} away from the sine code of "
-                "places that is expected there"
+                f"{path}: {name} is up to {difference:.3g} away from the expected sine "
+                "encoding of positions"
             )
 
 
@@ -171,7 +173,7 @@ def _ignored_notes(ignored: list[str]) -> list[str]:
 
 
 def _size_notes(path: str, size: tuple[int, int]) -> list[str]:
-    """A warning where the file's name gives another size: the tensors fit any."""
+    """A warning if the file's name gives another input size; tensors fit any size."""
     named = re.search(r"(?<!\d)(\d{3})x(\d{3})(?!\d)", os.path.basename(path))
     if not named or tuple(map(int, named.groups())) == size:
         return []
@@ -182,46 +184,46 @@ def _size_notes(path: str, size: tuple[int, int]) -> list[str]:
 
 
 def _channel_order(
-    asked: str, net: HeatmapNet, from_mmpose: bool, slots: dict[str, Slot]
+    channel_order: str, net: HeatmapNet, from_mmpose: bool, slots: dict[str, Slot]
 ) -> str:
-    if asked != "auto":
-        return asked
+    if channel_order != "auto":
+        return channel_order
     simple_baseline = "layer4.0.conv1.weight" in slots and not from_mmpose
     return "bgr" if simple_baseline and net.deconv_filters else "rgb"
 
 
-def _take_rgb(net: HeatmapNet, slots: dict[str, Slot]) -> HeatmapNet:
-    """The net that does on RGB what the given one does on BGR."""
+def _from_bgr_to_rgb(net: HeatmapNet, slots: dict[str, Slot]) -> HeatmapNet:
+    """The net that returns for RGB what the given net returns for BGR."""
     kernel = slots["conv1.weight"].variable
     kernel.assign(keras.ops.flip(kernel, axis=2))
     config = {**net.get_config(), "backbone": net.backbone}
     config["image_mean"] = net.image_mean[::-1]
     config["image_std"] = net.image_std[::-1]
-    turned = HeatmapNet(**config)
+    result = HeatmapNet(**config)
     for layer in net.layers:
         if layer is not net.backbone and layer.weights:
-            turned.get_layer(layer.name).set_weights(layer.get_weights())
-    return turned
+            result.get_layer(layer.name).set_weights(layer.get_weights())
+    return result
 
 
 def _protocol(
-    asked: str, from_mmpose: bool, settings: str, path: str
+    protocol: str, from_mmpose: bool, settings: str, path: str
 ) -> tuple[str, str]:
-    """The protocol's name, and where it is from."""
-    if asked != "auto":
-        return asked, ""
+    """The protocol's name, and the reason for it."""
+    if protocol != "auto":
+        return protocol, ""
     if not from_mmpose:
         return "preset", ""
-    text, said = settings, "by the settings in the file"
+    text, reason = settings, "by the settings in the file"
     udp = r"UDPHeatmap|use_udp\s*=\s*True"
     dark = r"unbiased\s*=\s*True|post_process\s*=\s*.unbiased"
     if not text:
-        text, said = os.path.basename(path), "by the file's name; see --protocol"
+        text, reason = os.path.basename(path), "by the file's name; see --protocol"
         udp, dark = (rf"(^|[^a-z]){word}([^a-z]|$)" for word in ("udp", "dark"))
     for name, pattern in {"mmpose_udp": udp, "mmpose_dark": dark}.items():
         if re.search(pattern, text):
-            return name, f" ({said})"
-    return "mmpose", f" ({said})"
+            return name, f" ({reason})"
+    return "mmpose", f" ({reason})"
 
 
 def _info(
@@ -230,19 +232,21 @@ def _info(
     """The preset's `info` with the protocol and the source."""
     if protocol != "preset":
         info = info | _MMPOSE[protocol] | _blur_kernel(protocol, settings)
-    how = {"channel_order": order, "protocol": protocol}
-    return info | {"source": file_source(path) | how}
+    options = {"channel_order": order, "protocol": protocol}
+    return info | {"source": file_source(path) | options}
 
 
 def _blur_kernel(protocol: str, settings: str) -> dict[str, int]:
-    """What MMPose blurs heatmaps with before it refines peaks: 11 at any sigma, but
-    for what its settings say."""
+    """The kernel size with which MMPose blurs heatmaps before it refines peaks.
+
+    11 for every sigma unless the settings have another size.
+    """
     if protocol == "mmpose":
         return {}
-    said = re.search(
+    size = re.search(
         r"(?:blur_kernel_size|modulate_kernel)\s*=\s*(\d{1,2})\b", settings
     )
-    return {"blur_kernel": int(said.group(1)) if said else 11}
+    return {"blur_kernel": int(size.group(1)) if size else 11}
 
 
 def _protocol_text(info: dict[str, Any]) -> str:

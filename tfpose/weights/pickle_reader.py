@@ -1,9 +1,9 @@
-"""A reader of pickles that runs nothing of what they say.
+"""A safe reader of pickles: it calls only the functions that its caller allows.
 
 A pickle is a program for a small stack machine that may call any function by name.
-Python's own reader looks the name up, imports and calls. Here the machine is written
-out instead: it builds plain containers, numbers and strings, calls only what its
-caller allows by name, and leaves an `Inert` in the place of everything else.
+Python's reader imports that function and calls it. This machine builds plain
+containers, numbers and strings, calls only allowed functions, and puts an `Inert` in
+place of everything else.
 """
 
 import mmap
@@ -13,22 +13,22 @@ from typing import Any, BinaryIO, cast
 
 __all__ = ["BrokenPickle", "Inert", "read_pickle"]
 
-# What Python raises on programs that are broken or make no sense.
+# Exceptions that Python raises for damaged or invalid programs.
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 
 _MARK = object()
 
 
 class BrokenPickle(ValueError):
-    """The pickle is damaged, ends early, makes no sense, or is none."""
+    """The data is not a pickle, or the pickle is damaged, incomplete or invalid."""
 
 
 class Inert:
-    """What a name in a pickle would have been, or would have made; does nothing.
+    """Placeholder for a class or function of a pickle, or for an object made by it.
 
     Attributes:
-        name: dotted name of the class or function, as `os.system`.
-        called: whether the pickle goes on to call it: an object rather than a name.
+        name: dotted name of the class or function, such as `os.system`.
+        called: whether the pickle calls it: then this stands for an object.
     """
 
     def __init__(self, name: str, called: bool = False) -> None:
@@ -45,23 +45,23 @@ def read_pickle(
     persistent: Callable[[Any], Any],
     set_state: Callable[[Any, Any], None] = lambda thing, state: None,
 ) -> Any:
-    """What the pickle at a file's position stands for; the file is behind it then.
+    """Reads the pickle at a file's position; the position is then after the pickle.
 
     Args:
-        file: to be read from.
-        functions: what may be called, by its dotted name in the pickle. Gets arguments
-            from the pickle, so it must check them.
-        persistent: gets the pickle's name of a thing that is stored outside of it
-            (a tuple, as a rule) and returns the thing.
-        set_state: gets a thing and what the pickle sets as its state, unchecked both,
-            and may change the thing. By default states are dropped.
+        file: the file.
+        functions: the functions that may be called, by their dotted names in the
+            pickle. Their arguments come from the pickle, so they must check them.
+        persistent: function from the pickle's name of an object that is stored outside
+            of it (usually a tuple) to that object.
+        set_state: function of an object and the state that the pickle sets, both
+            unchecked; may change the object. By default states are ignored.
 
     Returns:
         Python's plain types, `Inert`, and what `functions` and `persistent` return.
 
     Raises:
-        BrokenPickle: see there; also where `functions`, `persistent` or `set_state`
-            raise one of Python's errors about values.
+        BrokenPickle: see its docstring; also where `functions`, `persistent` or
+            `set_state` raise one of Python's errors about values.
     """
     machine = _Machine(functions, persistent, set_state)
     try:
@@ -107,10 +107,10 @@ class _Machine:
         return value
 
     def pop_to_mark(self) -> list[Any]:
-        for place in range(len(self.stack) - 1, -1, -1):
-            if self.stack[place] is _MARK:
-                values = self.stack[place + 1 :]
-                del self.stack[place:]
+        for index in range(len(self.stack) - 1, -1, -1):
+            if self.stack[index] is _MARK:
+                values = self.stack[index + 1 :]
+                del self.stack[index:]
                 return values
         raise ValueError("values without their mark")
 
@@ -123,8 +123,8 @@ class _Machine:
         self.stack.append({})
         self.set_items(values)
 
-    def store(self, place: int) -> None:
-        self.memo[place] = self.stack[-1]
+    def store(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
 
     def extend(self, values: list[Any]) -> None:
         """Appends to the list, or adds to the set, on the stack."""
@@ -134,7 +134,7 @@ class _Machine:
         elif isinstance(target, set):
             target.update(map(_checked_key, values))
         elif not isinstance(target, Inert):
-            raise TypeError(f"{type(target).__name__} grows by no items")
+            raise TypeError(f"{type(target).__name__} cannot be extended")
 
     def set_items(self, values: list[Any]) -> None:
         target = self.stack[-1]
@@ -176,9 +176,9 @@ class _Machine:
 
 
 def _checked_key(key: Any) -> Any:
-    """A key of a dict or item of a set, which may be a tuple, but a flat one.
+    """Checks a key of a dict or item of a set, which may be a tuple but not nested.
 
-    To hash tuples in tuples without end overflows the stack of Python itself.
+    Hashing deeply nested tuples overflows Python's stack.
     """
     parts = key if isinstance(key, tuple) else (key,)
     if any(isinstance(part, tuple | frozenset) for part in parts):
@@ -190,7 +190,7 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, Inert) and not value.called
 
 
-# Instructions that push a constant, or the argument that is written behind them.
+# Instructions that push a constant, or the argument that follows them.
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -227,14 +227,14 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "ADDITEMS": lambda m, _: m.extend(m.pop_to_mark()),
     "SETITEM": lambda m, _: m.set_items([m.pop(), m.pop()][::-1]),
     "SETITEMS": lambda m, _: m.set_items(m.pop_to_mark()),
-    "GET": lambda m, place: m.stack.append(m.memo[place]),
-    "BINGET": lambda m, place: m.stack.append(m.memo[place]),
-    "LONG_BINGET": lambda m, place: m.stack.append(m.memo[place]),
-    "PUT": lambda m, place: m.store(place),
-    "BINPUT": lambda m, place: m.store(place),
-    "LONG_BINPUT": lambda m, place: m.store(place),
+    "GET": lambda m, index: m.stack.append(m.memo[index]),
+    "BINGET": lambda m, index: m.stack.append(m.memo[index]),
+    "LONG_BINGET": lambda m, index: m.stack.append(m.memo[index]),
+    "PUT": lambda m, index: m.store(index),
+    "BINPUT": lambda m, index: m.store(index),
+    "LONG_BINPUT": lambda m, index: m.store(index),
     "MEMOIZE": lambda m, _: m.store(len(m.memo)),
-    # The name is written as "module name".
+    # The argument is "module name".
     "GLOBAL": lambda m, name: m.stack.append(Inert(name.replace(" ", "."))),
     "STACK_GLOBAL": lambda m, _: m.stack_global(),
     "EXT1": lambda m, code: m.stack.append(Inert(f"extension.{code}")),
@@ -247,7 +247,7 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "INST": lambda m, name: m.call(
         Inert(name.replace(" ", ".")), tuple(m.pop_to_mark())
     ),
-    # Python's own reader sets attributes, or calls the object's __setstate__.
+    # Python's reader sets attributes, or calls the object's __setstate__.
     "BUILD": lambda m, _: m.build(),
     "PERSID": lambda m, name: m.persist(name),
     "BINPERSID": lambda m, _: m.persist(m.pop()),

@@ -1,4 +1,4 @@
-"""The published pose nets by name: what they are built as and how they are used."""
+"""The published pose nets by name: how they are built and evaluated."""
 
 import dataclasses
 import difflib
@@ -17,22 +17,23 @@ class Preset:
     """One published net for one set of joints and one input size.
 
     Attributes:
-        name: of the preset, such as `hrnet_w32_coco_256x192`.
+        name: name of the preset, such as `hrnet_w32_coco_256x192`.
         net: name in `tfpose.top_down.net.NETS`.
-        skeleton: name of its joints, `coco17` or `mpii16`.
+        skeleton: name of its skeleton, `coco17` or `mpii16`.
         input_size: (height, width), pixels.
-        parameters: numbers that train.
-        multiply_adds: of convolutions, dense layers and attention for one image.
-            Those of transposed convolutions are counted where they are done, at their
-            input's size; SimpleBaseline's paper counts at their output's, four times
-            as many, and divides by 2**30; TokenPose's leaves the attention out.
-        sigma: of the targets, heatmap cells.
-        alignment: the pixel alignment its weights were trained in, see
+        parameters: number of trainable parameters.
+        multiply_adds: multiply-adds of convolutions, dense layers and attention for one
+            image. Transposed convolutions are counted at the size of their input;
+            SimpleBaseline's paper counts them at the size of their output, four times
+            as many, and divides by 2**30; TokenPose's paper does not count attention.
+        sigma: standard deviation of the targets, heatmap cells.
+        alignment: the pixel alignment its weights were trained with, see
             `tfpose.codecs.alignment`.
-        decoder: from heatmaps to keypoints, as its authors evaluate.
-        flip_shift: cells that the mirrored image's heatmaps are moved by.
+        decoder: method from heatmaps to keypoints in the authors' evaluation.
+        flip_shift: cells by which the mirrored image's heatmaps are shifted.
         reference: the paper.
-        blur_kernel: cells, of the decoder's smoothing; None for what suits `sigma`.
+        blur_kernel: size of the decoder's smoothing kernel, cells; None to choose it
+            from `sigma`.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Preset:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What a net of this kind carries in its `.keras` file."""
+        """The `info` of the preset's net in its `.keras` file."""
         info: dict[str, Any] = {
             "task": "top_down",
             "preset": self.name,
@@ -67,11 +68,11 @@ class Preset:
 
 @dataclasses.dataclass(frozen=True)
 class _Cost:
-    """Of a convolutional net without its head, whose map has `channels`."""
+    """Cost of a convolutional net without its head, whose map has `channels`."""
 
     channels: int
     parameters: int
-    multiply_adds: int  # Of an input of 32 x 32 pixels, the coarsest map's one cell.
+    multiply_adds: int  # For an input of 32 x 32 pixels, one cell of the coarsest map.
 
 
 _COSTS = {
@@ -81,7 +82,7 @@ _COSTS = {
     "resnet101": _Cost(256, 52_987_456, 188_530_688),
     "resnet152": _Cost(256, 68_631_104, 264_290_304),
 }
-# What is before TokenPose's tokens.
+# Cost of TokenPose's layers before the tokens.
 _TOKEN_COSTS = {
     "tokenpose_t": _Cost(3, 0, 0),
     "tokenpose_s_v1": _Cost(256, 325_056, 20_889_600),
@@ -112,7 +113,7 @@ def _convolutional(
         parameters=cost.parameters + (cost.channels + 1) * joints,
         multiply_adds=cost.multiply_adds * pixels // 32**2
         + cost.channels * joints * pixels // 4**2,
-        # The originals widen the Gaussian with the input.
+        # The original code has a wider Gaussian for the larger input.
         sigma=3.0 if size[0] == 384 else 2.0,
         alignment="official",
         decoder="quarter",
@@ -137,7 +138,8 @@ def _tokens(net: str, data: str, size: tuple[int, int], cost: _Cost) -> Preset:
         parameters=cost.parameters + parameters,
         multiply_adds=cost.multiply_adds * pixels // 32**2 + multiply_adds,
         sigma=3.0 if size[0] == 384 else 2.0,
-        # The code is DarkPose's; at sigma 3 too it smooths by 11 cells.
+        # TokenPose's code is based on DarkPose's; it smooths by 11 cells at sigma 3,
+        # too.
         alignment="tokenpose",
         decoder="dark",
         flip_shift=0,
@@ -167,20 +169,20 @@ PRESETS: dict[str, Preset] = {
 """HRNet, SimpleBaseline (`resnet*`) and TokenPose for COCO's and MPII's joints.
 
 TokenPose's authors published S, B, L and T at 256 x 192 for COCO, L/D24 at 384 x 288
-and L/D6 at 256 x 256 for MPII. At the other sizes patches grow with the input, so that
-there are as many of them, or a few more.
+and L/D6 at 256 x 256 for MPII. At other sizes the patches are scaled with the input, so
+that their number is the same or slightly larger.
 """
 
-_USUAL = "{}_coco_256x192"
+_DEFAULT = "{}_coco_256x192"
 
 
 def get_preset(name: str) -> Preset:
     """A preset by name; a net's name alone means COCO's joints at 256 x 192.
 
     Raises:
-        InputError: unknown; names the nearest.
+        InputError: the name is unknown; the message has the nearest names.
     """
-    preset = PRESETS.get(name) or PRESETS.get(_USUAL.format(name))
+    preset = PRESETS.get(name) or PRESETS.get(_DEFAULT.format(name))
     if preset is None:
         near = difflib.get_close_matches(name, PRESETS, n=3, cutoff=0.3)
         hint = f"; near it are {', '.join(near)}" if near else ""
@@ -191,10 +193,10 @@ def get_preset(name: str) -> Preset:
 
 
 def build_preset(name: str) -> HeatmapNet:
-    """The net of a preset, with its `info`, initialised as for training from scratch.
+    """Builds the net of a preset, with its `info` and initial weights.
 
     Raises:
-        InputError: unknown preset.
+        InputError: the preset is unknown.
     """
     preset = get_preset(name)
     joints = get_skeleton(preset.skeleton).num_joints

@@ -1,8 +1,8 @@
-"""Reading PyTorch checkpoints without PyTorch, and without running anything in them.
+"""Reading of PyTorch checkpoints without PyTorch and without executing their code.
 
 Both formats of `torch.save` are read: a zip archive with the pickle and one entry per
-storage (since PyTorch 1.6), and the stream before it of pickles and raw storages.
-Files are mapped into memory: a tensor is read from disk when it is asked for.
+storage (since PyTorch 1.6), and the older stream of pickles and raw storages. Files are
+mapped into memory: a tensor is read from disk when it is used.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ __all__ = ["Checkpoint", "TorchTensor", "read_checkpoint"]
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
-# NumPy has no bfloat16: the upper halves of float32, read as integers.
+# NumPy has no bfloat16; its values, upper halves of float32, are read as integers.
 _DTYPES = {
     "FloatStorage": "f4",
     "DoubleStorage": "f8",
@@ -38,8 +38,8 @@ _DTYPES = {
     "BoolStorage": "?",
 }
 
-# Where training programs put the net's tensors, the first that has any.
-_PLACES = (
+# Keys under which training programs save the net's tensors; the first with any is used.
+_KEYS = (
     "state_dict",
     "model_state_dict",
     "model",
@@ -51,7 +51,7 @@ _PLACES = (
 
 
 class _Storage:
-    """A row of numbers, whose bytes may become known after its name."""
+    """A one-dimensional array, whose position may become known after its name."""
 
     def __init__(self, kind: str, count: int) -> None:
         self.kind = kind
@@ -64,8 +64,8 @@ class _Storage:
     def num_bytes(self) -> int:
         return self.count * self.dtype.itemsize
 
-    def place(self, data: mmap.mmap, start: int, big_endian: bool = False) -> None:
-        """Says that the numbers begin at a byte of the file."""
+    def locate(self, data: mmap.mmap, start: int, big_endian: bool = False) -> None:
+        """Sets the position of the values: byte `start` of the file."""
         if start + self.num_bytes > len(data):
             raise BrokenPickle("a tensor reaches beyond the end of the file")
         self.dtype = self.dtype.newbyteorder(">" if big_endian else "<")
@@ -91,7 +91,7 @@ class TorchTensor:
     strides: tuple[int, ...]
 
     def numbers(self) -> np.ndarray:
-        """A read-only view into the file; float32 and a copy if it was bfloat16."""
+        """The values, a read-only view of the file; bfloat16 is copied to float32."""
         if 0 in self.shape:
             return np.zeros(self.shape, self.storage.dtype)
         row = self.storage.numbers(self.offset)
@@ -106,27 +106,28 @@ class TorchTensor:
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds of a net.
+    """The contents of a checkpoint.
 
     Attributes:
-        tensors: by name, without the `module.` of `DataParallel`.
-        others: what else stands among the tensors, by name: what it is.
-        place: where in the file they stand, as `state_dict`; empty for the top.
+        tensors: the net's tensors by name, without the `module.` of `DataParallel`.
+        others: descriptions of the values beside them that are no tensors, by name.
+        location: key of the tensors in the file, such as `state_dict`; empty for the
+            top.
         notes: strings that the file has under `meta`, such as the program's settings.
     """
 
     tensors: dict[str, TorchTensor]
     others: dict[str, str]
-    place: str
+    location: str
     notes: dict[str, str]
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
-    """The tensors by name in a file that `torch.save` wrote.
+    """Reads the tensors by name in a file that `torch.save` wrote.
 
     Raises:
-        InputError: no such file, no checkpoint, one that is cut short, or without a
-            net's tensors; names the file.
+        InputError: no such file, or the file is not a checkpoint, incomplete, or
+            without a net's tensors; names the file.
     """
     path = os.fspath(path)
     try:
@@ -175,7 +176,7 @@ def _read_zip(data: mmap.mmap) -> Any:
             begin, length = _extent(entry, data)
             if length < new.num_bytes:
                 raise BrokenPickle(f"data/{key} has {length} of {new.num_bytes} bytes")
-            new.place(data, begin, big_endian)
+            new.locate(data, begin, big_endian)
             storages[key] = new
         return storages[key]
 
@@ -184,10 +185,10 @@ def _read_zip(data: mmap.mmap) -> Any:
 
 
 def _extent(entry: zipfile.ZipInfo, data: mmap.mmap) -> tuple[int, int]:
-    """First byte and number of bytes of what a zip entry holds."""
+    """First byte and number of bytes of a zip entry's data."""
     header = data[entry.header_offset : entry.header_offset + 30]
     if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        raise BrokenPickle(f"a zip archive whose {entry.filename} is not in its place")
+        raise BrokenPickle(f"a zip archive with a wrong position of {entry.filename}")
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
         raise BrokenPickle(
             f"a zip archive whose {entry.filename} is compressed; PyTorch's are not"
@@ -209,13 +210,13 @@ def _read_stream(data: mmap.mmap) -> Any:
     def storage(name: Any) -> _Storage:
         kind, key, _, count, *view = _storage_name(name)
         if view and view[0] is not None:
-            raise BrokenPickle("a storage that is part of another, as PyTorch 0.3 had")
+            raise BrokenPickle("a storage that is part of another, as in PyTorch 0.3")
         return storages.setdefault(key, _Storage(kind, count))
 
     if read_pickle(data, {}, _no_storage) != _MAGIC:
         raise BrokenPickle("a pickle that torch.save did not write")
     if read_pickle(data, {}, _no_storage) != _PROTOCOL:
-        raise BrokenPickle("a version of the format that is not known")
+        raise BrokenPickle("an unknown version of the format")
     system = read_pickle(data, {}, _no_storage)
     big_endian = isinstance(system, dict) and system.get("little_endian") is False
     content = read_pickle(data, _FUNCTIONS, storage)
@@ -229,16 +230,16 @@ def _read_stream(data: mmap.mmap) -> Any:
         head = data.read(8)
         if len(head) < 8:
             raise BrokenPickle("the file ends before its tensors do")
-        # The count is always little-endian, the numbers are as the machine had them.
+        # The count is always little-endian, the values are as on the writing machine.
         if struct.unpack("<q", head)[0] != new.count:
             raise BrokenPickle(f"storage {key} of another size than its name says")
-        new.place(data, data.tell(), big_endian)
+        new.locate(data, data.tell(), big_endian)
         data.seek(new.num_bytes, os.SEEK_CUR)
     return content
 
 
 class _Mapped(io.RawIOBase):
-    """A mapped file as a file, with its own position."""
+    """A file object for a mapped file, with its own position."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
@@ -266,13 +267,13 @@ class _Mapped(io.RawIOBase):
 
 
 def _no_storage(name: Any) -> Any:
-    raise BrokenPickle("a tensor where none should be")
+    raise BrokenPickle("a tensor at an unexpected position")
 
 
 def _storage_name(name: Any) -> tuple:
-    """`("storage", class, key, device, count, ...)`, checked, from the class on."""
+    """Checks `("storage", class, key, device, count, ...)`; returns all from class."""
     if not isinstance(name, tuple) or len(name) < 5 or name[0] != "storage":
-        raise BrokenPickle("something stored outside of the pickle that is no tensor")
+        raise BrokenPickle("an object stored outside of the pickle that is no tensor")
     _, kind, key, device, count, *rest = name
     kind = kind.name.rpartition(".")[2] if isinstance(kind, Inert) else ""
     if kind not in _DTYPES:
@@ -289,9 +290,9 @@ def _is_count(value: Any) -> bool:
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any):
     counts = [offset, *shape, *strides]
     if not isinstance(storage, _Storage) or not all(map(_is_count, counts)):
-        raise BrokenPickle("a tensor that makes no sense")
+        raise BrokenPickle("a tensor with an invalid shape or strides")
     if len(shape) != len(strides) or len(shape) > 32:
-        raise BrokenPickle("a tensor that makes no sense")
+        raise BrokenPickle("a tensor with an invalid shape or strides")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if 0 not in shape and last >= storage.count:
         raise BrokenPickle("a tensor larger than its numbers")
@@ -303,7 +304,7 @@ def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
 
 
 def _rebuild_from_type(function: Any, _: Any, arguments: Any, *__: Any) -> Any:
-    """A tensor of a subclass, or one with attributes: the plain tensor."""
+    """The plain tensor of a tensor of a subclass, or of one with attributes."""
     known = _FUNCTIONS.get(function.name) if isinstance(function, Inert) else None
     if known is None or known is _rebuild_from_type:
         return Inert("torch._tensor._rebuild_from_type_v2", called=True)
@@ -311,14 +312,14 @@ def _rebuild_from_type(function: Any, _: Any, arguments: Any, *__: Any) -> Any:
 
 
 def _ordered_dict(*items: Any) -> dict:
-    """`OrderedDict()`, as a rule without items: they are set one by one."""
-    found = {key: value for pairs in items for key, value in pairs}
-    if not all(isinstance(key, str | int) for key in found):
+    """`OrderedDict()`, usually without items, which are then set one by one."""
+    result = {key: value for pairs in items for key, value in pairs}
+    if not all(isinstance(key, str | int) for key in result):
         raise BrokenPickle("an OrderedDict with keys that are no names")
-    return found
+    return result
 
 
-# All that a checkpoint's pickle may call.
+# All functions that a checkpoint's pickle may call.
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered_dict,
     "torch.Size": lambda sizes=(): tuple(sizes),
@@ -331,20 +332,20 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def _find_tensors(content: Any, path: str) -> Checkpoint:
-    place, found = "", content
-    while isinstance(found, dict) and not _has_tensors(found):
-        inside = [key for key in _PLACES if isinstance(found.get(key), dict)]
-        usable = [key for key in inside if _has_tensors(found[key])]
-        if not inside or place.count("."):
+    location, values = "", content
+    while isinstance(values, dict) and not _has_tensors(values):
+        dicts = [key for key in _KEYS if isinstance(values.get(key), dict)]
+        usable = [key for key in dicts if _has_tensors(values[key])]
+        if not dicts or location.count("."):
             break
-        chosen = (usable or inside)[0]
-        place, found = f"{place}.{chosen}".lstrip("."), found[chosen]
-    if not isinstance(found, dict) or not _has_tensors(found):
+        key = (usable or dicts)[0]
+        location, values = f"{location}.{key}".lstrip("."), values[key]
+    if not isinstance(values, dict) or not _has_tensors(values):
         raise InputError(
             f"{path}: expected a net's tensors by name (a state_dict), got "
             f"{_describe(content)}"
         )
-    named = {_text(name): value for name, value in found.items()}
+    named = {_text(name): value for name, value in values.items()}
     if all(name.startswith("module.") for name in named):
         named = {name.removeprefix("module."): v for name, v in named.items()}
     tensors = {k: v for k, v in named.items() if isinstance(v, TorchTensor)}
@@ -352,7 +353,7 @@ def _find_tensors(content: Any, path: str) -> Checkpoint:
     meta = content.get("meta")
     notes = meta if isinstance(meta, dict) else {}
     notes = {k: v for k, v in notes.items() if isinstance(v, str)}
-    return Checkpoint(tensors, others, place, notes)
+    return Checkpoint(tensors, others, location, notes)
 
 
 def _has_tensors(values: Mapping) -> bool:

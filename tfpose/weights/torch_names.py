@@ -1,10 +1,10 @@
-"""What the official PyTorch code calls the tensors of our nets.
+"""Names of our nets' tensors in the official PyTorch code.
 
 HRNet (github.com/leoxiaobin/deep-high-resolution-net.pytorch), SimpleBaseline
 (github.com/microsoft/human-pose-estimation.pytorch), torchvision's ResNet and MMPose
-(github.com/open-mmlab/mmpose) all count the same parts by the same names; MMPose puts
-`backbone.` or `head.` before them. TokenPose (github.com/leeyegy/TokenPose) puts other
-words before HRNet's parts and its own, which differ from one of its nets to the other.
+(github.com/open-mmlab/mmpose) have the same names for the same layers; MMPose adds the
+prefixes `backbone.` or `head.`. TokenPose (github.com/leeyegy/TokenPose) has other
+prefixes for HRNet's layers and its own, which differ between its nets.
 """
 
 import dataclasses
@@ -22,11 +22,11 @@ from tfpose.top_down.transfer import weighted_layers
 
 __all__ = ["Slot", "torch_constants", "torch_slots"]
 
-# Where a convolution and its batch normalisation are in a `Sequential`.
+# Index of a convolution and of its batch normalisation in a `Sequential`.
 _PART = {"conv": 0, "bn": 1}
 
-# Our layer's name, and the official one made of the match's groups. The first match
-# counts. Groups that are None or empty are left out of what they are.
+# A pattern of our layers' names, and a function from its groups to the official name.
+# The first match is used.
 _RULES: list[tuple[str, Callable[..., str]]] = [
     (r"stem_(conv|bn)(\d?)", lambda part, n: f"{part}{n or 1}"),
     (
@@ -38,7 +38,7 @@ _RULES: list[tuple[str, Callable[..., str]]] = [
         lambda stage, block, part: f"layer{stage}.{block}.downsample.{_PART[part]}",
     ),
     (r"transition1_branch0_(conv|bn)", lambda part: f"transition1.0.{_PART[part]}"),
-    # A new branch is a chain of such pairs, of one.
+    # A new branch is a list of such pairs, with one pair.
     (
         r"transition(\d)_branch(\d)_(conv|bn)",
         lambda n, branch, part: f"transition{n}.{branch}.0.{_PART[part]}",
@@ -49,7 +49,7 @@ _RULES: list[tuple[str, Callable[..., str]]] = [
             f"stage{stage}.{module}.branches.{branch}.{block}.{part}{n}"
         ),
     ),
-    # Downwards in a chain of pairs, upwards in one.
+    # Downsampling is a list of pairs, upsampling one pair.
     (
         r"stage(\d)_module(\d+)_fuse(\d)_from(\d)_(conv|bn)(\d?)",
         lambda stage, module, to, source, part, step: (
@@ -57,7 +57,7 @@ _RULES: list[tuple[str, Callable[..., str]]] = [
             f"{f'{step}.' if step else ''}{_PART[part]}"
         ),
     ),
-    # Convolution, normalisation and ReLU of each in one row.
+    # Convolution, normalisation and ReLU of all are in one list.
     (
         r"deconv(\d)_(conv|bn)",
         lambda i, part: f"deconv_layers.{3 * int(i) + _PART[part]}",
@@ -65,8 +65,7 @@ _RULES: list[tuple[str, Callable[..., str]]] = [
     (r"head", lambda: "final_layer"),
 ]
 
-# The same of a layer of TokenPose's, a pair of attention and perceptron, each behind
-# its norm.
+# Names in a layer of TokenPose, a pair of attention and perceptron with their norms.
 _TOKEN_PARTS = {
     "norm1": "0.fn.norm",
     "qkv": "0.fn.fn.to_qkv",
@@ -76,9 +75,9 @@ _TOKEN_PARTS = {
     "mlp2": "1.fn.fn.net.3",
 }
 
-# The official name of a layer's variable, and the axes of its tensor in our order.
-# A tensor of a transposed convolution is [in, out, h, w], ours [h, w, out, in]; others
-# are [out, in, h, w], ours [h, w, in, out].
+# The official name of a layer's variable, and the axes of its tensor in our order. A
+# tensor of a transposed convolution is [in, out, h, w], ours [h, w, out, in]; other
+# convolutions have [out, in, h, w], ours [h, w, in, out].
 _PARTS: dict[type, dict[str, tuple[str, tuple[int, ...]]]] = {
     keras.layers.Conv2D: {"kernel": ("weight", (2, 3, 1, 0)), "bias": ("bias", (0,))},
     keras.layers.Conv2DTranspose: {
@@ -101,13 +100,13 @@ _PARTS: dict[type, dict[str, tuple[str, tuple[int, ...]]]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """A variable of ours and the tensor that belongs in it.
+    """A variable of our net and the layout of its tensor.
 
     Attributes:
         variable: Keras variable.
         axes: the tensor's axes in the variable's order.
-        reshaped: the tensor's own shape, where it has its axes rolled into one or one
-            more; None where it has the variable's.
+        reshaped: the tensor's shape, if some of its axes are merged or it has more
+            axes; None if it has the variable's axes.
     """
 
     variable: keras.Variable
@@ -116,15 +115,15 @@ class Slot:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the tensor."""
-        return self._turned() if self.reshaped is None else self.reshaped
+        """Shape of the tensor."""
+        return self._transposed() if self.reshaped is None else self.reshaped
 
     def fill(self, tensor: np.ndarray) -> None:
         """Copies a tensor of `shape` into the variable."""
-        tensor = tensor.reshape(self._turned())
+        tensor = tensor.reshape(self._transposed())
         self.variable.assign(np.transpose(tensor, self.axes))
 
-    def _turned(self) -> tuple[int, ...]:
+    def _transposed(self) -> tuple[int, ...]:
         """The variable's shape with its axes in the tensor's order."""
         shape = [0] * len(self.axes)
         for ours, theirs in enumerate(self.axes):
@@ -136,31 +135,31 @@ def torch_slots(net: keras.Model) -> dict[str, Slot]:
     """A net's variables by the official names of their tensors.
 
     Args:
-        net: heatmap net or bare backbone.
+        net: heatmap net, or only a backbone.
 
     Raises:
-        InputError: the net has a layer that the official ones lack.
+        InputError: the net has a layer that the official nets do not have.
     """
     slots = {}
-    before_backbone, before_tokens, rules = _dialect(net)
-    backbone = weighted_layers(net.backbone) if before_tokens else {}
+    backbone_prefix, token_prefix, rules = _naming(net)
+    backbone = weighted_layers(net.backbone) if token_prefix else {}
     for layer_name, layer in weighted_layers(net).items():
         name = _official_name(layer_name, rules)
         if isinstance(layer, KeypointTokens) and name:
             shape = (1, *layer.tokens.shape)
-            slots[before_tokens + name] = Slot(layer.tokens, (0, 1), shape)
+            slots[token_prefix + name] = Slot(layer.tokens, (0, 1), shape)
             continue
         if name is None or type(layer) not in _PARTS:
             raise InputError(
                 f"{net.name}: layer {layer_name} is in none of the official nets"
             )
-        name = (before_backbone if layer_name in backbone else before_tokens) + name
+        name = (backbone_prefix if layer_name in backbone else token_prefix) + name
         parts = _PARTS[type(layer)]
         for variable in layer.weights:
             suffix, axes = parts[variable.name]
             slot = Slot(variable, axes)
             if layer_name == "patch_embedding" and variable.name == "kernel":
-                # A dense layer on a patch's rows, columns and channels in one row.
+                # A dense layer on a patch's rows, columns and channels as one axis.
                 *patch, width = variable.shape
                 slot = Slot(variable, (1, 2, 3, 0), (width, int(np.prod(patch))))
             slots[f"{name}.{suffix}"] = slot
@@ -168,16 +167,20 @@ def torch_slots(net: keras.Model) -> dict[str, Slot]:
 
 
 def torch_constants(net: keras.Model) -> dict[str, np.ndarray]:
-    """Tensors of the official nets that do not train and that ours have no variable
-    for, by name: TokenPose's code of places."""
+    """The official nets' constant tensors that are no variables of ours, by name.
+
+    TokenPose has one, its positional encoding.
+    """
     if not isinstance(net, HeatmapNet) or net.token_head is None:
         return {}
     layer = next(layer for layer in net.layers if isinstance(layer, SineCode))
-    return {f"{_dialect(net)[1]}pos_embedding": layer.code(net.token_head.width)[None]}
+    return {
+        f"{_naming(net)[1]}pos_embedding": layer.encoding(net.token_head.width)[None]
+    }
 
 
-def _dialect(net: keras.Model) -> tuple[str, str, list]:
-    """What is before the names of the backbone and of the tokens, and the rules."""
+def _naming(net: keras.Model) -> tuple[str, str, list]:
+    """Prefixes of the backbone's and of the tokens' names, and the rules."""
     if not isinstance(net, HeatmapNet) or net.token_head is None:
         return "", "", _RULES
     rules = [*_token_rules(net.token_head), *_RULES]
@@ -189,7 +192,7 @@ def _dialect(net: keras.Model) -> tuple[str, str, list]:
 
 
 def _token_rules(head: TokenHead) -> list[tuple[str, Callable[..., str]]]:
-    # Groups of layers are counted, from 1, where there are more than one.
+    # Groups of layers are numbered from 1 if there are several.
     return [
         ("patch_embedding", lambda: "patch_to_embedding"),
         ("keypoint_tokens", lambda: "keypoint_token"),

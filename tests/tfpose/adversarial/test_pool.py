@@ -14,20 +14,20 @@ def test_it_gives_back_what_it_gets_until_it_is_full():
     pool = FakePool(32, (2, 3))
     for start in range(0, 32, 8):
         np.testing.assert_array_equal(pool(batch(start)), batch(start))
-    assert sorted(pool.kept.numpy()[:, 0, 0]) == list(range(32))
+    assert sorted(pool.pooled.numpy()[:, 0, 0]) == list(range(32))
 
 
 def test_then_half_is_swapped_and_nothing_is_lost():
     pool = FakePool(32, (2, 3))
     given, old = [], 0
     for start in range(0, 4000, 8):
-        before = set(pool.kept.numpy()[:, 0, 0]) if start >= 32 else set()
+        before = set(pool.pooled.numpy()[:, 0, 0]) if start >= 32 else set()
         out = np.asarray(pool(batch(start)))
         assert (out == out[:, :1, :1]).all()
         numbers = set(out[:, 0, 0])
         if start >= 32:
             new = set(batch(start)[:, 0, 0])
-            after = set(pool.kept.numpy()[:, 0, 0])
+            after = set(pool.pooled.numpy()[:, 0, 0])
             assert numbers | after == before | new and len(numbers) == 8
             old += len(numbers - new)
         given += numbers

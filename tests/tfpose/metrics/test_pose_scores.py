@@ -125,16 +125,14 @@ def test_head_sizes_add_pckh(truth):
         assert f"pckh by part: head {share:.4f}, shoulder {share:.4f}" in "; ".join(
             notes
         )
-        assert any(
-            note.startswith("what HRNet's tables call Mean@0.1") for note in notes
-        )
+        assert any(note.startswith("Mean@0.1 of HRNet's tables") for note in notes)
     heads[:2] = np.nan
     _, notes = _scores(dataclasses.replace(truth, head_sizes=heads))
     assert "pckh: 2 people without a head size left out" in notes
     heads[:] = np.nan
     metrics, notes = _scores(dataclasses.replace(truth, head_sizes=heads))
     assert "pckh" not in metrics
-    assert "no pckh: nobody's head size is known" in notes
+    assert "no pckh: no head size is known" in notes
     assert "pckh" not in _scores(truth)[0]
 
 

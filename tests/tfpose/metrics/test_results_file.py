@@ -88,12 +88,12 @@ def test_bad_records_are_named(tmp_path, change, message):
 
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "poses.json"
-    for text, message in (("{}", "found a dict at the top"), ("[1", "not JSON")):
+    for text, message in (("{}", "has a dict at the top"), ("[1", "not JSON")):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             read_results(path, COCO17)
     path.write_text("[3]")
-    with pytest.raises(InputError, match="record 0: found a int"):
+    with pytest.raises(InputError, match="record 0: is a int"):
         read_results(path, COCO17)
     with pytest.raises(InputError, match="none.json: not readable"):
         read_results(tmp_path / "none.json", COCO17)

@@ -40,17 +40,17 @@ def test_what_is_kept(name):
     source = poses(skeleton)
     found = net(source, noise())
     before = np.asarray(limb_vectors(source, skeleton.parents))
-    turned = np.asarray(limb_vectors(found.turned, skeleton.parents))
+    rotated = np.asarray(limb_vectors(found.rotated, skeleton.parents))
     stretched = limb_vectors(found.stretched, skeleton.parents)
-    placed = limb_vectors(found.placed, skeleton.parents)
+    augmented = limb_vectors(found.positions, skeleton.parents)
     near = {"rtol": 1e-3, "atol": 1e-5}
-    np.testing.assert_allclose(limb_lengths(turned), limb_lengths(before), **near)
+    np.testing.assert_allclose(limb_lengths(rotated), limb_lengths(before), **near)
     trunk = list(body.trunk)
-    np.testing.assert_allclose(turned[:, trunk], before[:, trunk], **near)
+    np.testing.assert_allclose(rotated[:, trunk], before[:, trunk], **near)
     np.testing.assert_allclose(
-        limb_directions(stretched), limb_directions(turned), atol=1e-4
+        limb_directions(stretched), limb_directions(rotated), atol=1e-4
     )
-    ratio = np.asarray(limb_lengths(stretched) / limb_lengths(turned))
+    ratio = np.asarray(limb_lengths(stretched) / limb_lengths(rotated))
     assert np.abs(ratio - 1).max() <= 0.2 + 1e-4
     assert np.ptp(ratio, axis=0).max() > 0.01
     for group in set(body.length_groups):
@@ -60,13 +60,13 @@ def test_what_is_kept(name):
         )
         if group in body.fixed_lengths:
             np.testing.assert_allclose(ratio[:, alike], 1, **near)
-    np.testing.assert_allclose(limb_lengths(placed), limb_lengths(stretched), **near)
+    np.testing.assert_allclose(limb_lengths(augmented), limb_lengths(stretched), **near)
     root = skeleton.root
     np.testing.assert_allclose(found.stretched[:, root], source[:, root], **near)
-    assert np.asarray(found.placed)[:, root, 2].min() >= 0
-    assert np.abs(found.placed - found.stretched).max() > 0.1
-    turned_back = np.einsum("bji,blj->bli", found.rotation, placed)
-    np.testing.assert_allclose(turned_back, stretched, atol=1e-4)
+    assert np.asarray(found.positions)[:, root, 2].min() >= 0
+    assert np.abs(found.positions - found.stretched).max() > 0.1
+    unrotated = np.einsum("bji,blj->bli", found.rotation, augmented)
+    np.testing.assert_allclose(unrotated, stretched, atol=1e-4)
     moved = np.asarray(found.angle_change)
     others = [k for k in range(len(body.limbs)) if k not in trunk]
     assert moved[:, others].max() > 0.01 and (moved > -1e-5).all()
@@ -79,9 +79,9 @@ def test_an_operator_that_is_off_does_nothing(operator):
     source = poses(net.skeleton)
     found = net(source, noise())
     stages = {
-        "bone_angle": (found.turned, source),
-        "bone_length": (found.stretched, found.turned),
-        "rigid": (found.placed, found.stretched),
+        "bone_angle": (found.rotated, source),
+        "bone_length": (found.stretched, found.rotated),
+        "rigid": (found.positions, found.stretched),
     }
     for name, (after, before) in stages.items():
         difference = np.abs(np.asarray(after) - np.asarray(before)).max()
@@ -107,7 +107,7 @@ def test_a_gentle_start_changes_little_and_is_as_spread_as_people_are():
     net.start_gently(people)
     gentle = net(source, random, training=True)
     assert gentle.angle_change.numpy().mean() < 0.3 * wild.angle_change.numpy().mean()
-    roots = gentle.placed.numpy()[:, 0]
+    roots = gentle.positions.numpy()[:, 0]
     np.testing.assert_allclose(roots.mean(0), people.mean(0), atol=0.3)
     np.testing.assert_allclose(roots.std(0), people.std(0), rtol=0.3)
     # Upright, facing all ways.
@@ -119,7 +119,7 @@ def test_a_gentle_start_changes_little_and_is_as_spread_as_people_are():
 def test_noise_makes_the_difference():
     net = augmentor()
     source = poses(net.skeleton)
-    first, again, other = (net(source, noise(seed)).placed for seed in (0, 0, 1))
+    first, again, other = (net(source, noise(seed)).positions for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0.01
 
@@ -131,5 +131,5 @@ def test_saved_and_loaded(tmp_path):
     source = poses(net.skeleton)
     assert loaded.operators == ("bone_angle", "rigid")
     np.testing.assert_array_equal(
-        loaded(source, noise()).placed, net(source, noise()).placed
+        loaded(source, noise()).positions, net(source, noise()).positions
     )

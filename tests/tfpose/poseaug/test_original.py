@@ -122,11 +122,11 @@ def test_augmentor(original, monkeypatch):
             expected = theirs(torch.tensor(positions))
         found = ours(positions, noise, training=training)
         for name, value in {
-            "pose_ba": found.turned,
+            "pose_ba": found.rotated,
             "ba_diff": found.angle_change,
             "pose_bl": found.stretched,
             "blr": found.lengths,
-            "pose_rt": found.placed,
+            "pose_rt": found.positions,
         }.items():
             np.testing.assert_allclose(
                 value, expected[name].numpy(), atol=3e-5, err_msg=name

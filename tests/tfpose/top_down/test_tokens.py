@@ -125,7 +125,7 @@ def test_arithmetic(head):
 
 
 def test_code_tells_places_apart():
-    code = SineCode((6, 4)).code(192)
+    code = SineCode((6, 4)).encoding(192)
     distances = np.linalg.norm(code[:, None] - code[None], axis=-1)
     assert code.shape == (24, 192)
     assert (distances + np.eye(24) > 0.5).all()
