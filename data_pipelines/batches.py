@@ -249,7 +249,8 @@ def evaluation_batches(
 
 def input_error(error: tf.errors.OpError) -> Exception:
     """The `InputError` of a sampler, such as a photo that is broken, dug out of what
-    TensorFlow made of it in the pipeline's thread; any other error as it is."""
+    TensorFlow made of it in the pipeline's thread; any other error as it is.
+    """
     for line in str(error).splitlines():
         _, found, message = line.partition("InputError: ")
         if found:

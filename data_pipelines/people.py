@@ -170,7 +170,7 @@ class PoseDataset:
         return order, np.concatenate([[0], np.cumsum(counts)])
 
     def mask(self, row: int) -> np.ndarray:
-        """bool `[H, W]`: the pixels of a person in the image.
+        """Bool `[H, W]`: the pixels of a person in the image.
 
         A person without a segmentation stands in with the pixels whose centres are
         in the box; `segmentations[row]` says which of the two it is.

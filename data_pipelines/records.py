@@ -125,7 +125,6 @@ def encode_example(
         row: int. Row of the image.
         people: int `[N]`. Rows of its people.
     """
-
     features = {
         "image/encoded": _texts([encoded]),
         "image/name": _texts([name.encode()]),

@@ -38,7 +38,7 @@ class Segmentation:
         return bool(self.polygons or self.rle)
 
     def mask(self, size: Sequence[int]) -> np.ndarray:
-        """bool `[H, W]`, as pycocotools draws it; `size` is the image's (H, W)."""
+        """Bool `[H, W]`, as pycocotools draws it; `size` is the image's (H, W)."""
         height, width = size
         if self.rle:
             encoded = {"size": [height, width], "counts": self.rle}
@@ -195,7 +195,7 @@ def run_lengths(rle: bytes) -> np.ndarray:
 
 
 def shrink_mask(mask: np.ndarray, stride: int) -> np.ndarray:
-    """bool `[ceil(H / stride), ceil(W / stride)]` of bool `[H, W]`.
+    """Bool `[ceil(H / stride), ceil(W / stride)]` of bool `[H, W]`.
 
     A cell is True where more than half of its pixels are.
     """

@@ -321,7 +321,8 @@ class TopDownEvaluation(_Crops):
 
     def to_picture(self, keypoints: np.ndarray) -> np.ndarray:
         """All people's keypoints `[P, J, 2]`, input pixels, as float64 in pixels of
-        their photos."""
+        their photos.
+        """
         return self.regions.to_picture(keypoints)
 
     def scores(

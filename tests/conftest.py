@@ -30,7 +30,8 @@ def shared_data() -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with the most slow tests come first: a long file that starts last would
-    run alone, where test files run side by side."""
+    run alone, where test files run side by side.
+    """
     slow = collections.Counter(
         item.path for item in items if item.get_closest_marker("slow")
     )

@@ -45,7 +45,8 @@ def lifter_optimizer(
     Args:
         config: the options.
         epoch_steps: updates in an epoch.
-        rate: learning rate at first; None for the config's.
+        rate: learning rate at the start; None for the config's.
+        averaged: whether to keep the moving average that the config asks for.
     """
     rate = config.learning_rate if rate is None else rate
     schedule: Any = rate

@@ -1,6 +1,6 @@
-"""Trains a lifter with PoseAug: on poses that a network makes harder for it.
+r"""Trains a lifter with PoseAug: on poses that a network makes harder for it.
 
-    python -m trainers.poseaug --preset=released --data_dir=... --workdir=... \\
+    python -m trainers.poseaug --preset=released --data_dir=... --workdir=... \
         --init_from=runs/lifter/model.keras
 
 Gong, Zhang and Feng, CVPR 2021 (arXiv:2105.02465).
@@ -69,7 +69,8 @@ class PoseAugTask(LiftingTask):
 
     def draw(self, folder: pathlib.Path) -> None:
         """As `LiftingTask`, and pairs as they are augmented; those of the first picture
-        that is drawn are kept, so that before and after can be compared."""
+        that is drawn are kept, so that before and after can be compared.
+        """
         super().draw(folder)
         picture = self._augmented_pairs()
         before = folder / "augmented_first.png"

@@ -1,6 +1,6 @@
-"""Trains a top-down 2D pose net, from scratch or from a pretrained start.
+r"""Trains a top-down 2D pose net, from scratch or from a pretrained start.
 
-    python -m trainers.top_down --dataset=coco --data_dir=... --workdir=... \\
+    python -m trainers.top_down --dataset=coco --data_dir=... --workdir=... \
         --init_from=runs/hsjp/model.keras
 
 The recipe is HRNet's (Sun et al. 2019), which the HSJP paper fine-tunes with.

@@ -129,7 +129,8 @@ class View:
 
 def _orientation(azimuth: float, elevation: float, roll: float) -> np.ndarray:
     """Rows right, down, forward; azimuth 0 looks along -z, at the front of what
-    faces +z."""
+    faces +z.
+    """
     a, e, r = np.deg2rad([azimuth, elevation, roll])
     forward = -np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])
     right = np.array([np.cos(a), 0.0, -np.sin(a)])

@@ -205,7 +205,7 @@ def _read_clip(
 
 
 def _lost_frames(positions: np.ndarray, frame_rate: float) -> np.ndarray:
-    """bool `[T]`: frames near a jump that no human makes."""
+    """Bool `[T]`: frames near a jump that no human makes."""
     local = positions - positions.mean(axis=1, keepdims=True)
     speed = np.linalg.norm(np.diff(local, axis=0), axis=2).max(axis=1, initial=0)
     lost = np.zeros(len(positions), bool)

@@ -40,7 +40,8 @@ _JOINTS = 14
 
 class _Labels(NamedTuple):
     """Of the photos `numbers` (the first is 1): `keypoints` `[N, 14, 3]`, px from 0,
-    and why some cannot be used, "" for the others."""
+    and why some cannot be used, "" for the others.
+    """
 
     numbers: np.ndarray
     keypoints: np.ndarray

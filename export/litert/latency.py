@@ -100,7 +100,8 @@ class Latency:
 
     def quantile_ms(self, q: float) -> float:
         """The time that a share `q` of the runs did not exceed (between two runs,
-        linear)."""
+        linear).
+        """
         return float(np.quantile(self.times_ms, q)) if self.times_ms else math.nan
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""A client of models on TF Serving: `ServingClient`, and as a program.
+r"""A client of models on TF Serving: `ServingClient`, and as a program.
 
     python -m export.serving.client ready --server=grpc://host:8500 --model=lifter
-    python -m export.serving.client lift poses.json --image_size=1080,1920 \\
+    python -m export.serving.client lift poses.json --image_size=1080,1920 \
         --server=http://host:8501 --model=lifter
-    python -m export.serving.client locate photo.jpg --box=10,20,200,400 \\
+    python -m export.serving.client locate photo.jpg --box=10,20,200,400 \
         --server=grpc://host:8500 --model=pose
 
 Over REST it needs NumPy alone; over gRPC also grpcio, tensorflow-serving-api and
@@ -32,7 +32,6 @@ class ServingClient:
     """One model of one server.
 
     Example:
-
     ```python
     with ServingClient("grpc://localhost:8500", "lifter") as client:
         found = client.lift(keypoints, (1080, 1920))

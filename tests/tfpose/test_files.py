@@ -15,7 +15,8 @@ from tfpose.files import write_picture, write_whole
 @contextlib.contextmanager
 def little_disk():
     """No file may grow beyond 4 KiB inside; that of pytest's own output neither, so
-    nothing else may happen there."""
+    nothing else may happen there.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))

@@ -21,7 +21,7 @@ def dense(units: int, name: str, dtype: Any) -> keras.layers.Dense:
     )
 
 
-def leaky(x):
+def leaky(x: Any) -> Any:
     """Leaky ReLU with slope `SLOPE` below 0."""
     return ops.leaky_relu(x, SLOPE)
 
@@ -43,7 +43,7 @@ class ResidualScorer(keras.layers.Layer):
         self.fourth = dense(last_units, "fourth", policy)
         self.last = dense(1, "last", "float32")
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         first = leaky(self.first(x))
         x = self.third(leaky(self.second(first))) + first
         return self.last(leaky(self.fourth(x)))

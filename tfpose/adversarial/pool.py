@@ -43,7 +43,7 @@ class FakePool(keras.layers.Layer):
         self.count = self.add_weight((), "zeros", dtype="int32", name="count", **state)
         self.built = True
 
-    def call(self, samples):
+    def call(self, samples: Any) -> Any:
         """The batch, with some samples replaced by earlier ones; same shape.
 
         Args:

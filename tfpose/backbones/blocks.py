@@ -32,7 +32,7 @@ class NearestResize(keras.layers.Layer):
         self.height = height
         self.width = width
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         height, width = x.shape[1:3]
         if self.height % height == 0 and self.width % width == 0:
             return _repeat_cells(x, self.height // height, self.width // width)
@@ -41,22 +41,22 @@ class NearestResize(keras.layers.Layer):
         columns = ((np.arange(self.width) + 0.5) * width / self.width).astype("int32")
         return ops.take(ops.take(x, rows, axis=1), columns, axis=2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (input_shape[0], self.height, self.width, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "height": self.height, "width": self.width}
 
 
-def _repeat_cells(x, rows: int, columns: int):
+def _repeat_cells(x: Any, rows: int, columns: int) -> Any:
     """Repeats every cell of `[B, h, w, C]`; the copies' gradients are summed.
 
     The gradient is defined here because XLA has none for a nearest resize.
     """
 
     @ops.custom_gradient
-    def resize(x):
-        def gradient(*upstreams, upstream=None):
+    def resize(x: Any) -> Any:
+        def gradient(*upstreams: Any, upstream: Any = None) -> Any:
             upstream = upstreams[0] if upstream is None else upstream
             pooled = ops.average_pool(
                 upstream, (rows, columns), data_format="channels_last"
@@ -83,21 +83,21 @@ class Blocks:
     kernel_initializer: keras.initializers.Initializer
     dtype: keras.DTypePolicy
 
-    def relu(self, x, name: str):
+    def relu(self, x: Any, name: str) -> Any:
         return keras.layers.ReLU(name=name, dtype=self.dtype)(x)
 
-    def norm(self, x, name: str):
+    def norm(self, x: Any, name: str) -> Any:
         """Batch normalisation as in PyTorch: its momentum 0.1 is 0.9 in Keras."""
         return keras.layers.BatchNormalization(
             momentum=0.9, epsilon=1e-5, name=name, dtype=self.dtype
         )(x)
 
-    def add(self, tensors, name: str):
+    def add(self, tensors: Any, name: str) -> Any:
         return keras.layers.Add(name=name, dtype=self.dtype)(tensors)
 
     def conv_norm(
         self,
-        x,
+        x: Any,
         filters: int,
         kernel_size: int,
         stride: int = 1,
@@ -105,7 +105,7 @@ class Blocks:
         name: str,
         index: int | str = "",
         relu: bool = True,
-    ):
+    ) -> Any:
         """Convolution without bias, batch normalisation and, if `relu`, ReLU.
 
         The input is padded by `kernel_size // 2` on every side, as in PyTorch, so
@@ -129,7 +129,7 @@ class Blocks:
         x = self.norm(x, f"{name}_bn{index}")
         return self.relu(x, f"{name}_relu{index}") if relu else x
 
-    def deconv_norm(self, x, filters: int, *, name: str):
+    def deconv_norm(self, x: Any, filters: int, *, name: str) -> Any:
         """4x4 transposed convolution of stride 2 (twice the size), norm, ReLU."""
         x = keras.layers.Conv2DTranspose(
             filters,
@@ -143,7 +143,7 @@ class Blocks:
         )(x)
         return self.relu(self.norm(x, f"{name}_bn"), f"{name}_relu")
 
-    def _residual(self, x, shortcut, stride: int, name: str):
+    def _residual(self, x: Any, shortcut: Any, stride: int, name: str) -> Any:
         filters = x.shape[-1]
         if stride != 1 or shortcut.shape[-1] != filters:
             shortcut = self.conv_norm(
@@ -152,13 +152,13 @@ class Blocks:
         x = self.add([x, shortcut], f"{name}_add")
         return self.relu(x, f"{name}_relu")
 
-    def basic_block(self, x, filters: int, stride: int = 1, *, name: str):
+    def basic_block(self, x: Any, filters: int, stride: int = 1, *, name: str) -> Any:
         """Two 3x3 convolutions and the identity (He et al. 2016)."""
         y = self.conv_norm(x, filters, 3, stride, name=name, index=1)
         y = self.conv_norm(y, filters, 3, name=name, index=2, relu=False)
         return self._residual(y, x, stride, name)
 
-    def bottleneck(self, x, filters: int, stride: int = 1, *, name: str):
+    def bottleneck(self, x: Any, filters: int, stride: int = 1, *, name: str) -> Any:
         """1x1, 3x3 and 1x1 (to `4 * filters`) convolutions and the identity.
 
         The stride is in the 3x3 convolution (ResNet "v1.5", as in PyTorch).

@@ -67,7 +67,8 @@ def find_people(predictor: Predictor, people: PoseDataset) -> DatasetPeople:
 
 def _find_in_crops(predictor: TopDownPredictor, people: PoseDataset) -> DatasetPeople:
     """Quicker than picture by picture: photos are decoded by many threads, and no
-    larger than the crops need."""
+    larger than the crops need.
+    """
     sampler = TopDownEvaluation(
         people, predictor.net.input_size, alignment=predictor.alignment
     )

@@ -1,11 +1,13 @@
 """The masked heatmap loss of the jigsaw pretext task."""
 
+from typing import Any
+
 from keras import ops
 
 __all__ = ["jigsaw_loss"]
 
 
-def jigsaw_loss(predicted, target, mask):
+def jigsaw_loss(predicted: Any, target: Any, mask: Any) -> Any:
     """Masked mean squared error, one value per puzzle (arXiv 2012.07101, Eq. 2).
 
     The sum over the patches that are inside the image is divided by the number of

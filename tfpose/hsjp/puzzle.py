@@ -127,9 +127,10 @@ def _join(patches: np.ndarray, grid: int) -> np.ndarray:
 
 
 def shuffle_patches(image: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The mosaic of `image` `[H, W, C]`, whose sides N must divide.
+    """The mosaic of an image's patches in another order.
 
     Args:
+        image: `[H, W, C]`, whose sides N must divide.
         order: integers `[N**2]`; cell `k` of the result holds patch `order[k]`.
     """
     grid = int(round(len(order) ** 0.5))

@@ -58,7 +58,7 @@ class Blocks:
         use_bias: bool = True,
         kernel_initializer: Any = None,
         dtype: Any = None,
-    ):
+    ) -> Any:
         """PyTorch's Linear, or its convolution of width 1.
 
         By default kernel and bias are initialised uniformly within 1 / sqrt(fan in).
@@ -80,7 +80,7 @@ class Blocks:
         epsilon: float = 1e-5,
         gamma: str = "ones",
         dtype: Any = None,
-    ):
+    ) -> Any:
         """Batch normalisation per channel; PyTorch's momentum 0.1 is 0.9 in Keras."""
         return keras.layers.BatchNormalization(
             momentum=0.9,
@@ -90,10 +90,10 @@ class Blocks:
             dtype=dtype or self.dtype,
         )(x)
 
-    def relu(self, x: Any, name: str):
+    def relu(self, x: Any, name: str) -> Any:
         return keras.layers.ReLU(name=name, dtype=self.dtype)(x)
 
-    def drop(self, x: Any, rate: float, name: str):
+    def drop(self, x: Any, rate: float, name: str) -> Any:
         """Dropout layer, or the input itself for rate 0.
 
         Raises:
@@ -105,7 +105,7 @@ class Blocks:
             return x
         return keras.layers.Dropout(rate, name=name, dtype=self.dtype)(x)
 
-    def add(self, tensors: Sequence[Any], name: str):
+    def add(self, tensors: Sequence[Any], name: str) -> Any:
         return keras.layers.Add(name=name, dtype=self.dtype)(tensors)
 
     def residual_perceptron(
@@ -116,7 +116,7 @@ class Blocks:
         dropout: float,
         use_bias: bool,
         kernel_initializer: Any,
-    ):
+    ) -> Any:
         """`[B, F]` to `[B, units]`: a layer, then residual blocks of two layers.
 
         A layer is dense, batch normalisation, ReLU and dropout. The names are
@@ -124,7 +124,7 @@ class Blocks:
         ...
         """
 
-        def layer(x: Any, name: str, index: str = "", dtype: Any = None):
+        def layer(x: Any, name: str, index: str = "", dtype: Any = None) -> Any:
             initializer = kernel_initializer and kernel_initializer.clone()
             dense = f"{name}_dense{index}"
             x = self.dense(x, units, dense, use_bias, initializer, dtype)
@@ -138,7 +138,7 @@ class Blocks:
             x = self.add([x, y], f"block{i}_add")
         return x
 
-    def reshape(self, x: Any, shape: tuple[int, ...], name: str):
+    def reshape(self, x: Any, shape: tuple[int, ...], name: str) -> Any:
         """Reshape in float32, because keypoints or positions are reshaped."""
         return keras.layers.Reshape(shape, name=name, dtype="float32")(x)
 
@@ -146,7 +146,7 @@ class Blocks:
 class _JointLayer(keras.layers.Layer):
     """A layer without weights that changes the number of rows of `[B, J, C]`."""
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (input_shape[0], self.num_rows(input_shape[1]), input_shape[2])
 
     def num_rows(self, joints: int) -> int:
@@ -165,7 +165,7 @@ class PlaceRoot(_JointLayer):
         super().__init__(**kwargs)
         self.root = root
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         zeros = ops.zeros_like(x[:, :1])
         return ops.concatenate([x[:, : self.root], zeros, x[:, self.root :]], axis=1)
 
@@ -188,7 +188,7 @@ class SubtractRoot(_JointLayer):
         super().__init__(**kwargs)
         self.root = root
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return x - x[:, self.root : self.root + 1]
 
     def get_config(self) -> dict[str, Any]:
@@ -207,7 +207,7 @@ class MeanJoints(_JointLayer):
         super().__init__(**kwargs)
         self.rows = tuple(tuple(row) for row in rows)
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         # Slices instead of a gather, whose gradient would be a slow scatter.
         joints = ops.unstack(x, axis=1)
         groups = [[joints[j] for j in row] for row in self.rows]
@@ -230,7 +230,7 @@ class MaxJoints(MeanJoints):
         rows: for each row of the result, the indices of the rows to compare.
     """
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         joints = ops.unstack(x, axis=1)
         parts = [ops.stack([joints[j] for j in row], axis=1) for row in self.rows]
         return ops.stack([ops.max(part, axis=1) for part in parts], axis=1)
@@ -266,7 +266,7 @@ class SemanticGraphConv(keras.layers.Layer):
         self._edge_indices = indices
         self._num_edges = count
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = input_shape[-1]
         # PyTorch's Xavier treats the third axis as a kernel's size.
         limit = 1.414 * math.sqrt(6 / (self.units * (channels + 2)))
@@ -278,7 +278,7 @@ class SemanticGraphConv(keras.layers.Layer):
             (self.units,), uniform(1 / math.sqrt(self.units)), name="bias"
         )
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         no_edge = ops.full((1,), -1e4, dtype=self.compute_dtype)
         edges = ops.concatenate([ops.cast(self.edges, self.compute_dtype), no_edge])
         weights = ops.softmax(ops.take(edges, self._edge_indices), axis=-1)
@@ -292,7 +292,7 @@ class SemanticGraphConv(keras.layers.Layer):
             self.bias, both.dtype
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
@@ -318,13 +318,13 @@ class PartitionedGraphConv(keras.layers.Layer):
         super().__init__(**kwargs)
         self.adjacency = np.asarray(adjacency, np.float32)
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         kinds, joints, _ = self.adjacency.shape
         matrix = self.adjacency.transpose(2, 1, 0).reshape(joints, joints * kinds)
         split = ops.reshape(x, (-1, joints * kinds, x.shape[-1] // kinds))
         return ops.matmul(ops.convert_to_tensor(matrix, split.dtype), split)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (*input_shape[:-1], input_shape[-1] // len(self.adjacency))
 
     def get_config(self) -> dict[str, Any]:
@@ -339,9 +339,11 @@ class SelfAttention(keras.layers.Layer):
     embedded Gaussian.
     """
 
-    def call(self, queries, keys, values):
+    def call(self, queries: Any, keys: Any, values: Any) -> Any:
         scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
         return ops.matmul(ops.softmax(scores, axis=-1), values)
 
-    def compute_output_shape(self, queries_shape, keys_shape, values_shape):
+    def compute_output_shape(
+        self, queries_shape: Any, keys_shape: Any, values_shape: Any
+    ) -> tuple[Any, ...]:
         return values_shape

@@ -70,7 +70,9 @@ class LiftingNet(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "LiftingNet":
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> "LiftingNet":
         skeleton = Skeleton.from_dict(config["skeleton"])
         return cls(**{**config, "skeleton": skeleton})
 

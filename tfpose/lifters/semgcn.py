@@ -56,7 +56,7 @@ class SemGCN(LiftingNet):
         blocks = Blocks(policy)
         neighbours = find_neighbours(skeleton.num_joints, skeleton.limbs)
 
-        def layer(x: Any, name: str, index: str = "", dtype: Any = policy):
+        def layer(x: Any, name: str, index: str = "", dtype: Any = policy) -> Any:
             x = SemanticGraphConv(
                 channels, neighbours, name=f"{name}_conv{index}", dtype=dtype
             )(x)

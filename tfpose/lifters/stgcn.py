@@ -135,10 +135,10 @@ class _GraphBlocks(Blocks):
     def rate(self, default: float) -> float:
         return default if self.dropout is None else self.dropout
 
-    def join(self, tensors: list[Any], name: str):
+    def join(self, tensors: list[Any], name: str) -> Any:
         return keras.layers.Concatenate(name=name, dtype=self.dtype)(tensors)
 
-    def layer(self, x: Any, units: int, rate: float, name: str):
+    def layer(self, x: Any, units: int, rate: float, name: str) -> Any:
         x = self.norm(self.dense(x, units, f"{name}_dense"), f"{name}_norm")
         return self.drop(
             self.relu(x, f"{name}_relu"), self.rate(rate), f"{name}_dropout"
@@ -146,7 +146,7 @@ class _GraphBlocks(Blocks):
 
     def graph_block(
         self, x: Any, channels: int, adjacency: Any, name: str, first: bool = False
-    ):
+    ) -> Any:
         """A graph convolution and a dense layer with a residual connection.
 
         The first block takes keypoints, so its convolution is in float32; it has no
@@ -167,7 +167,7 @@ class _GraphBlocks(Blocks):
             y = self.add([y, x], f"{name}_add")
         return self.relu(y, f"{name}_relu2")
 
-    def non_local(self, x: Any):
+    def non_local(self, x: Any) -> Any:
         """Attention over all joints with a residual connection; initially identity."""
         channels = x.shape[-1]
         queries = self.dense(x, channels // 2, "attention_queries")

@@ -1,5 +1,7 @@
 """The metrics of a 2D pose net: PCK, PCKh and AP, as far as the labels allow."""
 
+from typing import Any
+
 import numpy as np
 
 from tfpose.errors import InputError
@@ -117,7 +119,7 @@ def _torso_kind(skeleton: Skeleton) -> str:
 def _pckh_scores(
     truth: np.ndarray, head_sizes: np.ndarray, skeleton: Skeleton, keypoints: np.ndarray
 ) -> tuple[dict[str, float], list[str]]:
-    def at(threshold: float):
+    def at(threshold: float) -> Any:
         return pckh(keypoints, truth, head_sizes, skeleton, threshold)
 
     result, parts = at(0.5)

@@ -95,19 +95,19 @@ class _Perceptron(keras.layers.Layer):
             ]
         self.last = dense(outputs, "last", "float32")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         width = input_shape[-1]
         for layer in self.hidden:
             layer.build((None, width))
             width = _UNITS
         self.last.build((None, width))
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Any:
         for dense_layer, norm in zip(self.hidden[::2], self.hidden[1::2], strict=True):
             x = leaky(norm(dense_layer(x), training=training))
         return self.last(x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (*input_shape[:-1], self.outputs)
 
     def get_config(self) -> dict[str, Any]:
@@ -198,7 +198,9 @@ class Augmentor(keras.Model):
             self.translation_net.last, outputs.mean(axis=0), outputs.std(axis=0)
         )
 
-    def call(self, positions, noise, training=None) -> Augmented:
+    def call(
+        self, positions: Any, noise: Any, training: bool | None = None
+    ) -> Augmented:
         """Augments a batch of poses.
 
         Args:
@@ -215,7 +217,7 @@ class Augmentor(keras.Model):
         directions, lengths = limb_directions(limbs), limb_lengths(limbs)
         pose = ops.reshape(positions - root, (-1, 3 * self.skeleton.num_joints))
 
-        def predict(net, index, *features):
+        def predict(net: Any, index: Any, *features: Any) -> Any:
             inputs = ops.concatenate([pose, *features, noise[:, index]], axis=-1)
             return net(inputs, training=training)
 
@@ -265,6 +267,8 @@ class Augmentor(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "Augmentor":
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> "Augmentor":
         skeleton = Skeleton.from_dict(config["skeleton"])
         return cls(**{**config, "skeleton": skeleton})

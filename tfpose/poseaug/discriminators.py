@@ -53,7 +53,7 @@ class PartDiscriminator(keras.Model):
         ]
         self._size = count**2
 
-    def call(self, positions):
+    def call(self, positions: Any) -> Any:
         """Scores `[B, 5]` of poses.
 
         Args:
@@ -84,7 +84,7 @@ class KeypointDiscriminator(keras.Model):
         self.hidden = [dense(units, f"dense{i}", policy) for i in range(5)]
         self.last = dense(1, "last", "float32")
 
-    def call(self, keypoints):
+    def call(self, keypoints: Any) -> Any:
         """Scores `[B, 1]` of keypoints.
 
         Args:

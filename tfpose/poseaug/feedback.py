@@ -97,7 +97,9 @@ class Feedback:
         predictions = self._lifter(keypoints, training=False)
         return predictions, relative_to_root(positions, self._lifter.skeleton.root)
 
-    def _term(self, augmented, original, target: Hardness, progress) -> Any:
+    def _term(
+        self, augmented: Any, original: Any, target: Hardness, progress: Any
+    ) -> Any:
         hardness = target.at(progress)
         if self._kind == "exponential":
             loss = exponential_feedback(

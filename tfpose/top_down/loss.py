@@ -1,11 +1,13 @@
 """The heatmap loss of top-down pose nets."""
 
+from typing import Any
+
 from keras import ops
 
 __all__ = ["keypoint_loss"]
 
 
-def keypoint_loss(predicted, target, weights):
+def keypoint_loss(predicted: Any, target: Any, weights: Any) -> Any:
     """Weighted mean squared error, one value per person.
 
     Half of the squared error, averaged over pixels and all J joints, as in

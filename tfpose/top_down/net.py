@@ -264,7 +264,9 @@ class HeatmapNet(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "HeatmapNet":
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> "HeatmapNet":
         backbone = keras.saving.deserialize_keras_object(
             config["backbone"], custom_objects=custom_objects
         )

@@ -38,7 +38,6 @@ class TopDownPredictor(Predictor):
     which are the heights of the heatmaps' peaks.
 
     Example:
-
     ```python
     net = keras.saving.load_model("model.keras")
     people = TopDownPredictor(net).predict(photo, boxes)

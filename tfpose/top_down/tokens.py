@@ -153,7 +153,9 @@ class TokenHead:
         )
         return parameters, multiply_adds
 
-    def heatmaps(self, x, heatmap_size: Sequence[int], num_outputs: int, dtype: Any):
+    def heatmaps(
+        self, x: Any, heatmap_size: Sequence[int], num_outputs: int, dtype: Any
+    ) -> Any:
         """Heatmaps `[B, h, w, num_outputs]` from a map `[B, H, W, C]`, Keras tensors.
 
         Layers are named `patch_embedding`, `keypoint_tokens`,
@@ -196,7 +198,7 @@ class TokenHead:
         x = keras.layers.Reshape(shape, name="heatmaps_first", dtype="float32")(x)
         return keras.layers.Permute((2, 3, 1), name="heatmaps", dtype="float32")(x)
 
-    def _layer(self, x, name: str, dtype: Any):
+    def _layer(self, x: Any, name: str, dtype: Any) -> Any:
         """Attention and perceptron, both pre-norm and with a residual connection."""
         y = _norm(x, f"{name}_norm1", dtype)
         y = _dense(y, 3 * self.width, f"{name}_qkv", dtype, use_bias=False)
@@ -217,7 +219,7 @@ def _initializer() -> keras.initializers.Initializer:
     return keras.initializers.TruncatedNormal(stddev=0.02)
 
 
-def _dense(x, units: int, name: str, dtype: Any, use_bias: bool = True):
+def _dense(x: Any, units: int, name: str, dtype: Any, use_bias: bool = True) -> Any:
     return keras.layers.Dense(
         units,
         use_bias=use_bias,
@@ -227,7 +229,7 @@ def _dense(x, units: int, name: str, dtype: Any, use_bias: bool = True):
     )(x)
 
 
-def _norm(x, name: str, dtype: Any):
+def _norm(x: Any, name: str, dtype: Any) -> Any:
     return keras.layers.LayerNormalization(epsilon=_EPSILON, name=name, dtype=dtype)(x)
 
 
@@ -243,19 +245,19 @@ class KeypointTokens(keras.layers.Layer):
         super().__init__(**kwargs)
         self.count = count
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.tokens = self.add_weight(
             name="tokens",
             shape=(self.count, input_shape[-1]),
             initializer=_initializer(),
         )
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         # Broadcast by a product, because the batch size may be unknown.
         ones = ops.ones_like(x[:, :1, :1])
         return ops.concatenate([ones * self.tokens, x], axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         batch, patches, width = input_shape
         return (batch, self.count + patches, width)
 
@@ -281,7 +283,7 @@ class SineCode(keras.layers.Layer):
         self.grid = tuple(grid)
         self.first = first
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         encoding = np.pad(self.encoding(x.shape[-1]), ((self.first, 0), (0, 0)))
         return x + ops.cast(encoding[None], x.dtype)
 
@@ -321,10 +323,10 @@ class ScaledDotProduct(keras.layers.Layer):
         self.heads = heads
         self.scale = scale
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         tokens, width = x.shape[1], x.shape[2] // 3
 
-        def split_heads(part):
+        def split_heads(part: Any) -> Any:
             part = ops.reshape(part, (-1, tokens, self.heads, width // self.heads))
             return ops.transpose(part, (0, 2, 1, 3))
 
@@ -335,7 +337,7 @@ class ScaledDotProduct(keras.layers.Layer):
         attended = ops.transpose(attended, (0, 2, 1, 3))
         return ops.reshape(attended, (-1, tokens, width))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (*input_shape[:-1], input_shape[-1] // 3)
 
     def get_config(self) -> dict[str, Any]:

@@ -287,7 +287,9 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**48
 
 
-def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any):
+def _rebuild_tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
+) -> Any:
     counts = [offset, *shape, *strides]
     if not isinstance(storage, _Storage) or not all(map(_is_count, counts)):
         raise BrokenPickle("a tensor with an invalid shape or strides")

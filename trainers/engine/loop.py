@@ -314,7 +314,8 @@ def _words(metrics: dict[str, float]) -> str:
 
 def _input_error(error: tf.errors.OpError, config: RunConfig) -> Exception:
     """What the user can do about a failure that came through TensorFlow, if it can be
-    told: the `InputError` of a pipeline's thread, or too little memory or disk."""
+    told: the `InputError` of a pipeline's thread, or too little memory or disk.
+    """
     told = input_error(error)
     if told is not error:
         return told

@@ -20,7 +20,8 @@ LAST_CHECKPOINT = "last.npz"
 @dataclasses.dataclass(frozen=True)
 class Workdir:
     """Paths of a run: `config.json`, `checkpoints/`, `logs/`, `metrics.jsonl`,
-    `figures/`, `model.keras` and, last of all, `summary.json`."""
+    `figures/`, `model.keras` and, last of all, `summary.json`.
+    """
 
     root: pathlib.Path
     chief: bool = True

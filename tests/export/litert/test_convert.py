@@ -35,7 +35,7 @@ def test_flip_test_and_black_borders_have_built_in_operators(dots_net):
 
 
 def _product(weight: tf.Variable, factor: float) -> Signature:
-    """factor x weight, and by way of a loop if the factor is not 1."""
+    """Factor x weight, and by way of a loop if the factor is not 1."""
 
     def call(inputs):
         y = inputs["x"] @ weight

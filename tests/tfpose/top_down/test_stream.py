@@ -78,7 +78,6 @@ def test_one_batch_is_not_compiled(make, monkeypatch) -> None:
 @pytest.mark.parametrize("people", [0, 1, 3])
 def test_few_pictures_are_held(people, make, monkeypatch) -> None:
     """However long the stream: no more than a batch's worth is read ahead."""
-
     predictor = make(batch_size=8, compiler=None)
 
     def nothing(crops):

@@ -54,7 +54,8 @@ def tiny_resnet(depth=18):
 
 def hrnet_names(modules=(1, 1, 1), blocks=1) -> set[str]:
     """The official tensors of a small HRNet, counted as the official code nests its
-    modules, apart from our own layers' names."""
+    modules, apart from our own layers' names.
+    """
     pairs = [("conv1", "bn1"), ("conv2", "bn2")]
     pairs += [(f"layer1.0.conv{i}", f"layer1.0.bn{i}") for i in (1, 2, 3)]
     pairs += [("layer1.0.downsample.0", "layer1.0.downsample.1")]

@@ -1,5 +1,6 @@
 """Checkpoints as `torch.save` writes them, byte for byte where it matters, without
-PyTorch; and pickles that say anything at all."""
+PyTorch; and pickles that say anything at all.
+"""
 
 import dataclasses
 import io
@@ -86,7 +87,8 @@ def legacy_bytes(value: Any) -> bytes:
 
 def pickled(value: Any, more: tuple = ()) -> tuple[bytes, dict[str, np.ndarray]]:
     """A pickle of protocol 2, and the storages by key that it refers to; `more` stands
-    behind the five parts of a storage's name."""
+    behind the five parts of a storage's name.
+    """
     storages: dict[str, np.ndarray] = {}
     return b"\x80\x02" + _encode(value, storages, more) + b".", storages
 
