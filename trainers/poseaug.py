@@ -60,7 +60,7 @@ class PoseAugTask(LiftingTask):
         problem = _collapse(metrics)
         return (
             f"training MPJPE {metrics['mpjpe']:.1f} mm; augmented poses "
-            f"{metrics['error_ratio']:.1f} times as hard, turned by "
+            f"{metrics['error_ratio']:.1f} times as hard, rotated by "
             f"{metrics['angle_degrees']:.0f} degrees; accuracy of discriminators "
             f"{100 * _accuracy(metrics, 'part_discriminator'):.0f} % (3D), "
             f"{100 * _accuracy(metrics, 'keypoint_discriminator'):.0f} % (2D)"
@@ -157,7 +157,7 @@ def _collapse(metrics: dict[str, float]) -> str:
     # Absent where bodies are not rotated.
     if metrics.get("view_spread", 1.0) < _LEAST_SPREAD:
         return (
-            "augmented bodies are all turned alike, so the lifter sees one new view; "
+            "augmented bodies are all rotated alike, so the lifter sees one new view; "
             "try view_spread=0.5"
         )
     return ""

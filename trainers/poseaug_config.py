@@ -28,10 +28,10 @@ class PoseAugConfig(LifterConfig):
       its batch statistics (the code's does).
     * `exponential` feedback is of the lifter's loss in square metres, as equation 9 is
       written. At that scale it is nearly linear.
-    * An augmented pair outside the image on any side gives way to the pair it was made
-      of (the code drops those beyond the right and lower sides, and keeps others).
-    * Nothing in paper or code keeps the augmentor from turning all bodies alike, and it
-      does: discriminators, regulariser and feedback are all content with one view.
+    * An augmented pair outside the image on any side is replaced by its source (the
+      code drops those beyond the right and lower sides, and keeps others).
+    * Nothing in paper or code keeps the augmentor from rotating all bodies alike, and
+      it does: one view satisfies discriminators, regulariser and feedback.
       `view_spread`, which is off in their presets, asks for many. Its measure is
       `tfpose.poseaug.loss.view_spread`; what is above 0.42 has to come from tilting,
       which is what other cameras differ by: people face all ways before any.
@@ -77,7 +77,7 @@ class PoseAugConfig(LifterConfig):
     adversarial_weight_2d: float = option(1.0, "Of the augmentor's loss.", at_least=0)
     view_spread: float = option(
         0.0,
-        "How much augmented bodies' turns shall differ, 0 (alike) to 1; ours.",
+        "How much rotations of augmented bodies shall differ, 0 (alike) to 1; ours.",
         at_least=0,
         at_most=1,
     )
@@ -157,7 +157,7 @@ PRESETS = {
 from a trained lifter (`--init_from`). `small`: the latter, for some ten thousand poses
 on 2 CPU cores. Its lifters err twice as much on their own poses as Human3.6M's, so
 poses that are 2 to 32 times as hard, which the code asks for, would have to leave the
-image; those of 1 to 3 times need not. Bodies are turned about the vertical axis and
+image; those of 1 to 3 times need not. Bodies are rotated about the vertical axis and
 tilted by some 20 degrees each way. The lifter learns at its baseline's pace, the
 augmentor and its discriminators at the code's: at three times that they lose hold of
 each other, in some seeds and not in others."""

@@ -93,7 +93,7 @@ def _read_joints(person: Any, pose: np.ndarray) -> str:
         joint = _number(point, "id")
         if joint not in range(NUM_JOINTS):
             return f"a joint's id is not 0 to {NUM_JOINTS - 1} | {joint}"
-        # Empty for joints whose visibility nobody judged, such as the pelvis.
+        # Empty for joints without a label of visibility, such as the pelvis.
         occluded = _number(point, "is_visible") == 0
         pose[int(joint)] = (
             _number(point, "x"),

@@ -218,7 +218,7 @@ def test_a_collapse_is_told_with_what_to_do():
     assert "WARNING: the 2D discriminator recognises nearly all" in warned
     assert "adversarial_weight_2d" in warned
     alike = task.describe({**metrics, "view_spread": 0.01})
-    assert "WARNING: augmented bodies are all turned alike" in alike
+    assert "WARNING: augmented bodies are all rotated alike" in alike
     assert "WARNING" not in task.describe({**metrics, "view_spread": 0.4})
     still = task.describe({**metrics, "angle_degrees": 0.1, "error_ratio": 1.0})
     assert "WARNING: the augmentor changes almost nothing" in still

@@ -1,4 +1,4 @@
-"""The front door to 3D poses."""
+"""3D data sets by name, folder and split."""
 
 import json
 

@@ -273,7 +273,7 @@ def _person(rng, occluded=(), without=()):
         if joint in without:
             continue
         row = {"id": float(joint), "x": x, "y": y}
-        # Not judged of the pelvis and the thorax; text in a part of the file.
+        # Unknown for the pelvis and the thorax; text in a part of the file.
         if joint not in (6, 7):
             row["is_visible"] = float(joint not in occluded) if joint % 2 else "1"
         rows.append(row)

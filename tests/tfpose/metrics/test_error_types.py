@@ -80,7 +80,7 @@ def test_a_nearer_joint_of_another_person_is_a_swap_though_ones_own_is_near() ->
     assert _kinds(truth, _poses(pose))[0][3] == "swap"
 
 
-def test_only_labelled_joints_of_matched_poses_are_judged() -> None:
+def test_only_labelled_joints_of_matched_poses_are_classified() -> None:
     home = _scene().keypoints[0, :, :2]
     truth = _scene(labels=(2, 0, 1, 2))
     found = find_error_types(truth, _poses(home, home + 1, home + [0, 500]), PAIR)
@@ -181,14 +181,14 @@ def _theirs(folder, monkeypatch, document: dict, records: list[dict]) -> np.ndar
         truth.createIndex()
         found = truth.loadRes(json.loads(json.dumps(records)))
         with import_alone(folder, ["pycocotools.cocoanalyze"], absent) as (module,):
-            judged = module.COCOanalyze(truth, found)
-            judged.params.areaRng = [[32**2, 1e5**2]]
-            judged.params.areaRngLbl = ["all"]
-            judged.cocoEval.params.useGtIgnore = 0
-            judged.cocoEval.params.gtIgnoreIds = []
-            judged.analyze(check_kpts=True, check_scores=False, check_bckgd=False)
+            analysis = module.COCOanalyze(truth, found)
+            analysis.params.areaRng = [[32**2, 1e5**2]]
+            analysis.params.areaRngLbl = ["all"]
+            analysis.cocoEval.params.useGtIgnore = 0
+            analysis.cocoEval.params.gtIgnoreIds = []
+            analysis.analyze(check_kpts=True, check_scores=False, check_bckgd=False)
     kinds = np.full((len(records), 17), -1)
-    for pose in judged.corrected_dts["all"]:
+    for pose in analysis.corrected_dts["all"]:
         if "good" in pose:
             for index, kind in enumerate(ERROR_TYPES):
                 kinds[pose["id"] - 1][np.array(pose[kind]) == 1] = index

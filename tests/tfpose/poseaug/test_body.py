@@ -24,7 +24,7 @@ def test_the_usual_body_is_cut_as_the_released_code_cuts_it():
 
 
 @pytest.mark.parametrize("name", SKELETONS)
-def test_every_limb_of_every_skeleton_is_judged(name):
+def test_every_limb_of_every_skeleton_is_scored(name):
     skeleton = get_skeleton(name)
     body = Body(skeleton)
     limbs = set(range(skeleton.num_joints - 1))
