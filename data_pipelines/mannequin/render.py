@@ -20,7 +20,7 @@ from data_pipelines.mannequin.body import (
     joint_positions,
 )
 from data_pipelines.mannequin.camera import Camera, aim_camera
-from data_pipelines.mannequin.flesh import Surface, Tube, body_tubes, skin_tubes
+from data_pipelines.mannequin.flesh import Tube, body_tubes
 from data_pipelines.mannequin.poses import draw_angles
 from data_pipelines.mannequin.raster import interpolate, rasterize
 from data_pipelines.mannequin.scenarios import (
@@ -28,6 +28,7 @@ from data_pipelines.mannequin.scenarios import (
     Scenario,
     draw_proportions,
 )
+from data_pipelines.mannequin.skin import Surface, skin_tubes
 from data_pipelines.mannequin.wardrobe import (
     ATLAS_SIZE,
     RECTS,

@@ -252,11 +252,11 @@ def write_dataset(
         shutil.rmtree(parts_dir)
     except OSError as error:
         raise InputError(f"{error.filename or out_dir}: {error.strerror}") from None
-    seconds = max(time.monotonic() - began, 1e-6)
     drawn = min(len(todo) * SHARD, config["count"])
+    rate = drawn / max(time.monotonic() - began, 1e-6)
+    count = config["count"]
     _say(
-        f"mannequin {split}: {config['count']} images in {out_dir} "
-        f"({drawn / seconds:.0f} images/s)",
+        f"mannequin {split}: {count} images in {out_dir} ({rate:.0f} images/s)",
         last=True,
     )
     return final

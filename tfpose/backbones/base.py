@@ -56,8 +56,11 @@ class Backbone(keras.Model):
         self.policy = policy
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
-        """The layers that can be frozen, by group, ordered from the input."""
-        raise NotImplementedError
+        """The layers that can be frozen, by group, ordered from the input.
+
+        One group of all of them, if a subclass does not know better.
+        """
+        return {"backbone": [layer for layer in self.layers if layer.weights]}
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that every backbone takes; a subclass adds its own."""

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tfpose.backbones.base import Backbone
 from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.pixels import Pixels
 from tfpose.backbones.resnet import ResNet
@@ -96,3 +97,16 @@ def test_a_saved_file_has_all_branches(tmp_path, all_branches):
     assert found.keys() == expected.keys()
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_layers_are_one_group_unless_a_subclass_knows_better():
+    class Plain(Backbone):
+        stride = 1
+
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 1, name="conv")(inputs)
+    policy = keras.DTypePolicy("float32")
+    net = Plain(inputs, {"P0": keras.layers.ReLU()(x)}, policy, "plain")
+    groups = net.layer_groups()
+    assert list(groups) == ["backbone"]
+    assert [layer.name for layer in groups["backbone"]] == ["conv"]
