@@ -10,7 +10,7 @@ from keras import ops
 from export.model import ExportedModel, Signature, Tensors, exact
 from tfpose.errors import InputError
 from tfpose.geometry import normalize_keypoints
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints
 
 __all__ = ["Pixels", "lifter_model"]

@@ -16,7 +16,7 @@ from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
 from tfpose.files import write_picture
 from tfpose.lifters.build import build_lifter
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.metrics.mpjpe import PROTOCOLS
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.weights.keras_file import load_keras

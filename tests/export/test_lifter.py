@@ -7,7 +7,7 @@ from export.lifter import lifter_model
 from export.litert.convert import convert
 from tfpose.errors import InputError
 from tfpose.lifters.build import build_lifter
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints, get_skeleton
 
 H36M = get_skeleton("h36m16")
@@ -38,7 +38,7 @@ def test_positions_are_those_of_the_lifter(net, keypoints, flip_test):
     found = run(lifter_model(net, flip_test=flip_test), keypoints)
     lifter = PoseLifter(net, flip_test)
     for row, (points, size) in enumerate(zip(keypoints, SIZES, strict=True)):
-        expected = lifter.estimate(points[None], tuple(size))
+        expected = lifter.predict(points[None], tuple(size))
         np.testing.assert_allclose(
             found["positions"][row], expected[0], rtol=1e-5, atol=1e-5
         )

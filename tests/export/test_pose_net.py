@@ -26,7 +26,7 @@ def _run(model, image):
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
-def test_at_the_nets_size_it_is_the_estimators_locate(tiny_net, photo, flip_test):
+def test_at_the_nets_size_it_is_the_predictors_locate(tiny_net, photo, flip_test):
     image = cv2.resize(photo, (64, 64), interpolation=cv2.INTER_AREA)
     model = pose_model(tiny_net, flip_test=flip_test)
     found = _run(model, image)
@@ -39,7 +39,7 @@ def test_at_the_nets_size_it_is_the_estimators_locate(tiny_net, photo, flip_test
 
 
 @pytest.mark.parametrize("size", [(96, 96), (128, 96), (100, 200), (192, 144)])
-def test_other_sizes_are_the_estimators_crop_of_the_whole(tiny_net, photo, size):
+def test_other_sizes_are_the_predictors_crop_of_the_whole(tiny_net, photo, size):
     image = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA)
     fit = _Fit.of(size, (64, 64))
     small = fit.pixels(image[None])

@@ -27,7 +27,7 @@ from export.serving.messages import (
 from export.serving.saved_model import write_saved_model
 from tests.export import stock_tensorflow
 from tfpose.errors import InputError
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.predictor import TopDownPredictor
 
@@ -107,7 +107,7 @@ def test_lifters_answer_as_here_at_any_batch(models, lifter_net, tmp_path):
     lifter = PoseLifter(lifter_net)
     for request, answer in zip(requests[:3], found[:3], strict=True):
         sent = named_arrays(request.inputs)["keypoints"]
-        expected = lifter.estimate(sent, (1080, 1920))
+        expected = lifter.predict(sent, (1080, 1920))
         np.testing.assert_allclose(answer["positions"], expected, rtol=1e-4, atol=1e-4)
         assert answer["valid"].all()
     assert found[3]["valid"].tolist() == [row != 2 for row in range(8)]

@@ -8,7 +8,7 @@ from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
 from tests.toy_adapter import ToyAdapter, make_toy_lifter
 from tfpose.adaptation import AdaptedModel
-from tfpose.lifters.estimator import AdaptingLifter, PoseLifter
+from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.skeletons import get_skeleton
 
 H36M = get_skeleton("h36m16")

@@ -12,7 +12,7 @@ from data_pipelines.lifting.datasets import load_lifting_dataset
 from tests.trainers.pairs import write_pairs
 from tfpose.errors import InputError
 from tfpose.geometry import denormalize_keypoints
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.skeletons import get_skeleton
 from trainers.engine.loop import train
 from trainers.engine.optimizer import LinearDecay
@@ -78,7 +78,7 @@ def test_the_run_leaves_a_lifter_and_pictures(finished, folder):
     # Whether they were trained on or not: all are alike.
     assert error < 1.3 * summary["metrics"]["mpjpe"]
     pixels = np.asarray(denormalize_keypoints(columns["keypoints"], (1000, 1000)))
-    again = lifter.estimate(pixels, (1000, 1000))
+    again = lifter.predict(pixels, (1000, 1000))
     np.testing.assert_allclose(again, positions, atol=1e-4)
     picture = f"{config.workdir}/figures/lifted.png"
     assert open(picture, "rb").read(4) == b"\x89PNG"

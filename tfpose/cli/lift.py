@@ -13,7 +13,7 @@ from tfpose.cli.pose_file import PoseFile
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.files import write_whole
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints
 
 __all__ = ["lift"]
@@ -61,7 +61,7 @@ def lift(
             images.append(image)
             kept, keypoints = _complete(found, poses, lifter.skeleton, document)
             size = (image["height"], image["width"])
-            positions = lifter.estimate(keypoints, size)
+            positions = lifter.predict(keypoints, size)
             people += [
                 _record(annotation, body)
                 for annotation, body in zip(kept, positions, strict=True)

@@ -10,7 +10,7 @@ import tfpose
 from tfpose.adaptation import AdaptedModel
 from tfpose.adapters import ADAPTATIONS
 from tfpose.errors import InputError
-from tfpose.lifters.estimator import AdaptingLifter, PoseLifter
+from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.predictors import Predictor
 from tfpose.top_down.net import HeatmapNet
 from tfpose.top_down.predictor import (

@@ -12,7 +12,7 @@ import pytest
 
 from export.serving.client import ServingClient, ServingError, main
 from tests.export.fake_servers import Served, grpc_server, rest_server
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,7 +51,7 @@ def test_bodies_are_lifted_in_requests_of_a_batch(
     with ServingClient(address, "lifter", batch_size=2) as client:
         found = client.lift(keypoints, (1080, 1920))
     assert served.rows == [2, 2, 1]
-    expected = PoseLifter(lifter_net).estimate(keypoints, (1080, 1920))
+    expected = PoseLifter(lifter_net).predict(keypoints, (1080, 1920))
     np.testing.assert_allclose(found["positions"], expected, rtol=1e-4, atol=1e-4)
     assert found["positions"].dtype == np.float32
     assert found["valid"].tolist() == [True] * 5

@@ -18,7 +18,7 @@ from tfpose.adaptation import AdaptedModel, Adapter, Outputs, Sample, State
 from tfpose.adapters import Adaptation
 from tfpose.cli.commands import main
 from tfpose.geometry import normalize_keypoints
-from tfpose.lifters.estimator import AdaptingLifter
+from tfpose.lifters.pose_lifter import AdaptingLifter
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.predictor import TopDownPredictor
 

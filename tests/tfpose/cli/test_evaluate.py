@@ -63,7 +63,7 @@ def knowing(monkeypatch, folder):
             points = np.reshape(annotation["keypoints"], (17, 3))[:, :2]
             poses.setdefault(annotation["image_id"], points.astype(float))
 
-    def locate(estimator, sampler):
+    def locate(predictor, sampler):
         rng = np.random.default_rng(0)
         people = sampler.people
         ids = people.image_ids[people.image_index]
@@ -309,7 +309,7 @@ def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
     net = build_heatmap_net("hrnet_tiny", (64, 64), 16, info=info)
     net.save(tmp_path / "pose.keras")
 
-    def locate(estimator, sampler):
+    def locate(predictor, sampler):
         labels = sampler.people.keypoints[..., :2] + np.array([20, 0])
         scores = np.ones(labels.shape[:2], np.float32)
         return transform_points(sampler.matrices, labels), scores

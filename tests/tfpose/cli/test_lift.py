@@ -10,7 +10,7 @@ import pytest
 from data_pipelines.video import VideoReader
 from tfpose.cli.commands import main
 from tfpose.lifters.build import build_lifter
-from tfpose.lifters.estimator import PoseLifter
+from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints, get_skeleton
 
 H36M, COCO = get_skeleton("h36m16"), get_skeleton("coco17")
@@ -100,7 +100,7 @@ def test_positions_are_the_lifters(tmp_path, model, lifter, capsys):
     assert found["categories"][0]["root"] == "pelvis"
     points = np.array([a["keypoints"] for a in content["annotations"]])
     keypoints = points.reshape(4, 16, 3)[..., :2]
-    expected = PoseLifter(lifter, flip_test=True).estimate(keypoints, (300, 400))
+    expected = PoseLifter(lifter, flip_test=True).predict(keypoints, (300, 400))
     positions = np.array([p["positions"] for p in found["annotations"]])
     np.testing.assert_allclose(positions, expected, atol=2e-5)
     assert (positions[:, H36M.root] == 0).all()
@@ -127,7 +127,7 @@ def test_joints_are_matched_by_name(tmp_path, lifter):
     points = np.array(content["annotations"][0]["keypoints"]).reshape(17, 3)
     chosen, missing = convert_keypoints(points, COCO, LIMBS_OF_COCO, True)
     assert not missing
-    expected = PoseLifter(net, True).estimate(chosen[None, :, :2], (300, 400))[0]
+    expected = PoseLifter(net, True).predict(chosen[None, :, :2], (300, 400))[0]
     positions = found["annotations"][0]["positions"]
     np.testing.assert_allclose(positions, expected, atol=2e-5)
 

@@ -232,7 +232,7 @@ def test_groups_begin_with_the_backbones():
     assert list(layer_groups(net)) == ["stem", "stage1", "tokens"]
 
 
-def test_estimator_reads_its_heatmaps():
+def test_predictor_reads_its_heatmaps():
     net = small_net(joints=17)
     net.info = {
         "skeleton": get_skeleton("coco17").to_dict(),

@@ -95,8 +95,8 @@ def test_costs_are_those_of_the_net(name):
         math.prod(weight.shape) for weight in net.trainable_variables
     )
     assert preset.multiply_adds == _multiply_adds(net)
-    estimator = TopDownPredictor(net)
-    assert estimator.skeleton.name == preset.skeleton
+    predictor = TopDownPredictor(net)
+    assert predictor.skeleton.name == preset.skeleton
 
 
 def test_names_say_what_they_are():

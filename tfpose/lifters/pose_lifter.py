@@ -53,9 +53,7 @@ class PoseLifter:
         again = self._mirror(self.net(mirrored, training=False), (-1.0, 1.0, 1.0))
         return (positions + again) / 2
 
-    def estimate(
-        self, keypoints: np.ndarray, image_size: tuple[int, int]
-    ) -> np.ndarray:
+    def predict(self, keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Root-relative positions of the people of one image.
 
         Args:
