@@ -114,18 +114,22 @@ def test_work_folder_is_complete(method, whole):
 def test_killed_and_resumed_it_ends_with_the_same_bits(
     name, method, data_dir, whole, tmp_path
 ):
-    config = method.settle(data_dir, tmp_path / "run")
-    config = dataclasses.replace(config, checkpoint_minutes=0.0)
-    trainer = Trainer(f"trainers.{name}", {}, **command_line(config))
-    # In the middle of an epoch.
-    trainer.stop_when(lambda: saved_step(Path(config.workdir)) >= 2)
-    done = saved_step(Path(config.workdir))
     steps = read_metrics(whole)[-1]["step"]
+    # A busy machine may let a short run end before it is killed: then once more.
+    for attempt in range(3):
+        workdir = tmp_path / str(attempt)
+        config = method.settle(data_dir, workdir)
+        config = dataclasses.replace(config, checkpoint_minutes=0.0)
+        trainer = Trainer(f"trainers.{name}", {}, **command_line(config))
+        trainer.stop_when(lambda: saved_step(workdir) >= 2)  # noqa: B023
+        done = saved_step(workdir)
+        if done < steps:
+            break
     assert 2 <= done < steps, "the run was not killed in its middle"
     train(config, method.make_task)
-    assert_same_state(whole, Path(config.workdir))
-    assert read_metrics(whole) == read_metrics(Path(config.workdir))
-    assert read_summary(whole) == read_summary(Path(config.workdir))
+    assert_same_state(whole, workdir)
+    assert read_metrics(whole) == read_metrics(workdir)
+    assert read_summary(whole) == read_summary(workdir)
 
 
 @pytest.mark.slow
