@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(DELEGATES)}, and paths of delegates' shared libraries",
     )
     parser.add_argument("--runs", type=int, default=50, help="timed ones a setting")
-    parser.add_argument("--json", help="file for all metrics")
+    parser.add_argument("--json", help="file for all measurements")
     return parser
 
 

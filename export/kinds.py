@@ -125,6 +125,11 @@ def _usual_first(usual: str, known: Iterable[str]) -> tuple[str, ...]:
     return (usual, *(name for name in known if name != usual))
 
 
+def _lifter(net: LiftingNet, name: str, options: Options) -> ExportedModel:
+    """Devices and servers get the same."""
+    return lifter_model(net, options.source, flip_test=options.flip_test, name=name)
+
+
 KINDS = (
     Kind(
         name="pose net",
@@ -152,12 +157,8 @@ KINDS = (
     Kind(
         name="lifter",
         matches=lambda net: isinstance(net, LiftingNet),
-        for_devices=lambda net, name, options: lifter_model(
-            net, options.source, flip_test=options.flip_test, name=name
-        ),
-        for_servers=lambda net, name, options: lifter_model(
-            net, options.source, flip_test=options.flip_test, name=name
-        ),
+        for_devices=_lifter,
+        for_servers=_lifter,
         own_options=frozenset({"skeleton", "subjects", "stride"}),
         datasets=_usual_first("h36m", LIFTING_DATASETS),
         splits=LIFTING_SPLITS,

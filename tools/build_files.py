@@ -21,6 +21,7 @@ from tools.source_tree import (
     is_test,
     list_modules,
     module_paths,
+    parse,
 )
 
 __all__ = ["build_files", "main"]
@@ -144,7 +145,7 @@ def _programs_started(path: str) -> set[str]:
     if not is_test(path):
         return set()
     started = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Constant) and "." in str(node.value):
             started.add(str(node.value))
         elif isinstance(node, ast.List | ast.Tuple | ast.Call):

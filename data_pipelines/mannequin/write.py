@@ -179,6 +179,12 @@ def _images_there(images_dir: str, config: dict, shard: int) -> bool:
     )
 
 
+def _is_drawn(images_dir: str, parts_dir: str, config: dict, shard: int) -> bool:
+    """Whether a shard's records and images are there."""
+    records = shard_path(parts_dir, shard)
+    return os.path.exists(records) and _images_there(images_dir, config, shard)
+
+
 def write_dataset(
     out_dir: str | os.PathLike,
     scenario: str = "studio",
@@ -242,8 +248,7 @@ def write_dataset(
         todo = [
             shard
             for shard in shards
-            if not os.path.exists(shard_path(parts_dir, shard))
-            or not _images_there(images_dir, config, shard)
+            if not _is_drawn(images_dir, parts_dir, config, shard)
         ]
         began = time.monotonic()
         if todo:

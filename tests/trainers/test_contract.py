@@ -31,8 +31,7 @@ from trainers.engine.devices import Devices
 from trainers.engine.loop import train
 from trainers.engine.workdir import Workdir
 
-# Of these the engine makes use, wherever they stand.
-_ENGINE = [path for path in (ROOT / "trainers" / "engine").glob("*.py")]
+_ENGINE = sorted((ROOT / "trainers" / "engine").glob("*.py"))
 
 
 @pytest.fixture(scope="module", params=METHODS)

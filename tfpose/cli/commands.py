@@ -235,7 +235,7 @@ def _add_analyse(commands: argparse._SubParsersAction) -> None:
     add("--dataset", choices=list(DATASETS), default="coco_format")
     add("--data_dir", required=True)
     add("--split", choices=SPLITS, default="val")
-    add("--out", default="analysis", help="folder for analysis.json and metrics")
+    add("--out", default="analysis", help="folder for analysis.json and figures")
     add(
         "--box_area_factor",
         type=float,

@@ -1,6 +1,7 @@
 """What runs on devices: batches, compiled steps and predictions of one process."""
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -62,16 +63,6 @@ class Devices:
         """
         batch_size = -(-self._config.eval_batch_size // self.replicas) * self.replicas
 
-        def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return evaluation_batches(
-                sampler,
-                count,
-                batch_size,
-                context.get_per_replica_batch_size(batch_size),
-                context.input_pipeline_id,
-                context.num_input_pipelines,
-            )
-
         @tf.function
         def compiled(batch: Batch) -> Batch:
             outputs = self.strategy.run(function, args=(batch,))
@@ -80,7 +71,8 @@ class Devices:
         # Tracing a net anew at every evaluation takes longer than a small evaluation.
         step = self._compiled.setdefault(function, compiled)
         collected: dict[str, list[np.ndarray]] = {}
-        for batch in self.strategy.distribute_datasets_from_function(pipeline):
+        make = functools.partial(evaluation_batches, sampler, count, batch_size)
+        for batch in self._distributed(make, batch_size):
             for name, value in step(batch).items():
                 collected.setdefault(name, []).append(value.numpy())
         return {k: np.concatenate(v)[:count] for k, v in collected.items()}
@@ -90,18 +82,27 @@ class Devices:
     ) -> Iterator[Batch]:
         """The training batches from a step on, without end."""
         size = self._config.batch_size
+        make = functools.partial(training_batches, sampler, size, first_step)
+        return iter(self._distributed(make, size))
+
+    def _distributed(
+        self, make: Callable[[int, int, int], tf.data.Dataset], batch_size: int
+    ) -> Iterable[Batch]:
+        """The batches of each replica, by a pipeline on each worker.
+
+        Args:
+            make: (samples per replica, worker, workers) to a worker's pipeline.
+            batch_size: over all replicas.
+        """
 
         def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return training_batches(
-                sampler,
-                size,
-                first_step,
-                context.get_per_replica_batch_size(size),
+            return make(
+                context.get_per_replica_batch_size(batch_size),
                 context.input_pipeline_id,
                 context.num_input_pipelines,
             )
 
-        return iter(self.strategy.distribute_datasets_from_function(pipeline))
+        return self.strategy.distribute_datasets_from_function(pipeline)
 
     def compiled_step(self, model: keras.Model) -> Step:
         """The model's train step as one compiled function over all replicas.
