@@ -221,7 +221,7 @@ class _Training:
     def _parts(self) -> list[tuple[str, float]]:
         import tensorflow as tf
 
-        from tfpose.poseaug.projection import project_poses
+        from tfpose.lifters.views import project_poses
 
         model, batch = self.model, next(self._batches)
         positions, intrinsics = batch["positions"], batch["intrinsics"]

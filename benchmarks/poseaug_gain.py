@@ -5,10 +5,11 @@
 
 `mocap`: trained on CMU's clips with `studio` cameras, tested on HDM05's clips of other
 people and actions with `wild` cameras. `mannequin`: trained on mannequins of `studio`,
-tested on those of `wild`. For each lifter and seed: a baseline; a baseline trained as
-long as the two stages of PoseAug together; PoseAug without feedback, initialised from
-the first baseline; and complete PoseAug. The best epoch is chosen on validation people;
-the test set is not used for it. The benchmark can be resumed.
+tested on those of `wild`. For each lifter and seed: a baseline; one trained as long as
+two stages together; and, all initialised from the first baseline, random views of each
+batch beside it, without any network; PoseAug without and with feedback; and PoseAug of
+limbs alone, angles and lengths, on top of random views. The best epoch is chosen on
+validation people; the test set is not used for it. The benchmark can be resumed.
 """
 
 import json
@@ -47,7 +48,18 @@ _MANNEQUINS = flags.DEFINE_integer("mannequins", 8000, "Mannequins for training.
 _TESTED = flags.DEFINE_integer("test_mannequins", 2000, "Mannequins for the test.")
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 
-_ROWS = ("baseline", "baseline, as long as both", "PoseAug without feedback", "PoseAug")
+_ROWS = {
+    "baseline": "baseline",
+    "long": "baseline, as long as both",
+    "views": "random views",
+    "nofeedback": "PoseAug without feedback",
+    "poseaug": "PoseAug",
+    "limbs_nofeedback": "random views, PoseAug of limbs without feedback",
+    "limbs": "random views, PoseAug of limbs",
+}
+_CHOSEN = flags.DEFINE_multi_enum(
+    "row", list(_ROWS), list(_ROWS), "Rows of the table; all by default."
+)
 # Errors in millimetres, shares in percent.
 _COLUMNS = ("MPJPE", "PA-MPJPE", "PCK@150mm", "AUC")
 
@@ -75,8 +87,10 @@ def _draw_mannequins(root: pathlib.Path) -> tuple[str, str]:
     return folders[0], folders[1]
 
 
-def _runs(net: str, seed: int, root: pathlib.Path, data: dict[str, Any]) -> list[Run]:
-    """The runs of the table's rows, in `_ROWS`' order."""
+def _runs(
+    net: str, seed: int, root: pathlib.Path, data: dict[str, Any]
+) -> dict[str, Run]:
+    """The runs of the chosen rows, and what they start from."""
     common = {
         **data,
         "preset": "small",
@@ -86,28 +100,33 @@ def _runs(net: str, seed: int, root: pathlib.Path, data: dict[str, Any]) -> list
         "eval_every": 5,
     }
 
-    def baseline(name: str, epochs: int) -> Run:
-        options = {**common, "epochs": epochs, "learning_rate": _RATE.value}
-        return Run("trainers.lifter", root / f"{net}_{name}_{seed}", options)
-
-    def augmented(name: str, **options: Any) -> Run:
-        options = {
-            **common,
-            "init_from": first.workdir / "model.keras",
-            "epochs": _AUGMENTED.value,
-            "learning_rate": _AUGMENTED_RATE.value,
-            **options,
-        }
+    def run(name: str, trainer: str, **options: Any) -> Run:
         workdir = root / f"{net}_{name}_{seed}"
-        return Run("trainers.poseaug", workdir, options, first)
+        after = first if "init_from" in options else None
+        return Run(f"trainers.{trainer}", workdir, {**common, **options}, after)
 
-    first = baseline("baseline", _EPOCHS.value)
-    return [
-        first,
-        baseline("long", _EPOCHS.value + _AUGMENTED.value),
-        augmented("nofeedback", feedback="none"),
-        augmented("poseaug"),
-    ]
+    def baseline(epochs: int) -> dict[str, Any]:
+        return {"epochs": epochs, "learning_rate": _RATE.value}
+
+    first = run("baseline", "lifter", **baseline(_EPOCHS.value))
+    second = {
+        "init_from": first.workdir / "model.keras",
+        "epochs": _AUGMENTED.value,
+        "learning_rate": _AUGMENTED_RATE.value,
+    }
+    limbs = {**second, "random_views": True, "operators": "bone_angle,bone_length"}
+    rows = {
+        "baseline": first,
+        "long": run("long", "lifter", **baseline(_EPOCHS.value + _AUGMENTED.value)),
+        "views": run("views", "lifter", **second, random_views=True),
+        "nofeedback": run("nofeedback", "poseaug", **second, feedback="none"),
+        "poseaug": run("poseaug", "poseaug", **second),
+        "limbs_nofeedback": run(
+            "limbs_nofeedback", "poseaug", **limbs, feedback="none"
+        ),
+        "limbs": run("limbs", "poseaug", **limbs),
+    }
+    return {name: rows[name] for name in rows if name in ("baseline", *_CHOSEN.value)}
 
 
 def _metrics(run: Run, data: dict[str, Any]) -> list[float]:
@@ -143,24 +162,29 @@ def main(argv: list[str]) -> None:
         for net in _NETS.value
         for seed in range(_SEEDS.value)
     }
-    run_all([run for row in runs.values() for run in row], _JOBS.value)
+    run_all([run for row in runs.values() for run in row.values()], _JOBS.value)
 
-    print("\n| lifter | training | " + " | ".join(_COLUMNS) + " | gain of MPJPE |")
+    columns = " | ".join(_COLUMNS)
+    print(f"\n| lifter | training | {columns} | beside random views |")
     print("|" + "---|" * (len(_COLUMNS) + 3))
     for net in _NETS.value:
         metrics = [
-            [_metrics(row, test) for row in runs[net, seed]]
+            {name: _metrics(run, test) for name, run in runs[net, seed].items()}
             for seed in range(_SEEDS.value)
         ]
-        for number, name in enumerate(_ROWS):
+        for name in metrics[0]:
             cells = [
-                mean_and_spread([seed[number][column] for seed in metrics], 1)
+                mean_and_spread([seed[name][column] for seed in metrics], 1)
                 for column in range(len(_COLUMNS))
             ]
-            # For each seed, compared with the baseline that was trained as long.
-            gains = [100 * (1 - seed[number][0] / seed[1][0]) for seed in metrics]
-            gain = "" if number < 2 else f"{mean_and_spread(gains, 1)} %"
-            print(f"| {net} | {name} | " + " | ".join(cells) + f" | {gain} |")
+            beside = ""
+            if "views" in metrics[0] and name != "views":
+                # Millimetres of MPJPE, seed by seed; below 0 is better.
+                beside = mean_and_spread(
+                    [s[name][0] - s["views"][0] for s in metrics], 1
+                )
+            line = " | ".join([net, _ROWS[name], *cells, beside])
+            print(f"| {line} |")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ from keras import ops
 __all__ = [
     "CAMERA_MODELS",
     "align",
+    "centre_keypoints",
     "denormalize_keypoints",
+    "keypoint_size",
     "kinematic_chain_space",
     "limb_directions",
     "limb_lengths",
@@ -37,7 +39,8 @@ __all__ = [
 
 CAMERA_MODELS = ("human36m", "opencv")
 
-# Smallest divisor, metres: of bone lengths, and of distances to the camera's plane.
+# Smallest divisor, metres: of bone lengths, and of distances to the camera's plane;
+# and of sizes of people in an image, whose width is 2.
 _SHORTEST = 1e-4
 
 # Images with a larger ratio of height to width count as portrait. Human3.6M's 1000 x
@@ -241,6 +244,40 @@ def denormalize_keypoints(keypoints: Any, image_size: Any) -> Any:
     keypoints = ops.convert_to_tensor(keypoints)
     size, side = _frame(image_size, keypoints.dtype)
     return (keypoints * side[..., None, :] + size[..., None, :]) / 2
+
+
+def keypoint_size(keypoints: Any, root: int) -> Any:
+    """Root mean square distance of a person's keypoints from the root, `[..., 1, 1]`.
+
+    At least 1e-4, a pixel's tenth, so that it can be divided by.
+
+    Args:
+        keypoints: `[..., J, 2]`, normalised.
+        root: index of the root.
+    """
+    from_root = keypoints - _row(keypoints, root)
+    squares = ops.sum(ops.square(from_root), axis=(-2, -1), keepdims=True)
+    return ops.sqrt(ops.maximum(squares / keypoints.shape[-2], _SHORTEST**2))
+
+
+def centre_keypoints(keypoints: Any, root: int) -> Any:
+    """Keypoints relative to the root's and of size 1, see `keypoint_size`.
+
+    Where a person is in the image, and how large, is lost.
+
+    Args:
+        keypoints: `[..., J, 2]`, any unit; those of a point become 0.
+        root: index of the root.
+
+    Returns:
+        `[..., J, 2]`.
+    """
+    return (keypoints - _row(keypoints, root)) / keypoint_size(keypoints, root)
+
+
+def _row(points: Any, row: int) -> Any:
+    """One row `[..., 1, D]`; not a slice, whose gradient LiteRT does not have."""
+    return ops.split(points, points.shape[-2], axis=-2)[row]
 
 
 def normalize_intrinsics(intrinsics: Any, image_size: Any) -> Any:

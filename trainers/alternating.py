@@ -1,6 +1,6 @@
 """Several networks that train in turns, each with its own optimizer.
 
-What adversarial methods share: parts, random numbers of a batch, discriminators.
+What adversarial methods share: parts and discriminators.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from keras import ops
 from tfpose.adversarial.loss import discriminator_loss
 from tfpose.errors import InputError
 from trainers.engine.train_step import update
+from trainers.random_model import RandomModel
 
 __all__ = ["AlternatingModel"]
 
@@ -48,7 +49,7 @@ class _Optimizers:
                 optimizer.finalize_variable_values(part)
 
 
-class AlternatingModel(keras.Model):
+class AlternatingModel(RandomModel):
     """A model of named parts that train in turns.
 
     A method derives its own, adds its parts with `add_part`, and in its `train_step`
@@ -61,11 +62,9 @@ class AlternatingModel(keras.Model):
             seed: random seed of the numbers that it draws.
             global_batch_size: samples of a step over all replicas.
         """
-        super().__init__()
+        super().__init__(seed, global_batch_size)
         self._parts: dict[str, keras.Model] = {}
         self.optimizer = _Optimizers(self._parts)
-        self._seeds = keras.random.SeedGenerator(seed)
-        self._global_batch_size = global_batch_size
 
     def add_part(
         self, name: str, part: keras.Model, optimizer: keras.optimizers.Optimizer
@@ -154,26 +153,3 @@ class AlternatingModel(keras.Model):
             step % self._every == 0, train_now, lambda: self._last_metrics.value
         )
         return dict(zip(self._metric_names, tf.unstack(values), strict=True))
-
-    def draw_normal(self, count: int, shape: tuple[int, ...]) -> Any:
-        """Standard normal numbers `[count, *shape]` for this replica's samples.
-
-        Replicas take their rows of what one replica would draw for the global batch.
-        """
-        shape = self._global_batch_size, *shape
-        return self._rows(tf.random.stateless_normal(shape, self._seeds.next()), count)
-
-    def draw_integers(self, count: int, limit: int) -> Any:
-        """Integers `[count]` from 0 to `limit` - 1; by replicas as `draw_normal`."""
-        shape = (self._global_batch_size,)
-        seed = self._seeds.next()
-        drawn = tf.random.stateless_uniform(shape, seed, 0, limit, tf.int32)
-        return self._rows(drawn, count)
-
-    def _rows(self, values: Any, count: int) -> Any:
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return ops.slice(
-            values,
-            [replica * count, *(0 for _ in values.shape[1:])],
-            (count, *values.shape[1:]),
-        )

@@ -37,6 +37,31 @@ class LifterConfig(RunConfig):
     dropout: float = option(
         -1.0, "Share of units; -1 for the lifter's own.", at_least=-1, at_most=0.95
     )
+    centred: bool = option(
+        False,
+        "Let the lifter centre the 2D on the root and scale it to size 1, so that it "
+        "does not see where people are in the image, and how large.",
+    )
+    random_views: bool = option(
+        False,
+        "Train on each batch twice: as it is, and with bodies turned by any angle "
+        "about the vertical axis and tilted, projected again.",
+    )
+    view_tilt: float = option(
+        20.0, "Of random_views: standard deviation in degrees.", at_least=0, at_most=90
+    )
+    target_dir: str = option(
+        "",
+        "Data set whose test split says, by its 2D alone, where in the image and how "
+        "large the second bodies of a batch are: an adaptation to it (GPA of PoseDA, "
+        "arXiv:2303.16456).",
+    )
+    target_dataset: str = option(
+        "",
+        "Kind of the target's data set; empty for that of dataset.",
+        choices=("", *LIFTING_DATASETS),
+    )
+    target_subjects: tuple[str, ...] = option((), "Its people; empty for the split's.")
     epochs: int = option(50, "Times that every pose is seen.", at_least=1)
     batch_size: int = option(1024, "Poses per step, over all replicas.", at_least=1)
     lr_drop_epochs: tuple[int, ...] = option(

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
@@ -15,6 +16,7 @@ from tfpose.drawing import grid as contact_sheet
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
 from tfpose.files import write_picture
+from tfpose.geometry import limb_lengths, limb_vectors
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.pose_lifter import PoseLifter
 from tfpose.metrics.mpjpe import PROTOCOLS
@@ -77,7 +79,10 @@ class LiftingTask(Task):
         # What was built before must not decide the initial weights.
         keras.utils.set_random_seed(config.seed)
         dropout = None if config.dropout < 0 else config.dropout
-        self.net = build_lifter(config.net, skeleton, dropout=dropout)
+        self.net = build_lifter(
+            config.net, skeleton, dropout=dropout, centred=config.centred
+        )
+        self.net.info = {"limb_lengths": _limb_lengths(self.train)}
         if start is not None:
             _copy_weights(start, self.net, config)
         self.lifter = PoseLifter(self.net, config.flip_test)
@@ -142,12 +147,30 @@ def _load_pairs(
     return split_off(poses, config.val_subjects)
 
 
+def _limb_lengths(poses: LiftingDataset) -> dict[str, list[float]]:
+    """Mean and standard deviation of each limb's length, metres.
+
+    Lifters keep them: they tell a body of the training data from another.
+    """
+    limbs = limb_vectors(poses.positions, poses.skeleton.parents)
+    lengths = ops.convert_to_numpy(limb_lengths(limbs))
+    return {
+        "mean": lengths.mean(axis=0).round(5).tolist(),
+        "std": lengths.std(axis=0).round(5).tolist(),
+    }
+
+
 def _load_start(config: LifterConfig, skeleton: Skeleton) -> keras.Model:
     start = PoseLifter(load_keras(config.init_from)).net
     if start.skeleton.joints != skeleton.joints:
         raise InputError(
             f"init_from {config.init_from}: lifts the joints of {start.skeleton.name}, "
             f"expected those of {skeleton.name}"
+        )
+    if start.centred != config.centred:
+        raise InputError(
+            f"init_from {config.init_from}: centred is {start.centred}, expected "
+            f"{config.centred}, as the option says"
         )
     return start
 

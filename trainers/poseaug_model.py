@@ -12,15 +12,16 @@ from tfpose.adversarial.pool import FakePool
 from tfpose.geometry import limb_directions, limb_vectors, positions_from_limbs
 from tfpose.lifters.loss import joint_errors, pose_losses, relative_to_root
 from tfpose.lifters.net import LiftingNet
+from tfpose.lifters.views import project_poses
 from tfpose.poseaug.augmentor import NOISE, Augmented, Augmentor
 from tfpose.poseaug.discriminators import KeypointDiscriminator, PartDiscriminator
 from tfpose.poseaug.feedback import Feedback, Hardness
 from tfpose.poseaug.loss import hinged_regulariser, range_regulariser, view_spread
-from tfpose.poseaug.projection import project_poses
 from trainers.alternating import AlternatingModel
 from trainers.engine.train_step import replica_part, replica_share
 from trainers.lifting_task import lifter_optimizer
 from trainers.poseaug_config import PoseAugConfig
+from trainers.random_views import RandomViews
 
 __all__ = ["PoseAugModel"]
 
@@ -60,6 +61,7 @@ class PoseAugModel(AlternatingModel):
         self.part_pool = FakePool(config.pool_size, (joints, 3), config.seed)
         self.keypoint_pool = FakePool(config.pool_size, (joints, 2), config.seed + 1)
         self.feedback = Feedback(net, config.feedback, *_hardness(config))
+        self._views = RandomViews(config, self)
         self._lengths = lengths.astype(np.float32)
         self._epoch_steps = epoch_steps
         self._add_parts()
@@ -101,7 +103,9 @@ class PoseAugModel(AlternatingModel):
         """
         share = replica_share(batch, self.config.batch_size)
         epoch = self.updates("augmentor") // self._epoch_steps
-        positions = self._swap_lengths(batch["positions"])
+        positions = self._views(
+            self._swap_lengths(batch["positions"]), batch["intrinsics"]
+        )
         source = positions, project_poses(positions, batch["intrinsics"])
         augmented, augmented_2d, metrics = self._train_augmentor(
             source, batch["intrinsics"], epoch, share
@@ -168,8 +172,9 @@ class PoseAugModel(AlternatingModel):
         share: float,
     ) -> Metrics:
         """Real poses of other samples against augmented ones, some of them older."""
-        real = self._swap_lengths(batch["real_positions"])
-        real_2d = project_poses(real, batch["real_intrinsics"])
+        cameras = batch["real_intrinsics"]
+        real = self._views(self._swap_lengths(batch["real_positions"]), cameras)
+        real_2d = project_poses(real, cameras)
         fake = self.part_pool(self._rooted(augmented.rotated))
         fake_2d = self.keypoint_pool(augmented_2d)
         return self.train_discriminator(

@@ -35,6 +35,7 @@ def build_lifter(
     info: dict[str, Any] | None = None,
     dtype: Any = None,
     dropout: float | None = None,
+    centred: bool = False,
 ) -> LiftingNet:
     """Builds a lifter with initial weights.
 
@@ -44,6 +45,8 @@ def build_lifter(
         info: dict. See `LiftingNet`.
         dtype: Keras dtype policy. Defaults to the global one.
         dropout: dropout rate of every layer, in [0, 1). Defaults to the lifter's rate.
+        centred: whether its first layer centres keypoints on the root and scales them
+            to size 1.
 
     Raises:
         InputError: the name is unknown, `dropout` is not in [0, 1), or the skeleton
@@ -52,4 +55,6 @@ def build_lifter(
     if name not in LIFTERS:
         names = ", ".join(LIFTERS)
         raise InputError(f"unknown lifter {name!r}; expected one of {names}")
-    return LIFTERS[name](skeleton, dropout=dropout, info=info, dtype=dtype)
+    return LIFTERS[name](
+        skeleton, dropout=dropout, centred=centred, info=info, dtype=dtype
+    )

@@ -13,9 +13,11 @@ import numpy as np
 from keras import ops
 
 from tfpose.errors import InputError
+from tfpose.geometry import centre_keypoints
 
 __all__ = [
     "Blocks",
+    "CentreKeypoints",
     "MaxJoints",
     "MeanJoints",
     "PartitionedGraphConv",
@@ -138,6 +140,19 @@ class Blocks:
             x = self.add([x, y], f"block{i}_add")
         return x
 
+    def keypoints(self, joints: int, root: int, centred: bool) -> tuple[Any, Any]:
+        """A lifter's input, `[B, J, 2]`, and what its first layer takes of it.
+
+        Args:
+            joints: J.
+            root: index of the root.
+            centred: whether that is centred on the root and scaled to size 1.
+        """
+        inputs = keras.Input((joints, 2), name="keypoints", dtype="float32")
+        if not centred:
+            return inputs, inputs
+        return inputs, CentreKeypoints(root, name="centre", dtype="float32")(inputs)
+
     def reshape(self, x: Any, shape: tuple[int, ...], name: str) -> Any:
         """Reshape in float32, because keypoints or positions are reshaped."""
         return keras.layers.Reshape(shape, name=name, dtype="float32")(x)
@@ -154,6 +169,25 @@ class _JointLayer(keras.layers.Layer):
 
 
 @_serializable
+class CentreKeypoints(_JointLayer):
+    """Keypoints `[B, J, 2]` relative to the root and of size 1; see `tfpose.geometry`.
+
+    Args:
+        root: int. Index of the root.
+    """
+
+    def __init__(self, root: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+
+    def call(self, x: Any) -> Any:
+        return centre_keypoints(x, self.root)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "root": self.root}
+
+
+@_serializable
 class PlaceRoot(_JointLayer):
     """Inserts a row of zeros for the root: `[B, J - 1, C]` to `[B, J, C]`.
 
@@ -166,8 +200,10 @@ class PlaceRoot(_JointLayer):
         self.root = root
 
     def call(self, x: Any) -> Any:
-        zeros = ops.zeros_like(x[:, :1])
-        return ops.concatenate([x[:, : self.root], zeros, x[:, self.root :]], axis=1)
+        # Not slices, whose gradients LiteRT does not have.
+        rows = ops.split(x, x.shape[1], axis=1)
+        rows.insert(self.root, ops.zeros_like(rows[0]))
+        return ops.concatenate(rows, axis=1)
 
     def num_rows(self, joints: int) -> int:
         return joints + 1
@@ -189,7 +225,7 @@ class SubtractRoot(_JointLayer):
         self.root = root
 
     def call(self, x: Any) -> Any:
-        return x - x[:, self.root : self.root + 1]
+        return x - ops.split(x, x.shape[1], axis=1)[self.root]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "root": self.root}

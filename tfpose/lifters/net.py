@@ -14,15 +14,18 @@ __all__ = ["LiftingNet"]
 class LiftingNet(keras.Model):
     """A lifter: takes keypoints `[B, J, 2]`, returns positions `[B, J, 3]`, float32.
 
-    Keypoints are normalised by `tfpose.geometry.normalize_keypoints`; no point is
-    subtracted from them. Positions are in metres in the camera's frame, relative to the
-    skeleton's root, whose row is zero.
+    Keypoints are normalised by `tfpose.geometry.normalize_keypoints`. A net that wants
+    them centred and scaled to size 1 does that in its first layer, so that whoever
+    feeds it need not know. Positions are in metres in the camera's frame, relative to
+    the skeleton's root, whose row is zero.
 
     Subclasses build the layers.
 
     Attributes:
         skeleton: `tfpose.skeletons.Skeleton` of the J joints.
         dropout: the dropout rate given; None for the default of the class.
+        centred: whether the first layer centres keypoints on the root and scales them
+            to size 1 (`tfpose.geometry.centre_keypoints`).
 
     Raises:
         InputError: `info` is not JSON.
@@ -37,6 +40,7 @@ class LiftingNet(keras.Model):
         info: dict[str, Any] | None,
         dtype: Any,
         name: str,
+        centred: bool = False,
         **kwargs: Any,
     ) -> None:
         text = _text(info)
@@ -44,6 +48,7 @@ class LiftingNet(keras.Model):
         self.skeleton = skeleton
         self.dropout = dropout
         self.policy = dtype
+        self.centred = centred
         self._info_json = text
 
     @property
@@ -63,6 +68,7 @@ class LiftingNet(keras.Model):
         return {
             "skeleton": self.skeleton.to_dict(),
             "dropout": self.dropout,
+            "centred": self.centred,
             "info": json.loads(self._info_json),
             "dtype": self.policy.name,
             "name": self.name,

@@ -30,6 +30,7 @@ class SemGCN(LiftingNet):
             computes in float32.
         channels: int. Channels per joint.
         num_blocks: int. Number of residual blocks of two graph convolutions.
+        centred: bool. See `LiftingNet`.
 
     Raises:
         InputError: the skeleton has no limbs, `dropout` is not in [0, 1) or `info` is
@@ -47,6 +48,7 @@ class SemGCN(LiftingNet):
         dtype: Any = None,
         channels: int = 128,
         num_blocks: int = 4,
+        centred: bool = False,
         name: str = "semgcn",
         **kwargs: Any,
     ) -> None:
@@ -66,15 +68,23 @@ class SemGCN(LiftingNet):
 
         # === Functional model ===
         joints = skeleton.num_joints
-        inputs = keras.Input((joints, 2), name="keypoints", dtype="float32")
-        x = layer(inputs, "expand", dtype="float32")
+        inputs, x = blocks.keypoints(joints, skeleton.root, centred)
+        x = layer(x, "expand", dtype="float32")
         for i in range(num_blocks):
             y = layer(layer(x, f"block{i}", "1"), f"block{i}", "2")
             x = blocks.add([x, y], f"block{i}_add")
         x = SemanticGraphConv(3, neighbours, name="head", dtype="float32")(x)
         outputs = SubtractRoot(skeleton.root, name="root", dtype="float32")(x)
         super().__init__(
-            inputs, outputs, skeleton, dropout, info, policy, name, **kwargs
+            inputs,
+            outputs,
+            skeleton,
+            dropout,
+            info,
+            policy,
+            name,
+            centred,
+            **kwargs,
         )
 
         # === Config ===

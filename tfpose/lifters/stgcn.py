@@ -57,6 +57,7 @@ class STGCN(LiftingNet):
         dtype: Keras dtype policy. Defaults to the global one; the last layer always
             computes in float32.
         channels: int. Channels per joint in the first two of the three joint layers.
+        centred: bool. See `LiftingNet`.
 
     Raises:
         InputError: the skeleton lacks an arm, a leg or the trunk, `dropout` is not in
@@ -73,6 +74,7 @@ class STGCN(LiftingNet):
         info: dict[str, Any] | None = None,
         dtype: Any = None,
         channels: int = 128,
+        centred: bool = False,
         name: str = "stgcn",
         **kwargs: Any,
     ) -> None:
@@ -85,9 +87,8 @@ class STGCN(LiftingNet):
         joint_adjacency, part_adjacency = _joint_adjacency(full), _part_adjacency()
 
         # === Functional model ===
-        shape = (skeleton.num_joints, 2)
-        inputs = keras.Input(shape, name="keypoints", dtype="float32")
-        x = MeanJoints(rows, name="joints", dtype="float32")(inputs)
+        inputs, x = blocks.keypoints(skeleton.num_joints, skeleton.root, centred)
+        x = MeanJoints(rows, name="joints", dtype="float32")(x)
         x = blocks.reshape(x, (2 * joints,), "flatten")
         x = blocks.norm(x, "input_norm", epsilon=_INPUT_EPSILON, dtype="float32")
         x = blocks.reshape(x, (joints, 2), "normalised")
@@ -118,7 +119,15 @@ class STGCN(LiftingNet):
         x = MeanJoints(original, name="positions", dtype="float32")(x)
         outputs = SubtractRoot(skeleton.root, name="root", dtype="float32")(x)
         super().__init__(
-            inputs, outputs, skeleton, dropout, info, policy, name, **kwargs
+            inputs,
+            outputs,
+            skeleton,
+            dropout,
+            info,
+            policy,
+            name,
+            centred,
+            **kwargs,
         )
 
         # === Config ===

@@ -26,6 +26,7 @@ class VPose(LiftingNet):
             computes in float32.
         units: int. Units of every layer but the last.
         num_blocks: int. Number of residual blocks.
+        centred: bool. See `LiftingNet`.
 
     Raises:
         InputError: `dropout` is not in [0, 1) or `info` is not JSON.
@@ -42,6 +43,7 @@ class VPose(LiftingNet):
         dtype: Any = None,
         units: int = 1024,
         num_blocks: int = 4,
+        centred: bool = False,
         name: str = "vpose",
         **kwargs: Any,
     ) -> None:
@@ -51,14 +53,22 @@ class VPose(LiftingNet):
         rate = 0.25 if dropout is None else dropout
 
         # === Functional model ===
-        inputs = keras.Input((joints, 2), name="keypoints", dtype="float32")
-        x = blocks.reshape(inputs, (2 * joints,), "flatten")
+        inputs, x = blocks.keypoints(joints, skeleton.root, centred)
+        x = blocks.reshape(x, (2 * joints,), "flatten")
         x = blocks.residual_perceptron(x, units, num_blocks, rate, False, None)
         x = blocks.dense(x, 3 * (joints - 1), "head", dtype="float32")
         x = blocks.reshape(x, (joints - 1, 3), "positions")
         outputs = PlaceRoot(skeleton.root, name="root", dtype="float32")(x)
         super().__init__(
-            inputs, outputs, skeleton, dropout, info, policy, name, **kwargs
+            inputs,
+            outputs,
+            skeleton,
+            dropout,
+            info,
+            policy,
+            name,
+            centred,
+            **kwargs,
         )
 
         # === Config ===

@@ -7,10 +7,10 @@ import keras
 from keras import ops
 
 from tfpose.lifters.loss import joint_errors, pose_losses, relative_to_root
+from tfpose.lifters.views import project_poses
 from tfpose.poseaug.augmentor import Augmented
 from tfpose.poseaug.body import Body
 from tfpose.poseaug.loss import bounded_feedback, exponential_feedback
-from tfpose.poseaug.projection import project_poses
 
 __all__ = ["Feedback", "Hardness"]
 
