@@ -36,9 +36,11 @@ class Adapter(abc.ABC):
     Attributes:
         online: whether a stream of samples carries the state from one to the next. If
             not, each sample starts from the trained weights (episodic).
+        every: of a stream, how many samples there are for one that is adapted to.
     """
 
     online: bool = False
+    every: int = 1
 
     @abc.abstractmethod
     def init(self, weights: Sequence[Any]) -> State:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfpose.errors import InputError
+from tfpose.lifters.iso import ISOLifter
 from tfpose.lifters.martinez import Martinez
 from tfpose.lifters.net import LiftingNet
 from tfpose.lifters.semgcn import SemGCN
@@ -19,11 +20,13 @@ LIFTERS: dict[str, Callable[..., LiftingNet]] = {
     "vpose": VPose,
     "semgcn": SemGCN,
     "stgcn": STGCN,
+    "iso": ISOLifter,
     # For two CPU cores: a quarter to a sixteenth of the multiply-adds, 0.07 to 0.6 M
     # parameters.
     "martinez_small": functools.partial(Martinez, units=256),
     "vpose_small": functools.partial(VPose, units=256),
     "semgcn_small": functools.partial(SemGCN, channels=64),
+    "iso_small": functools.partial(ISOLifter, units=256),
     "stgcn_small": functools.partial(STGCN, channels=32),
 }
 

@@ -118,12 +118,13 @@ class Blocks:
         dropout: float,
         use_bias: bool,
         kernel_initializer: Any,
+        slope: float = 0.0,
     ) -> Any:
         """`[B, F]` to `[B, units]`: a layer, then residual blocks of two layers.
 
-        A layer is dense, batch normalisation, ReLU and dropout. The names are
-        `expand_dense`, `expand_norm`, `block0_dense1`, `block0_norm1`, `block0_dense2`,
-        ...
+        A layer is dense, batch normalisation, ReLU (leaky, with a slope) and dropout.
+        The names are `expand_dense`, `expand_norm`, `block0_dense1`, `block0_norm1`,
+        `block0_dense2`, ...
         """
 
         def layer(x: Any, name: str, index: str = "", dtype: Any = None) -> Any:
@@ -131,7 +132,12 @@ class Blocks:
             dense = f"{name}_dense{index}"
             x = self.dense(x, units, dense, use_bias, initializer, dtype)
             x = self.norm(x, f"{name}_norm{index}")
-            x = self.relu(x, f"{name}_relu{index}")
+            # As a maximum: LiteRT has no gradient of the leaky one.
+            x = (
+                ops.maximum(x, slope * x)
+                if slope
+                else self.relu(x, f"{name}_relu{index}")
+            )
             return self.drop(x, dropout, f"{name}_dropout{index}")
 
         x = layer(x, "expand", dtype="float32")
@@ -383,3 +389,6 @@ class SelfAttention(keras.layers.Layer):
         self, queries_shape: Any, keys_shape: Any, values_shape: Any
     ) -> tuple[Any, ...]:
         return values_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype_policy.name}

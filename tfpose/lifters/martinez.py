@@ -82,6 +82,10 @@ class Martinez(LiftingNet):
         self.units = units
         self.num_blocks = num_blocks
 
+    @property
+    def last_shared_layer(self) -> str:
+        return f"block{self.num_blocks - 2}_add"
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

@@ -19,7 +19,8 @@ class LiftingNet(keras.Model):
     feeds it need not know. Positions are in metres in the camera's frame, relative to
     the skeleton's root, whose row is zero.
 
-    Subclasses build the layers.
+    Subclasses build the layers, and say which is the last that several heads could
+    share.
 
     Attributes:
         skeleton: `tfpose.skeletons.Skeleton` of the J joints.
@@ -63,6 +64,11 @@ class LiftingNet(keras.Model):
     @info.setter
     def info(self, info: dict[str, Any]) -> None:
         self._info_json = _text(info)
+
+    @property
+    def last_shared_layer(self) -> str:
+        """Name of a layer: what follows it is the net's head (ISO, section 3.2.1)."""
+        raise TypeError(f"{self.name}: has no layer where heads part")
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -133,6 +133,10 @@ class STGCN(LiftingNet):
         # === Config ===
         self.channels = channels
 
+    @property
+    def last_shared_layer(self) -> str:
+        return "joints_and_parts"
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "channels": self.channels}
 
