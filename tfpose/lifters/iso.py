@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from tfpose.lifters.layers import Blocks, PlaceRoot, he_normal
+from tfpose.lifters.layers import Blocks, PlaceRoot
 from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import Skeleton
 
@@ -19,7 +19,8 @@ class ISOLifter(LiftingNet):
 
     As the paper's network details have it: a dense layer and three blocks that two
     heads share, and a head of one block and a dense layer. Leaky ReLU with slope 0.01
-    below 0 (PyTorch's default; the paper does not say). 8.49 M parameters for `h36m16`.
+    below 0 and the initial weights are PyTorch's defaults; the paper does not say.
+    8.49 M parameters for `h36m16`.
 
     Args:
         skeleton: skeleton of the keypoints and positions.
@@ -58,14 +59,11 @@ class ISOLifter(LiftingNet):
         # === Functional model ===
         inputs, x = blocks.keypoints(joints, skeleton.root, centred)
         x = blocks.reshape(x, (2 * joints,), "flatten")
-        x = blocks.residual_perceptron(
-            x, units, num_blocks, rate, True, he_normal(), _SLOPE
-        )
+        x = blocks.residual_perceptron(x, units, num_blocks, rate, True, None, _SLOPE)
         x = blocks.dense(
             x,
             3 * (joints - 1),
             "head",
-            kernel_initializer=he_normal(),
             dtype="float32",
         )
         x = blocks.reshape(x, (joints - 1, 3), "positions")
