@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -19,7 +18,7 @@ from tfpose.iso.loss import (
 )
 from tfpose.iso.net import ISONet
 from tfpose.lifters.loss import joint_errors, relative_to_root
-from tfpose.lifters.views import view_rotations
+from tfpose.lifters.views import mirror_bodies, view_rotations
 from trainers.alternating import AlternatingModel
 from trainers.engine.train_step import replica_part, replica_share
 from trainers.iso_config import ISOConfig
@@ -54,7 +53,6 @@ class ISOModel(AlternatingModel):
             )
         self.net, self.config = net, config
         self._root = net.skeleton.root
-        self._swap = np.array(net.skeleton.flip_permutation)
         self._views = RandomViews(config, self)
         self.add_part("lifter", _Lifter(net), lifter_optimizer(config, epoch_steps))
         if net.prior is not None:
@@ -104,18 +102,19 @@ class ISOModel(AlternatingModel):
         )
 
     def _mirror(self, points: Any) -> Any:
-        signs = np.array([-1] + [1] * (points.shape[-1] - 1), np.float32)
-        return ops.take(points, self._swap, axis=1) * signs
+        return mirror_bodies(points, self.net.skeleton.flip_permutation)
 
     def _self_supervised(
         self, keypoints: Any, features: Any, truth: Any
     ) -> tuple[Any, Any, Metrics]:
         """Equation 3 or 4: the loss, and the projections that the prior scores."""
         net, config = self.net, self.config
-        positions = net.ssl_head(features, training=True)
+        ssl_head: Any = net.ssl_head
+        prior: Any = net.prior
+        positions = ssl_head(features, training=True)
         view = self._rotations(keypoints), self._root, net.distance
         seen = seen_from_elsewhere(positions, *view)
-        loss = generator_loss(net.prior(seen, training=False), net.adversarial)
+        loss = generator_loss(prior(seen, training=False), net.adversarial)
         metrics = {
             "adversarial_loss": loss,
             "ssl_mpjpe": 1000 * ops.mean(joint_errors(positions, truth)),
@@ -130,8 +129,9 @@ class ISOModel(AlternatingModel):
 
     def _lift_again(self, keypoints: Any) -> Any:
         """By the SSL head; moves no statistics of batch normalisation."""
+        parts: list[Any] = [self.net.extractor, self.net.ssl_head]
         x = keypoints
-        for part in (self.net.extractor, self.net.ssl_head):
+        for part in parts:
             trained, others = part.trainable_variables, part.non_trainable_variables
             x, _ = part.stateless_call(trained, others, x, training=True)
         return x
@@ -143,10 +143,11 @@ class ISOModel(AlternatingModel):
 
     def _train_prior(self, real: Any, fake: Any, share: float) -> Metrics:
         """On the batch's own keypoints, and on projections if it looks at any."""
+        prior: Any = self.net.prior
         kind = self.net.adversarial
         with tf.GradientTape() as tape:
             # Together, so that spectral normalisation takes one step.
-            scores = self.net.prior(ops.concatenate([real, fake]), training=True)
+            scores = prior(ops.concatenate([real, fake]), training=True)
             real_scores, fake_scores = ops.split(scores, 2)
             loss = prior_loss(real_scores, fake_scores, kind)
         norms = self.update_part("prior", tape, loss, share)

@@ -21,7 +21,7 @@ from tfpose.iso.options import ISOOptions
 from tfpose.lifters.net import LiftingNet
 from tfpose.lifters.refine import LimbLengths, Refiner
 from tfpose.lifters.unit_view import place_like, unit_view
-from tfpose.lifters.views import turn_bodies, view_rotations
+from tfpose.lifters.views import mirror_bodies, turn_bodies, view_rotations
 
 __all__ = ["ISOAdapter"]
 
@@ -308,10 +308,7 @@ class ISOAdapter(Adapter):
         return call
 
     def _mirror(self, points: Any) -> Any:
-        joints = tf.unstack(points, axis=1)
-        swapped = [joints[j] for j in self.net.skeleton.flip_permutation]
-        signs = [-1.0] + [1.0] * (points.shape[-1] - 1)
-        return tf.stack(swapped, axis=1) * tf.constant(signs)
+        return mirror_bodies(points, self.net.skeleton.flip_permutation)
 
 
 def _moving(part: keras.Model) -> list[Any]:
