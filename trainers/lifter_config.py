@@ -72,6 +72,12 @@ class LifterConfig(RunConfig):
     linear_decay: bool = option(
         False, "Let the learning rate fall from epoch to epoch, in a line, towards 0."
     )
+    decay_per_epoch: float = option(
+        1.0,
+        "What the learning rate is multiplied by after each epoch; 1 for a constant.",
+        above=0,
+        at_most=1,
+    )
     clip_norm: float = option(
         1.0, "Gradients' norm is held to this; 0 for no limit.", at_least=0
     )
@@ -82,9 +88,15 @@ class LifterConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.linear_decay and self.lr_drop_epochs:
+        if self.linear_decay and self.decay_per_epoch < 1:
             raise InputError(
-                "lr_drop_epochs: expected none with linear_decay, got "
+                "decay_per_epoch: expected 1 with linear_decay, got "
+                f"{self.decay_per_epoch}"
+            )
+        other = "linear_decay" if self.linear_decay else "decay_per_epoch"
+        if self.lr_drop_epochs and (self.linear_decay or self.decay_per_epoch < 1):
+            raise InputError(
+                f"lr_drop_epochs: expected none with {other}, got "
                 f"{','.join(map(str, self.lr_drop_epochs))}"
             )
 

@@ -54,6 +54,10 @@ def lifter_optimizer(
     schedule: Any = rate
     if config.linear_decay:
         schedule = LinearDecay(rate, epoch_steps, config.epochs)
+    elif config.decay_per_epoch < 1:
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            rate, epoch_steps, config.decay_per_epoch, staircase=True
+        )
     return adam(config, round(epoch_steps), schedule, config.clip_norm, averaged)
 
 

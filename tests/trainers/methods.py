@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from trainers import hsjp_pretrain, lifter, poseaug, top_down
+from trainers import hsjp_pretrain, iso, lifter, poseaug, top_down
 from trainers.alternating import AlternatingModel
 from trainers.engine.config import RunConfig
 from trainers.engine.task import Task
@@ -117,6 +117,21 @@ METHODS: dict[str, Method] = {
         ),
         # A ratio of the batch's errors, and the spread of the batch's rotations.
         not_linear={"error_ratio": 0.02, "view_spread": 0.1},
+    ),
+    "iso": Method(
+        config=dataclasses.replace(
+            iso.PRESETS["cycle"],
+            **_LIFTING,
+            random_views=True,
+            prior_units=32,
+            ema_momentum=0.5,
+        ),
+        make_task=iso.ISOTask,
+        data="pairs",
+        impossible=(
+            ({"lr_drop_epochs": (1,)}, "lr_drop_epochs: expected none with decay"),
+            ({"linear_decay": True}, "decay_per_epoch: expected 1 with linear_decay"),
+        ),
     ),
 }
 """A new trainer adds its row here, and no other test."""

@@ -10,18 +10,20 @@ import tensorflow as tf
 from tfpose.adaptation import Adapter, Outputs, Sample, State
 from tfpose.errors import InputError
 from tfpose.geometry import centre_keypoints
-from tfpose.iso.loss import cycle_losses, generator_loss, prior_loss
+from tfpose.iso.loss import (
+    cycle_losses,
+    generator_loss,
+    prior_loss,
+    seen_from_elsewhere,
+)
 from tfpose.iso.net import ISONet
 from tfpose.iso.options import ISOOptions
 from tfpose.lifters.net import LiftingNet
 from tfpose.lifters.refine import LimbLengths, Refiner
 from tfpose.lifters.unit_view import place_like, unit_view
-from tfpose.lifters.views import turn_bodies, view_rotations
+from tfpose.lifters.views import mirror_bodies, turn_bodies, view_rotations
 
-__all__ = ["DISTANCE", "ISOAdapter"]
-
-DISTANCE = 5.0
-"""Metres from the camera of a random view to the body."""
+__all__ = ["ISOAdapter"]
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 # Steps of an additive recurrence in two dimensions that fills the unit square evenly
@@ -73,7 +75,7 @@ class ISOAdapter(Adapter):
             options.refine_steps,
             limb_weight=options.limb_weight,
             stay_weight=options.stay_weight,
-            distance=DISTANCE,
+            distance=net.distance,
         )
         self._root = net.skeleton.root
         parts = [net.extractor]
@@ -195,7 +197,7 @@ class ISOAdapter(Adapter):
         copies = self.options.copies
         refined = self._refiner(self._lift(weights, keypoints), keypoints)
         turned = turn_bodies(tf.repeat(refined, copies, axis=0), rotations, self._root)
-        seen = unit_view(turned, self._root, DISTANCE)
+        seen = unit_view(turned, self._root, self.net.distance)
         seen = place_like(seen, keypoints, self._root)
         inputs = tf.concat([keypoints, seen], axis=0)
         truth = tf.concat([refined, turned], axis=0)
@@ -221,11 +223,11 @@ class ISOAdapter(Adapter):
             def lift(points: Any) -> Any:
                 return of(net.ssl_head, of(net.extractor, points))
 
-            seen, loss_2d, loss_3d = cycle_losses(
-                lift, keypoints, rotations, self._root, DISTANCE
-            )
+            positions, view = lift(keypoints), (rotations, self._root, net.distance)
+            seen = seen_from_elsewhere(positions, *view)
             loss = generator_loss(of(net.prior, seen), net.adversarial)
             if net.task == "cycle":
+                loss_2d, loss_3d = cycle_losses(lift, keypoints, positions, seen, *view)
                 loss += net.cycle_weight_2d * loss_2d + net.cycle_weight_3d * loss_3d
             own = prior_loss(
                 of(net.prior, real),
@@ -306,10 +308,7 @@ class ISOAdapter(Adapter):
         return call
 
     def _mirror(self, points: Any) -> Any:
-        joints = tf.unstack(points, axis=1)
-        swapped = [joints[j] for j in self.net.skeleton.flip_permutation]
-        signs = [-1.0] + [1.0] * (points.shape[-1] - 1)
-        return tf.stack(swapped, axis=1) * tf.constant(signs)
+        return mirror_bodies(points, self.net.skeleton.flip_permutation)
 
 
 def _moving(part: keras.Model) -> list[Any]:

@@ -16,6 +16,7 @@ __all__ = [
     "cycle_losses",
     "generator_loss",
     "prior_loss",
+    "seen_from_elsewhere",
     "supervised_loss",
 ]
 
@@ -65,28 +66,46 @@ def generator_loss(fake_scores: Any, kind: str) -> Any:
     return ops.mean(ops.softplus(-fake_scores))
 
 
-def cycle_losses(
-    lift: Callable[[Any], Any],
-    keypoints: Any,
-    rotations: Any,
-    root: int,
-    distance: float,
-) -> tuple[Any, Any, Any]:
-    """Lift, turn, project, lift again, turn back, project (equation 4).
+def seen_from_elsewhere(
+    positions: Any, rotations: Any, root: int, distance: float
+) -> Any:
+    """Lifted poses in random views: what the prior scores (equation 3).
 
     Args:
-        lift: keypoints `[B, J, 2]` to positions `[B, J, 3]`, relative to the root.
-        keypoints: `[B, J, 2]`, normalised.
+        positions: `[B, J, 3]`, metres, relative to the root.
         rotations: `[B, 3, 3]`, of the random views.
         root: index of the root.
         distance: of the random views' camera, metres.
 
     Returns:
-        The projections in the random views, centred, of size 1, `[B, J, 2]`; the 2D
-        loss and the 3D loss, summed over joints. The 2D loss is of keypoints of size 1.
+        `[B, J, 2]`, centred, of size 1.
     """
-    positions = lift(keypoints)
-    seen = unit_view(turn_bodies(positions, rotations, root), root, distance)
+    return unit_view(turn_bodies(positions, rotations, root), root, distance)
+
+
+def cycle_losses(
+    lift: Callable[[Any], Any],
+    keypoints: Any,
+    positions: Any,
+    seen: Any,
+    rotations: Any,
+    root: int,
+    distance: float,
+) -> tuple[Any, Any]:
+    """Lift a random view again, turn the pose back, project (equation 4).
+
+    Args:
+        lift: keypoints `[B, J, 2]` to positions `[B, J, 3]`, relative to the root.
+        keypoints: `[B, J, 2]`, normalised.
+        positions: `[B, J, 3]`, metres: what they were lifted to.
+        seen: `[B, J, 2]`, see `seen_from_elsewhere`.
+        rotations: `[B, 3, 3]`, of the random views.
+        root: index of the root.
+        distance: of the random views' camera, metres.
+
+    Returns:
+        The 2D loss, of keypoints of size 1, and the 3D loss, summed over joints.
+    """
     again = lift(place_like(seen, keypoints, root))
     back = turn_bodies(again, ops.swapaxes(rotations, -1, -2), root)
     off_2d = unit_view(back, root, distance) - centre_keypoints(keypoints, root)
@@ -94,4 +113,4 @@ def cycle_losses(
     loss_2d, loss_3d = (
         ops.mean(ops.sum(ops.square(off), axis=(-2, -1))) for off in (off_2d, off_3d)
     )
-    return seen, loss_2d, loss_3d
+    return loss_2d, loss_3d

@@ -35,12 +35,14 @@ class ISONet(LiftingNet):
             paper's 10 is for keypoints of an unnamed size; in Chen et al. (CVPR 2019),
             where the cycle is from, that is a tenth.
         cycle_weight_3d: float. Lambda 3D.
+        distance: float. Metres from the camera of a random view to the body.
 
     Attributes:
         extractor: keypoints `[B, J, 2]` to features.
         head: features to positions `[B, J, 3]`; the FSL head.
         ssl_head: the same for the self-supervised task, or None.
-        prior: scores `[B, 1]` of centred keypoints, or None.
+        prior: scores `[B, 1]` of centred keypoints, or None. A discriminator has the
+            lifter's dropout rate, the paper's 0.5 where that is the lifter's own.
 
     Raises:
         InputError: no such layer, or other layers go round it.
@@ -56,6 +58,7 @@ class ISONet(LiftingNet):
         spectral_norm: bool = False,
         cycle_weight_2d: float = 0.1,
         cycle_weight_3d: float = 0.1,
+        distance: float = 5.0,
         name: str = "iso",
         **kwargs: Any,
     ) -> None:
@@ -76,6 +79,7 @@ class ISONet(LiftingNet):
         self.lifter = lifter
         self.task, self.shared_layer, self.adversarial = task, layer, adversarial
         self.cycle_weight_2d, self.cycle_weight_3d = cycle_weight_2d, cycle_weight_3d
+        self.distance = distance
         self.prior_units, self.spectral_norm = prior_units, spectral_norm
         self.extractor, self.head = extractor, head
         self.ssl_head: keras.Model | None = None
@@ -86,8 +90,9 @@ class ISONet(LiftingNet):
         if adversarial == "likelihood":
             self.prior = Flow(lifter.skeleton.root, prior_units, name="prior")
         else:
+            rate = 0.5 if lifter.dropout is None else lifter.dropout
             self.prior = Discriminator(
-                prior_units, spectral_norm=spectral_norm, name="prior"
+                prior_units, rate, spectral_norm=spectral_norm, name="prior"
             )
         self.prior.build((None, lifter.skeleton.num_joints, 2))
 
@@ -105,6 +110,7 @@ class ISONet(LiftingNet):
             "spectral_norm": self.spectral_norm,
             "cycle_weight_2d": self.cycle_weight_2d,
             "cycle_weight_3d": self.cycle_weight_3d,
+            "distance": self.distance,
             "info": self.info,
             "name": self.name,
         }

@@ -28,6 +28,8 @@ class Discriminator(keras.Model):
         dropout: float. Dropout rate in the blocks.
         spectral_norm: bool. Whether weights are divided by their largest singular
             value, which holds the score's slope (Miyato et al., arXiv:1802.05957).
+
+    It computes in float32 whatever the lifter does.
     """
 
     def __init__(
@@ -37,19 +39,21 @@ class Discriminator(keras.Model):
         spectral_norm: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.units, self.dropout, self.spectral_norm = units, dropout, spectral_norm
 
         def dense(outputs: int, name: str) -> keras.layers.Layer:
-            layer = keras.layers.Dense(outputs, name=name)
+            layer = keras.layers.Dense(outputs, name=name, dtype="float32")
             if not spectral_norm:
                 return layer
-            return keras.layers.SpectralNormalization(layer, name=f"{name}_normalised")
+            return keras.layers.SpectralNormalization(
+                layer, name=f"{name}_normalised", dtype="float32"
+            )
 
         self.first = dense(units, "first")
         self.blocks = [dense(units, f"block{i // 2}_{i % 2 + 1}") for i in range(6)]
         self.last = dense(1, "last")
-        self.drop = keras.layers.Dropout(dropout)
+        self.drop = keras.layers.Dropout(dropout, dtype="float32")
 
     def build(self, input_shape: Any) -> None:
         features = (None, input_shape[1] * input_shape[2])
@@ -87,15 +91,18 @@ class Flow(keras.Model):
         root: int. Index of the root, whose keypoint is always 0.
         units: int. Units of the couplings' networks.
         couplings: int. Number of couplings.
+
+    It computes in float32 whatever the lifter does.
     """
 
     def __init__(
         self, root: int, units: int = 256, couplings: int = 6, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.root, self.units, self.couplings = root, units, couplings
         self.hidden = [
-            keras.layers.Dense(units, name=f"hidden{i}") for i in range(couplings)
+            keras.layers.Dense(units, name=f"hidden{i}", dtype="float32")
+            for i in range(couplings)
         ]
 
     def build(self, input_shape: Any) -> None:
@@ -109,7 +116,12 @@ class Flow(keras.Model):
         self._masks = masks[: self.couplings]
         # Zero weights: the flow starts as the identity.
         self.moves = [
-            keras.layers.Dense(2 * numbers, kernel_initializer="zeros", name=f"move{i}")
+            keras.layers.Dense(
+                2 * numbers,
+                kernel_initializer="zeros",
+                name=f"move{i}",
+                dtype="float32",
+            )
             for i in range(self.couplings)
         ]
         for hidden, move in zip(self.hidden, self.moves, strict=True):

@@ -10,6 +10,7 @@ from tfpose.adaptation import AdaptedModel
 from tfpose.errors import InputError
 from tfpose.geometry import normalize_keypoints
 from tfpose.lifters.net import LiftingNet
+from tfpose.lifters.views import mirror_bodies
 
 __all__ = ["AdaptingLifter", "PoseLifter"]
 
@@ -49,8 +50,8 @@ class PoseLifter:
         positions = self.net(keypoints, training=False)
         if not self.flip_test:
             return positions
-        mirrored = self._mirror(keypoints, (-1.0, 1.0))
-        again = self._mirror(self.net(mirrored, training=False), (-1.0, 1.0, 1.0))
+        mirrored = self._mirror(keypoints)
+        again = self._mirror(self.net(mirrored, training=False))
         return (positions + again) / 2
 
     def predict(self, keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
@@ -93,11 +94,8 @@ class PoseLifter:
             found.append(ops.convert_to_numpy(positions))
         return np.concatenate(found)
 
-    def _mirror(self, points: Any, signs: tuple[float, ...]) -> Any:
-        """Left and right for each other; `points` `[B, J, D]`."""
-        joints = ops.unstack(points, axis=1)
-        swapped = ops.stack([joints[j] for j in self.skeleton.flip_permutation], axis=1)
-        return swapped * ops.convert_to_tensor(signs, dtype=points.dtype)
+    def _mirror(self, points: Any) -> Any:
+        return mirror_bodies(points, self.skeleton.flip_permutation)
 
 
 class AdaptingLifter(PoseLifter):

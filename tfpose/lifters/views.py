@@ -1,12 +1,19 @@
 """Other views of the same body: turned, placed elsewhere, projected again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
 
 from tfpose.geometry import keypoint_size, project, rotation_matrices
 
-__all__ = ["place_bodies", "project_poses", "turn_bodies", "view_rotations"]
+__all__ = [
+    "mirror_bodies",
+    "place_bodies",
+    "project_poses",
+    "turn_bodies",
+    "view_rotations",
+]
 
 # Beyond 45 degrees from the axis the distortion is not valid (from PoseAug's code).
 _LIMIT = 1.0
@@ -41,6 +48,22 @@ def view_rotations(azimuth: Any, pitch: Any, roll: Any = None) -> Any:
     turn = ops.stack([zero, azimuth, zero], axis=-1)
     tilt = ops.stack([pitch, zero, zero if roll is None else roll], axis=-1)
     return ops.matmul(rotation_matrices(tilt), rotation_matrices(turn))
+
+
+def mirror_bodies(points: Any, flip_permutation: Sequence[int]) -> Any:
+    """Bodies as a mirror shows them: x negated, left and right for each other.
+
+    Args:
+        points: keypoints `[B, J, 2]`, normalised or centred, or positions `[B, J, 3]`.
+        flip_permutation: the skeleton's.
+
+    Returns:
+        the same shape.
+    """
+    joints = ops.unstack(points, axis=1)
+    swapped = ops.stack([joints[joint] for joint in flip_permutation], axis=1)
+    signs = [-1.0] + [1.0] * (points.shape[-1] - 1)
+    return swapped * ops.convert_to_tensor(signs, dtype=points.dtype)
 
 
 def turn_bodies(positions: Any, rotations: Any, root: int) -> Any:
