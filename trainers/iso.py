@@ -56,6 +56,7 @@ class ISOTask(LiftingTask):
             config.cycle_weight_2d,
             config.cycle_weight_3d,
             config.distance,
+            config.view_elevation,
         )
         self.lifter = PoseLifter(self.net, config.flip_test)
         self.sampler = LiftingTraining(self.train, config.batch_size, config.seed)

@@ -138,7 +138,7 @@ class ISOModel(AlternatingModel):
 
     def _rotations(self, keypoints: Any) -> Any:
         azimuth, elevation = ops.unstack(self._draw_rows(keypoints, 2), axis=-1)
-        most = math.radians(self.config.view_elevation)
+        most = math.radians(self.net.view_elevation)
         return view_rotations(2 * math.pi * azimuth, most * (2 * elevation - 1))
 
     def _train_prior(self, real: Any, fake: Any, share: float) -> Metrics:

@@ -242,7 +242,9 @@ class ISOAdapter(Adapter):
         count = self.options.copies
         steps = tf.range(count, dtype=tf.float32)[:, None] * tf.constant(_RECURRENCE)
         places = _fraction(phase + steps)
-        tilt = math.radians(self.options.view_tilt)
+        refine = self.net.task == "refine"
+        tilt = self.options.view_tilt if refine else self.net.view_elevation
+        tilt = math.radians(tilt)
         azimuth, pitch = tf.unstack(places, axis=1)
         rotations = view_rotations(2 * math.pi * azimuth, tilt * (2 * pitch - 1))
         return rotations, _fraction(phase + count * tf.constant(_RECURRENCE))

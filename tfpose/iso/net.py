@@ -36,6 +36,8 @@ class ISONet(LiftingNet):
             where the cycle is from, that is a tenth.
         cycle_weight_3d: float. Lambda 3D.
         distance: float. Metres from the camera of a random view to the body.
+        view_elevation: float. Largest elevation of a random view, degrees; of the tasks
+            `adversary` and `cycle`.
 
     Attributes:
         extractor: keypoints `[B, J, 2]` to features.
@@ -59,6 +61,7 @@ class ISONet(LiftingNet):
         cycle_weight_2d: float = 0.1,
         cycle_weight_3d: float = 0.1,
         distance: float = 5.0,
+        view_elevation: float = 20.0,
         name: str = "iso",
         **kwargs: Any,
     ) -> None:
@@ -79,7 +82,7 @@ class ISONet(LiftingNet):
         self.lifter = lifter
         self.task, self.shared_layer, self.adversarial = task, layer, adversarial
         self.cycle_weight_2d, self.cycle_weight_3d = cycle_weight_2d, cycle_weight_3d
-        self.distance = distance
+        self.distance, self.view_elevation = distance, view_elevation
         self.prior_units, self.spectral_norm = prior_units, spectral_norm
         self.extractor, self.head = extractor, head
         self.ssl_head: keras.Model | None = None
@@ -111,6 +114,7 @@ class ISONet(LiftingNet):
             "cycle_weight_2d": self.cycle_weight_2d,
             "cycle_weight_3d": self.cycle_weight_3d,
             "distance": self.distance,
+            "view_elevation": self.view_elevation,
             "info": self.info,
             "name": self.name,
         }

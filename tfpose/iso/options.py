@@ -28,7 +28,8 @@ class ISOOptions:
         learning_rate: Adam's (alpha).
         every: adapt to one of so many samples of a stream.
         copies: of the sample in a batch, each in another random view.
-        view_tilt: largest tilt of a random view, degrees; the paper's is 20.
+        view_tilt: largest tilt of a random view, degrees, of the task `refine`; the
+            paper's tasks keep the elevation that they were trained with.
         keep_moments: whether a stream carries Adam's moments, too.
         soft_reset: 0 to 1: how far weights go back to the trained ones after each
             sample (arXiv:2511.18851).
@@ -49,12 +50,12 @@ class ISOOptions:
     learning_rate: float = 2e-5
     every: int = 1
     copies: int = 8
-    view_tilt: float = 20.0
+    view_tilt: float = 50.0
     keep_moments: bool = True
     soft_reset: float = 0.0
     whole: bool = False
     refined: bool = False
-    refine_steps: int = 20
+    refine_steps: int = 60
     limb_weight: float = 0.02
     stay_weight: float = 0.3
     flip: bool = False

@@ -85,7 +85,7 @@ class Refiner:
 
     skeleton: Skeleton
     limb_lengths: LimbLengths | None
-    steps: int = 20
+    steps: int = 60
     rate: float = 0.02
     limb_weight: float = 0.02
     symmetry_weight: float = 0.0
