@@ -104,15 +104,20 @@ class Refiner:
         """
         lifted = ops.stop_gradient(positions)
         target = centre_keypoints(ops.stop_gradient(keypoints), self.skeleton.root)
-        pose = lifted
-        first, second = ops.zeros_like(pose), ops.zeros_like(pose)
-        for step in range(1, self.steps + 1):
+
+        def step(number: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+            pose, first, second = state
             gradient = self.gradient(pose, target, lifted)
             first = _BETA_1 * first + (1 - _BETA_1) * gradient
             second = _BETA_2 * second + (1 - _BETA_2) * gradient * gradient
-            rate = self.rate * (1 - (step - 1) / self.steps) / (1 - _BETA_1**step)
-            root = ops.sqrt(second * (1 / (1 - _BETA_2**step)))
-            pose = pose - rate * first / (root + _EPSILON)
+            done = ops.cast(number, pose.dtype)
+            rate = self.rate * (1 - done / self.steps)
+            rate = rate / (1 - ops.power(_BETA_1, done + 1))
+            root = ops.sqrt(second / (1 - ops.power(_BETA_2, done + 1)))
+            return pose - rate * first / (root + _EPSILON), first, second
+
+        zeros = ops.zeros_like(lifted)
+        pose, _, _ = ops.fori_loop(0, self.steps, step, (lifted, zeros, zeros))
         return pose
 
     def energy(self, positions: Any, keypoints: Any) -> Any:
