@@ -108,7 +108,7 @@ class ISOModel(AlternatingModel):
         self, keypoints: Any, features: Any, truth: Any
     ) -> tuple[Any, Any, Metrics]:
         """Equation 3 or 4: the loss, and the projections that the prior scores."""
-        net, config = self.net, self.config
+        net = self.net
         ssl_head: Any = net.ssl_head
         prior: Any = net.prior
         positions = ssl_head(features, training=True)
@@ -123,7 +123,7 @@ class ISOModel(AlternatingModel):
             loss_2d, loss_3d = cycle_losses(
                 self._lift_again, keypoints, positions, seen, *view
             )
-            loss += config.cycle_weight_2d * loss_2d + config.cycle_weight_3d * loss_3d
+            loss += net.cycle_weight_2d * loss_2d + net.cycle_weight_3d * loss_3d
             metrics |= {"cycle_loss_2d": loss_2d, "cycle_loss_3d": loss_3d}
         return loss, seen, metrics
 

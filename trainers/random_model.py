@@ -8,6 +8,9 @@ from keras import ops
 
 __all__ = ["RandomModel"]
 
+# As many as float32 has between 1 and 2.
+_PARTS = 2**23
+
 
 class RandomModel(keras.Model):
     """Draws for the samples of its batch: replicas draw the rows that one would."""
@@ -31,10 +34,14 @@ class RandomModel(keras.Model):
         return self._rows(tf.random.stateless_normal(shape, self._seeds.next()), count)
 
     def draw_uniform(self, count: int, shape: tuple[int, ...]) -> Any:
-        """Numbers from 0 to 1 `[count, *shape]`; by replicas as `draw_normal`."""
+        """Numbers from 0 to 1 `[count, *shape]`; by replicas as `draw_normal`.
+
+        The same with and without XLA: it draws other floats, but the same integers.
+        """
         shape = self._global_batch_size, *shape
-        drawn = tf.random.stateless_uniform(shape, self._seeds.next())
-        return self._rows(drawn, count)
+        seed = self._seeds.next()
+        drawn = tf.random.stateless_uniform(shape, seed, 0, _PARTS, tf.int32)
+        return self._rows(ops.cast(drawn, "float32") / _PARTS, count)
 
     def draw_integers(self, count: int, limit: int) -> Any:
         """Integers `[count]` from 0 to `limit` - 1; by replicas as `draw_normal`."""

@@ -20,7 +20,7 @@ class ISOLifter(LiftingNet):
     As the paper's network details have it: a dense layer and three blocks that two
     heads share, and a head of one block and a dense layer. Leaky ReLU with slope 0.01
     below 0 and the initial weights are PyTorch's defaults; the paper does not say.
-    8.49 M parameters for `h36m16`.
+    8.50 M parameters for `h36m16`.
 
     Args:
         skeleton: skeleton of the keypoints and positions.

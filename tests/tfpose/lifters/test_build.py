@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfpose.errors import InputError
 from tfpose.lifters.build import LIFTERS, build_lifter
+from tfpose.lifters.iso import ISOLifter
 from tfpose.lifters.martinez import Martinez
 from tfpose.lifters.semgcn import SemGCN
 from tfpose.lifters.stgcn import STGCN
@@ -16,12 +17,13 @@ from tfpose.skeletons import SKELETONS, Skeleton, get_skeleton
 H36M = get_skeleton("h36m16")
 RNG = np.random.default_rng(0)
 
-# Counted in the official nets.
+# Counted in the official nets; ISO's, which has none, by its paper's section 3.3.
 PARAMETERS = {
     "martinez": 4_288_557,
     "vpose": 8_485_933,
     "semgcn": 267_343,
     "stgcn": 3_627_847,
+    "iso": 8_495_149,
 }
 every_lifter = pytest.mark.parametrize("name", PARAMETERS)
 
@@ -35,6 +37,8 @@ def small(name: str, skeleton: Skeleton, dropout: float | None = None):
     """Of the same kind with few channels, where that can be asked for."""
     if name == "martinez":
         return Martinez(skeleton, dropout, units=16)
+    if name == "iso":
+        return ISOLifter(skeleton, dropout, units=16)
     if name == "vpose":
         return VPose(skeleton, dropout, units=16)
     if name == "semgcn":
@@ -48,7 +52,13 @@ def test_every_name_is_of_an_original_or_a_small_one():
 
 @pytest.mark.parametrize(
     "name,millions",
-    [("martinez", 0.28), ("vpose", 0.55), ("semgcn", 0.068), ("stgcn", 0.23)],
+    [
+        ("martinez", 0.28),
+        ("vpose", 0.55),
+        ("semgcn", 0.068),
+        ("stgcn", 0.23),
+        ("iso", 0.55),
+    ],
 )
 def test_small_ones_are_small_and_of_the_same_kind(name, millions):
     net = build_lifter(f"{name}_small", H36M)
@@ -121,7 +131,7 @@ def test_dropout_is_as_asked(name):
         layers = [x for x in net.layers if isinstance(x, keras.layers.Dropout)]
         return {layer.rate for layer in layers}
 
-    own = {"martinez": {0.25}, "vpose": {0.25}, "semgcn": set()}
+    own = {"martinez": {0.25}, "vpose": {0.25}, "semgcn": set(), "iso": {0.5}}
     assert rates(small(name, H36M)) == own.get(name, {0.05, 0.25, 0.1})
     assert rates(small(name, H36M, 0.4)) == {0.4}
     net = small(name, H36M, 0.0)
@@ -133,13 +143,19 @@ def test_dropout_is_as_asked(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["martinez", "vpose", "semgcn", pytest.param("stgcn", marks=pytest.mark.slow)],
+    [
+        "martinez",
+        "vpose",
+        "semgcn",
+        "iso",
+        pytest.param("stgcn", marks=pytest.mark.slow),
+    ],
 )
 def test_a_compiled_training_step_lowers_the_loss(name):
     keras.utils.set_random_seed(0)
-    net = small(name, H36M)
+    net = small(name, H36M, 0.0)
     net.compile("adam", "mse", jit_compile=True)
-    given = keypoints(32)
+    given = np.random.default_rng(0).uniform(-1, 1, (32, 16, 2)).astype(np.float32)
     wanted = np.concatenate([given, given[..., :1]], axis=-1)
     wanted -= wanted[:, :1]
     losses = [net.train_on_batch(given, wanted) for _ in range(20)]
@@ -166,3 +182,22 @@ def test_what_cannot_be_is_refused():
         build_lifter("semgcn", dots)
     with pytest.raises(InputError, match="'dots' has no joint of the left arm"):
         build_lifter("stgcn", dots)
+
+
+@every_lifter
+def test_a_centred_one_does_not_see_place_and_size(name, tmp_path):
+    plain = small(name, H36M)
+    given = keypoints(4)
+    moved = 0.3 * given + np.float32([0.4, -0.2])
+    net = type(plain).from_config({**plain.get_config(), "centred": True})
+    for each in (plain, net):
+        for weight in each.trainable_weights:
+            weight.assign_add(np.full(weight.shape, 0.01, np.float32))
+    np.testing.assert_allclose(net(moved), net(given), atol=1e-4)
+    assert np.abs(plain(moved) - plain(given)).max() > 0.01
+    # Its place is lost, not its shape.
+    assert np.abs(net(given[::-1]) - net(given)).max() > 0.01
+    net.save(tmp_path / "centred.keras")
+    loaded = keras.saving.load_model(tmp_path / "centred.keras")
+    assert loaded.centred and not plain.centred
+    np.testing.assert_array_equal(loaded(given), net(given))
