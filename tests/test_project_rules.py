@@ -47,6 +47,7 @@ DISTRIBUTIONS = {
     "google": "protobuf",
     "grpc": "grpcio",
     "PIL": "pillow",
+    "sklearn": "scikit-learn",
     "tensorflow_serving": "tensorflow-serving-api",
 }
 REQUIREMENTS = ("requirements.txt", "requirements-no-deps.txt")

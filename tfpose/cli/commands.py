@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
 from data_pipelines.readers.datasets import DATASETS, SPLITS
 from tfpose.adapters import ADAPTATIONS, adaptation_names
+from tfpose.cli.adaptation import ANALYSES
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.quiet_keras import import_keras
@@ -30,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_evaluate_3d(commands)
     _add_analyse(commands)
+    _add_analyse_adaptation(commands)
 
     command = commands.add_parser(
         "keypoint_priors", help="where in the box each joint lies, in a grid"
@@ -194,6 +196,16 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 
 def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("evaluate_3d", help="MPJPE, PCK and AUC of a lifter")
+    _add_lifting_data(command)
+    add = command.add_argument
+    add("--flip_test", action="store_true", help="mean with the mirrored pose's")
+    add("--out", default="", help="JSON file for all metrics")
+    _add_adapt(command, adaptation_names(of_lifters=True))
+    command.set_defaults(run=_evaluate_3d)
+
+
+def _add_lifting_data(command: argparse.ArgumentParser) -> None:
+    """A lifter, and the poses for it."""
     add = command.add_argument
     add("--model", required=True, help="a .keras lifter")
     add("--dataset", required=True, choices=list(LIFTING_DATASETS))
@@ -202,10 +214,6 @@ def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
     add("--keypoints", default="", help="source of the 2D; default: the data set's")
     add("--subjects", default="", help="people, by commas; default: the split's")
     add("--stride", type=int, default=1, help="every how many frames one is taken")
-    add("--flip_test", action="store_true", help="mean with the mirrored pose's")
-    add("--out", default="", help="JSON file for all metrics")
-    _add_adapt(command, adaptation_names(of_lifters=True))
-    command.set_defaults(run=_evaluate_3d)
 
 
 def _evaluate_3d(chosen: argparse.Namespace) -> None:
@@ -255,6 +263,51 @@ def _analyse(chosen: argparse.Namespace) -> None:
         chosen.split,
         chosen.out,
         chosen.box_area_factor,
+    )
+
+
+def _add_analyse_adaptation(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "analyse_adaptation", help="what adaptation changes, and what it costs"
+    )
+    add = command.add_argument
+    told = "; ".join(f"{name}: {text}" for name, text in ANALYSES.items())
+    add("what", choices=list(ANALYSES), help=told)
+    _add_lifting_data(command)
+    add("--adapt", default="online", help="how to adapt")
+    add("--values", default="", help="of steps, rates or noise, by commas")
+    add("--source_dataset", choices=["", *LIFTING_DATASETS], default="")
+    add("--source_data_dir", default="", help="of datasets: the training data's folder")
+    add("--source_split", choices=LIFTING_SPLITS, default="train")
+    add("--out", default="analysis", help="folder for the JSON file and the figure")
+    command.set_defaults(run=_analyse_adaptation)
+
+
+def _analyse_adaptation(chosen: argparse.Namespace) -> None:
+    try:
+        values = [float(text) for text in chosen.values.split(",") if text]
+    except ValueError:
+        raise InputError(
+            f"values: expected numbers by commas, got {chosen.values!r}"
+        ) from None
+    import_keras()
+    from tfpose.cli.analyse_adaptation import analyse_adaptation
+
+    analyse_adaptation(
+        chosen.what,
+        chosen.model,
+        chosen.dataset,
+        chosen.data_dir,
+        chosen.out,
+        split=chosen.split,
+        keypoints=chosen.keypoints,
+        subjects=[name for name in chosen.subjects.split(",") if name],
+        stride=chosen.stride,
+        adapt=chosen.adapt,
+        values=values,
+        source_dataset=chosen.source_dataset,
+        source_data_dir=chosen.source_data_dir,
+        source_split=chosen.source_split,
     )
 
 

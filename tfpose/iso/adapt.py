@@ -152,6 +152,19 @@ class ISOAdapter(Adapter):
             positions = self._refiner(positions, keypoints)
         return {"positions": positions}
 
+    def gradients(self, state: State, sample: Sample) -> list[Any]:
+        """Of the self-supervised loss, as the next step of a state would take them.
+
+        Args:
+            state: its weights, and its next random views.
+            sample: as for `adapt`; all numbers finite.
+
+        Returns:
+            A tensor for each of the state's `weights`, in their order.
+        """
+        rotations, _ = self._views(state["phase"])
+        return self._gradients(state["weights"], sample["keypoints"], rotations)
+
     def describe(self, state: State) -> str:
         """What a stream's adaptation left out."""
         skipped, restored = int(state["skipped"]), int(state["restored"])
@@ -164,12 +177,7 @@ class ISOAdapter(Adapter):
     def _step(self, state: State, keypoints: Any) -> State:
         state = dict(state)
         rotations, state["phase"] = self._views(state["phase"])
-        of_task = (
-            self._refined_gradients
-            if self.net.task == "refine"
-            else self._ssl_gradients
-        )
-        gradients = of_task(state["weights"], keypoints, rotations)
+        gradients = self._gradients(state["weights"], keypoints, rotations)
         updates = state["updates"] + 1
         rate = (
             self.options.learning_rate
@@ -189,6 +197,14 @@ class ISOAdapter(Adapter):
         state["weights"], state["first"], state["second"] = moved
         state["updates"] = updates
         return state
+
+    def _gradients(self, weights: list[Any], keypoints: Any, rotations: Any) -> Any:
+        of_task = (
+            self._refined_gradients
+            if self.net.task == "refine"
+            else self._ssl_gradients
+        )
+        return of_task(weights, keypoints, rotations)
 
     def _refined_gradients(
         self, weights: list[Any], keypoints: Any, rotations: Any

@@ -21,7 +21,8 @@ class Discriminator(keras.Model):
     """Score `[B, 1]` of centred keypoints `[B, J, 2]`: above 0 where they look real.
 
     A dense layer, three residual blocks without batch normalisation, and a dense layer
-    (the paper, section 3.3).
+    (the paper, section 3.3). With positions `[B, J, 3]` it is the paper's classifier of
+    data sets (section 4.3).
 
     Args:
         units: int. Units of every layer but the last.
@@ -63,12 +64,16 @@ class Discriminator(keras.Model):
         self.built = True
 
     def call(self, keypoints: Any, training: bool | None = None) -> Any:
+        return self.last(self.features(keypoints, training))
+
+    def features(self, keypoints: Any, training: bool | None = None) -> Any:
+        """What the last residual block returns, `[B, units]`."""
         flat = ops.reshape(keypoints, (-1, keypoints.shape[1] * keypoints.shape[2]))
         x = leaky(self.first(flat))
         for one, two in zip(self.blocks[::2], self.blocks[1::2], strict=True):
             y = self.drop(leaky(one(x)), training=training)
             x = x + self.drop(leaky(two(y)), training=training)
-        return self.last(x)
+        return x
 
     def get_config(self) -> dict[str, Any]:
         return {
