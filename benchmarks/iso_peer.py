@@ -18,7 +18,7 @@ from tfpose.iso.options import ISOOptions
 
 __all__ = ["PeerISO"]
 
-_DISTANCE, _SLOPE = 5.0, 0.01
+_SLOPE = 0.01
 # Smallest size of a person in an image, as in `tfpose.geometry`.
 _SMALLEST = 1e-4
 _RECURRENCE = np.array([0.7548776662466927, 0.5698402909980532], np.float32)
@@ -30,8 +30,7 @@ class PeerISO:
 
     Args:
         weights: arrays by name, of `benchmarks.peer_iso.export_weights`.
-        shape: `joints`, `root`, `parents`, `blocks` (of the extractor), `centred`, and
-            `mean` and `std` of limb lengths.
+        shape: of `benchmarks.peer_iso.net_shape`.
         task: `refine` or `cycle`.
         options: steps, learning_rate, online, copies, view_tilt and the refinement's
             are read.
@@ -183,7 +182,9 @@ class PeerISO:
         steps = np.arange(count, dtype=np.float32)[:, None] * _RECURRENCE
         azimuth, pitch = np.modf(self._phase + steps)[0].T
         self._phase = np.modf(self._phase + np.float32(count) * _RECURRENCE)[0]
-        tilt = math.radians(self._options.view_tilt) * (2 * pitch - 1)
+        refine = self._task == "refine"
+        tilt = self._options.view_tilt if refine else self._shape["view_elevation"]
+        tilt = math.radians(tilt) * (2 * pitch - 1)
         turn = 2 * math.pi * azimuth
         zero, one = np.zeros(count), np.ones(count)
         (ct, st), (cp, sp) = (np.cos(turn), np.sin(turn)), (np.cos(tilt), np.sin(tilt))
@@ -205,7 +206,8 @@ class PeerISO:
         return (points - points[:, [self._shape["root"]]]) / self._size(points)
 
     def _view(self, bodies: Any) -> Any:
-        depth = (bodies[..., 2:] + _DISTANCE).clamp_min(0.1 * _DISTANCE)
+        distance = self._shape["distance"]
+        depth = (bodies[..., 2:] + distance).clamp_min(0.1 * distance)
         return self._centre(bodies[..., :2] / depth)
 
     def _placed(self, seen: Any, pose: Any) -> Any:

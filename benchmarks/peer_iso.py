@@ -119,13 +119,14 @@ def net_shape(net: Any) -> dict[str, Any]:
     """What `PeerISO` must know beside the weights."""
     lengths = net.info["limb_lengths"]
     return {
-        "joints": net.skeleton.num_joints,
         "root": net.skeleton.root,
         "parents": net.skeleton.parents,
         "blocks": sum("_add" in layer.name for layer in net.extractor.layers),
         "centred": net.centred,
         "cycle_weight_2d": net.cycle_weight_2d,
         "cycle_weight_3d": net.cycle_weight_3d,
+        "distance": net.distance,
+        "view_elevation": net.view_elevation,
         **{key: np.float32(lengths[key]) for key in ("mean", "std")},
     }
 

@@ -41,7 +41,7 @@ def analyse_adaptation(
     keypoints: str = "",
     subjects: Sequence[str] = (),
     stride: int = 1,
-    adapt: str = "online",
+    adapt: str = "iso",
     values: Sequence[float] = (),
     source_dataset: str = "",
     source_data_dir: str = "",
@@ -61,7 +61,7 @@ def analyse_adaptation(
         keypoints: source of the 2D; empty for the data set's own choice.
         subjects: people, in place of the split's.
         stride: every how many frames one is taken.
-        adapt: how to adapt.
+        adapt: see `tfpose.adapters.parse_adaptation`; only `iso`, with options.
         values: of steps, rates or noise, in place of the usual ones.
         source_dataset: of `datasets`: what the lifter was trained on; empty for
             another folder of `dataset`.

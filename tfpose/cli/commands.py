@@ -293,7 +293,7 @@ def _add_analyse_adaptation(commands: argparse._SubParsersAction) -> None:
     told = "; ".join(f"{name}: {text}" for name, text in ANALYSES.items())
     add("what", choices=list(ANALYSES), help=told)
     _add_lifting_data(command)
-    add("--adapt", default="online", help="how to adapt")
+    _add_adapt(command, adaptation_names(of_lifters=True))
     add("--values", default="", help="of steps, rates or noise, by commas")
     add("--source_dataset", choices=["", *LIFTING_DATASETS], default="")
     add("--source_data_dir", default="", help="of datasets: the training data's folder")
@@ -303,6 +303,7 @@ def _add_analyse_adaptation(commands: argparse._SubParsersAction) -> None:
 
 
 def _analyse_adaptation(chosen: argparse.Namespace) -> None:
+    _check_adapt(chosen.adapt, of_lifters=True)
     try:
         values = [float(text) for text in chosen.values.split(",") if text]
     except ValueError:
@@ -322,7 +323,7 @@ def _analyse_adaptation(chosen: argparse.Namespace) -> None:
         keypoints=chosen.keypoints,
         subjects=[name for name in chosen.subjects.split(",") if name],
         stride=chosen.stride,
-        adapt=chosen.adapt,
+        adapt=chosen.adapt or "iso",
         values=values,
         source_dataset=chosen.source_dataset,
         source_data_dir=chosen.source_data_dir,

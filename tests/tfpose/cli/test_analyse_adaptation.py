@@ -22,6 +22,7 @@ from tfpose.skeletons import get_skeleton
 
 SKELETON = get_skeleton("h36m16")
 QUICK = {"refine_steps": 2, "copies": 2}
+ADAPT = "iso," + ",".join(f"{name}={value}" for name, value in QUICK.items())
 
 
 def make_net(folder, task: str) -> ISONet:
@@ -64,12 +65,7 @@ def model(net, tmp_path_factory) -> str:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Adaptation of two copies and two steps of refinement; a small classifier."""
-    monkeypatch.setattr(
-        study,
-        "ISOOptions",
-        lambda **chosen: ISOOptions(**{**QUICK, **chosen}),
-    )
+    """A small classifier, trained for a moment."""
     monkeypatch.setattr(origins, "_UNITS", 32)
     monkeypatch.setattr(origins, "_STEPS", 20)
 
@@ -84,6 +80,7 @@ def run(what: str, model: str, folder, out, *more: str) -> dict:
             "--dataset=mannequin",
             f"--data_dir={folder}",
             f"--out={out}",
+            f"--adapt={ADAPT}",
             *more,
         ]
     )
@@ -135,6 +132,7 @@ def test_each_analysis_writes_and_prints(what, model, folder, tmp_path, quick, c
         assert len(said["t_sne"]["target truth"]) == 20
 
 
+@pytest.mark.slow
 def test_limb_ratios_are_those_of_the_bodies(folder, net):
     found = study_of(folder, net)
     ratios = limb_ratios(found.truth, SKELETON)
@@ -158,6 +156,7 @@ def test_limb_ratios_are_those_of_the_bodies(folder, net):
     assert sum(said["adapted"]["left_arm"]["counts"]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["refine", "cycle"])
 def test_cosines_are_those_of_the_extractors_gradients(folder, task):
     """Computed again: the true gradient by the whole net, without the adapter."""
@@ -212,7 +211,7 @@ def test_gradients_are_those_of_the_next_step(folder, net):
         ("noise", ["--values=-1"], "values: expected 0 or more pixels, got -1"),
         ("datasets", [], "source_data_dir: datasets needs the folder"),
         ("parts", ["--source_data_dir=x"], "parts needs no source"),
-        ("parts", ["--adapt=none"], "adapt: expected one of vanilla"),
+        ("parts", ["--adapt=none"], "adapt: no method 'none'"),
     ],
 )
 def test_bad_options_in_one_line(what, more, says, model, folder, tmp_path, capsys):

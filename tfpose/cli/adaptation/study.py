@@ -13,10 +13,11 @@ from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
 from data_pipelines.lifting.poses import LiftingDataset
 from tfpose.adaptation import AdaptedModel
+from tfpose.adapters import parse_adaptation
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.iso.adapt import ISOAdapter
-from tfpose.iso.options import MODES, ISOOptions
+from tfpose.iso.options import ISOOptions
 from tfpose.lifters.net import LiftingNet
 from tfpose.weights.keras_file import load_keras
 
@@ -183,6 +184,7 @@ def load_study(
 
 
 def _options(adapt: str) -> ISOOptions:
-    if adapt not in MODES:
-        raise InputError(f"adapt: expected one of {', '.join(MODES)}, got {adapt!r}")
-    return ISOOptions(**MODES[adapt])
+    options = parse_adaptation(adapt).options
+    if not isinstance(options, ISOOptions):
+        raise InputError(f"adapt: the analyses are of iso, got {adapt!r}")
+    return options
