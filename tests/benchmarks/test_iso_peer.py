@@ -32,7 +32,8 @@ def small_net(task: str, centred: bool = False) -> ISONet:
 def test_the_peer_answers_as_ours_does(task, mode):
     pytest.importorskip("torch", reason="the peer needs PyTorch")
     net = small_net(task, centred=mode == "online")
-    options = ISOOptions(**{**MODES[mode], "guard": 0.0, "jump": 0.0})
+    quick = {"guard": 0.0, "jump": 0.0, "refine_steps": 5}
+    options = ISOOptions(**{**MODES[mode], **quick})
     ours = AdaptedModel(
         ISOAdapter(net, options),
         net.variables,
