@@ -1,7 +1,7 @@
 """Reads and changes `.tflite` files: metadata, names and order of signatures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flatbuffers
@@ -106,16 +106,26 @@ def read_signatures(model: bytes) -> list[str]:
 def with_signature_names(model: bytes) -> bytes:
     """Names of tensors begin with their signature's: `lift/dense/MatMul`.
 
-    So a regular expression can mean the operators of one signature. A model of one
+    So a regular expression can mean the operators of one signature, with those of its
+    loops and branches. A model of one
     signature stays as it is.
     """
     if len(read_signatures(model)) == 1:
         return model
     content = unpacked(model)
     for signature in content.signatureDefs:
-        for tensor in content.subgraphs[signature.subgraphIndex].tensors:
-            tensor.name = signature.signatureKey + b"/" + tensor.name
+        for place in _called(content, signature.subgraphIndex):
+            for tensor in content.subgraphs[place].tensors:
+                tensor.name = signature.signatureKey + b"/" + tensor.name
     return packed(content)
+
+
+def _called(content: schema.ModelT, place: int) -> set[int]:
+    """A graph, and those of the loops and branches in it."""
+    found = {place}
+    for options, field in _calls(content.subgraphs[place].operators):
+        found |= _called(content, getattr(options, field))
+    return found
 
 
 def with_first_signature(model: bytes, name: str) -> bytes:
@@ -141,10 +151,15 @@ def with_first_signature(model: bytes, name: str) -> bytes:
 
 
 def _renumber(operators: Sequence[Any], moved: dict[int, int]) -> None:
-    """Loops and branches name the graphs that they run by number."""
+    for options, field in _calls(operators):
+        number = getattr(options, field)
+        setattr(options, field, moved.get(number, number))
+
+
+def _calls(operators: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """Loops and branches name the graphs that they run by number, in these fields."""
     for operator in operators:
         for options in (operator.builtinOptions, operator.builtinOptions2):
             for field in vars(options or object):
                 if field.endswith("ubgraphIndex"):
-                    number = getattr(options, field)
-                    setattr(options, field, moved.get(number, number))
+                    yield options, field

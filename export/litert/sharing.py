@@ -16,76 +16,131 @@ from export.litert.file import packed, unpacked
 
 __all__ = ["share_weights"]
 
-# Bytes from which on sharing is worth two operators.
+# Bytes, in float32, from which on sharing is worth two operators.
 _LEAST = 4096
 # Relative error of a weight that is computed: two roundings of float32.
 _NEAR = 3e-7
+_DTYPES = {
+    schema.TensorType.FLOAT32: np.dtype(np.float32),
+    schema.TensorType.FLOAT16: np.dtype(np.float16),
+    schema.TensorType.INT8: np.dtype(np.int8),
+}
 
 
 def share_weights(model: bytes) -> bytes:
-    """The file without weights that others can be transposed and scaled to.
+    """The file without weights that can be computed from others.
 
-    Weights of the first graph, the main signature's, stay as they are.
+    Weights of the first graph, the main signature's, stay as they are. If they were
+    quantised, other signatures start from the quantised ones, in float.
 
     Args:
-        model: a `.tflite` file in float.
+        model: a `.tflite` file.
     """
     content = unpacked(model)
-    kept: list[tuple[int, np.ndarray]] = []
+    kept: list[_Kept] = []
     for graph in content.subgraphs:
         changes = []
         for tensor in graph.tensors:
-            values = _weights(content, tensor)
-            if values is None or tensor.buffer in [buffer for buffer, _ in kept]:
+            found = _Kept.of(content, tensor)
+            if found is None or any(tensor.buffer == one.buffer for one in kept):
                 continue
-            found = next(_sources(kept, values), None)
-            if found is not None:
-                changes.append((tensor, found))
+            source = None
+            if tensor.type == schema.TensorType.FLOAT32:
+                source = next(_sources(kept, found.values), None)
+            if source is not None:
+                changes.append((tensor, source))
             elif len(tensor.shape) == 2:
-                kept.append((tensor.buffer, values))
+                kept.append(found)
         for tensor, source in changes:
             _compute(content, graph, tensor, source)
     used = {tensor.buffer for graph in content.subgraphs for tensor in graph.tensors}
+    used |= {0, *(entry.buffer for entry in content.metadata or ())}
     for number, buffer in enumerate(content.buffers):
-        if number not in used and number not in _metadata_buffers(content):
+        if number not in used:
             buffer.data = None
     return packed(content)
 
 
 @dataclasses.dataclass(frozen=True)
+class _Kept:
+    """Weights in the file.
+
+    Attributes:
+        tensor: one that has them.
+        values: in float32.
+        error: how far each may be from what was quantised.
+    """
+
+    tensor: schema.TensorT
+    values: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def of(cls, content: schema.ModelT, tensor: schema.TensorT) -> "_Kept | None":
+        data = content.buffers[tensor.buffer].data
+        dtype = _DTYPES.get(tensor.type)
+        if data is None or dtype is None or len(data) < _LEAST // 4 * dtype.itemsize:
+            return None
+        stored = np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
+        values = stored.reshape(tensor.shape).astype(np.float32)
+        error = np.zeros_like(values)
+        if tensor.type == schema.TensorType.FLOAT16:
+            error = np.abs(values) * 2.0**-10 + 2.0**-24
+        elif tensor.type == schema.TensorType.INT8:
+            scale = getattr(tensor.quantization, "scale", None)
+            if scale is None or len(scale) not in (1, len(values)):
+                return None
+            # One for each row, or for all.
+            steps = np.reshape(scale, (-1, *[1] * (values.ndim - 1)))
+            values = values * np.float32(steps)
+            error = np.broadcast_to(0.51 * steps, values.shape)
+        return cls(tensor, values, error)
+
+    @property
+    def buffer(self) -> int:
+        return self.tensor.buffer
+
+    @property
+    def quantised(self) -> bool:
+        return self.tensor.type != schema.TensorType.FLOAT32
+
+
+@dataclasses.dataclass(frozen=True)
 class _Source:
-    """Weights are the transposed buffer times a factor for each column."""
+    """What weights are computed from.
 
-    buffer: int
-    shape: tuple[int, int]
-    factors: np.ndarray
+    Attributes:
+        kept: if it is quantised, its values are the weights. Otherwise its transposed
+            values are, times `factors`.
+        factors: one for each column.
+    """
 
-
-def _weights(content: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | None:
-    data = content.buffers[tensor.buffer].data
-    if data is None or len(data) < _LEAST or tensor.type != schema.TensorType.FLOAT32:
-        return None
-    values = np.asarray(data, np.uint8).tobytes()
-    return np.frombuffer(values, np.float32).reshape(tensor.shape)
+    kept: _Kept
+    factors: np.ndarray | None = None
 
 
-def _sources(
-    kept: list[tuple[int, np.ndarray]], values: np.ndarray
-) -> Iterator[_Source]:
-    """Which of the kept weights these can be computed from."""
-    for buffer, stored in kept:
-        rows, columns = stored.shape
-        if stored.size != values.size or values.shape[-1] != rows:
+def _sources(kept: list[_Kept], wanted: np.ndarray) -> Iterator[_Source]:
+    """From which of the kept weights these can be computed."""
+    for one in kept:
+        stored = one.values
+        if one.quantised:
+            near = stored.shape == wanted.shape and np.all(
+                np.abs(stored - wanted) <= one.error
+            )
+            if near:
+                yield _Source(one)
             continue
-        wanted = values.reshape(columns, rows)
+        if stored.size != wanted.size or wanted.shape[-1] != len(stored):
+            continue
         turned = stored.T
+        flat = wanted.reshape(turned.shape)
         length = np.sum(turned * turned, axis=0, dtype=np.float64)
         if not length.all():
             continue
-        factors = np.sum(wanted * turned, axis=0, dtype=np.float64) / length
+        factors = np.sum(flat * turned, axis=0, dtype=np.float64) / length
         factors = factors.astype(np.float32)
-        if np.allclose(turned * factors, wanted, rtol=_NEAR, atol=1e-30):
-            yield _Source(buffer, (rows, columns), factors)
+        if np.allclose(turned * factors, flat, rtol=_NEAR, atol=1e-30):
+            yield _Source(one, factors)
 
 
 def _compute(
@@ -96,22 +151,26 @@ def _compute(
 ) -> None:
     """Makes the tensor the result of operators at the beginning of its graph."""
     maker = _Maker(content, graph, tensor.name)
-    rows, columns = source.shape
-    stored = maker.tensor(b"stored", [rows, columns], source.buffer)
-    order = maker.constant(b"order", np.array([1, 0], np.int32))
-    steps: list[tuple[int, list[int], list[int], Any]] = [
-        (schema.BuiltinOperator.TRANSPOSE, [order], [columns, rows], None)
-    ]
-    if not (source.factors == 1).all():
-        factors = maker.constant(b"factors", source.factors[None])
-        kind = schema.BuiltinOperator.MUL
-        steps.append((kind, [factors], [columns, rows], schema.MulOptionsT()))
-    shape = list(tensor.shape)
-    if shape != [columns, rows]:
-        sides = maker.constant(b"sides", np.array(shape, np.int32))
+    kept = source.kept.tensor
+    sides, shape = list(kept.shape), list(tensor.shape)
+    stored = maker.tensor(b"stored", sides, kept.buffer, kept.type)
+    steps: list[tuple[int, list[int], list[int], Any]] = []
+    if source.factors is None:
+        graph.tensors[stored].quantization = kept.quantization
+        steps.append((schema.BuiltinOperator.DEQUANTIZE, [], sides, None))
+    else:
+        sides = sides[::-1]
+        order = maker.constant(b"order", np.array([1, 0], np.int32))
+        steps.append((schema.BuiltinOperator.TRANSPOSE, [order], sides, None))
+        if not (source.factors == 1).all():
+            factors = maker.constant(b"factors", source.factors[None])
+            kind = schema.BuiltinOperator.MUL
+            steps.append((kind, [factors], sides, schema.MulOptionsT()))
+    if shape != sides:
+        wanted = maker.constant(b"sides", np.array(shape, np.int32))
         options = schema.ReshapeOptionsT()
         options.newShape = shape
-        steps.append((schema.BuiltinOperator.RESHAPE, [sides], shape, options))
+        steps.append((schema.BuiltinOperator.RESHAPE, [wanted], shape, options))
     last = next(i for i, one in enumerate(graph.tensors) if one is tensor)
     tensor.buffer = 0
     operators = []
@@ -180,7 +239,3 @@ class _Maker:
         made.version = 1
         codes.append(made)
         return len(codes) - 1
-
-
-def _metadata_buffers(content: schema.ModelT) -> set[int]:
-    return {0, *(entry.buffer for entry in content.metadata or ())}
