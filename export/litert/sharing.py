@@ -17,7 +17,7 @@ from export.litert.file import packed, unpacked
 __all__ = ["share_weights"]
 
 # Bytes, in float32, from which on sharing is worth two operators.
-_LEAST = 4096
+_LEAST = 1024
 # Relative error of a weight that is computed: two roundings of float32.
 _NEAR = 3e-7
 _DTYPES = {
@@ -130,7 +130,8 @@ def _sources(kept: list[_Kept], wanted: np.ndarray) -> Iterator[_Source]:
             if near:
                 yield _Source(one)
             continue
-        if stored.size != wanted.size or wanted.shape[-1] != len(stored):
+        sides = wanted.shape
+        if stored.size != wanted.size or sides[-1:] != stored.shape[:1]:
             continue
         turned = stored.T
         flat = wanted.reshape(turned.shape)
