@@ -35,7 +35,7 @@ MAY_IMPORT = {
 COMMANDS = ("tfpose/cli/", "tfpose/__main__.py")
 PAPERS = {"hsjp", "logocap", "metta", "poseaug", "iso"}
 # What may import the papers' folders.
-ABOVE_THE_PAPERS = {"__init__.py", "metrics", "weights"}
+ABOVE_THE_PAPERS = {"__init__.py", "adapters.py", "metrics", "weights"}
 # Tables of data sets, which are for methods to name.
 TABLES = {"data_pipelines.readers.datasets", "data_pipelines.lifting.datasets"}
 # Import names of what requirements.txt calls by another name.

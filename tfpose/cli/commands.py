@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
 from data_pipelines.readers.datasets import DATASETS, SPLITS
-from tfpose.adapters import ADAPTATIONS, adaptation_names
+from tfpose.adapters import adaptation_names, parse_adaptation
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.quiet_keras import import_keras
@@ -87,11 +87,18 @@ def _predict(chosen: argparse.Namespace) -> None:
         )
     if not documents and (chosen.skeleton or chosen.image_size):
         raise InputError("skeleton and image_size are of a JSON file of 2D poses")
-    of_lifters = bool(chosen.adapt) and ADAPTATIONS[chosen.adapt].of_lifters
-    if of_lifters and not chosen.lift:
-        raise InputError(f"adapt: {chosen.adapt} is for lifters, expected --lift")
-    if documents and chosen.adapt and not of_lifters:
-        raise InputError(f"adapt: {chosen.adapt} is for pose nets, expected pictures")
+    of_lifters = False
+    if chosen.adapt:
+        adaptation = parse_adaptation(chosen.adapt)
+        of_lifters = adaptation.method.of_lifters
+        if of_lifters and not chosen.lift:
+            raise InputError(
+                f"adapt: {adaptation.name} is for lifters, expected --lift"
+            )
+        if documents and not of_lifters:
+            raise InputError(
+                f"adapt: {adaptation.name} is for pose nets, expected pictures"
+            )
     import_keras()
     if not documents:
         from tfpose.cli.predict import predict
@@ -124,9 +131,19 @@ def _add_adapt(command: argparse.ArgumentParser, names: Sequence[str]) -> None:
     if names:
         command.add_argument(
             "--adapt",
-            choices=list(names),
+            metavar="METHOD[,OPTION=VALUE...]",
             default="",
-            help="adapt the model to each sample, in order; default: no",
+            help="adapt the model to each sample, in order, by one of "
+            f"{', '.join(names)}; default: no",
+        )
+
+
+def _check_adapt(text: str, of_lifters: bool) -> None:
+    """Refuses what no method is called, and a method for other nets."""
+    if text and parse_adaptation(text).method.of_lifters != of_lifters:
+        names = ", ".join(adaptation_names(of_lifters))
+        raise InputError(
+            f"adapt: {text.split(',')[0]} is for other nets, expected one of {names}"
         )
 
 
@@ -165,6 +182,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
+    _check_adapt(chosen.adapt, of_lifters=False)
     import_keras()
     from tfpose.cli.evaluate import Protocol, evaluate
 
@@ -209,6 +227,7 @@ def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
 
 
 def _evaluate_3d(chosen: argparse.Namespace) -> None:
+    _check_adapt(chosen.adapt, of_lifters=True)
     import_keras()
     from tfpose.cli.evaluate_3d import evaluate_3d
 

@@ -42,7 +42,7 @@ class Protocol:
             none.
         box_area_factor: share of a box's area that stands for an unknown segment area;
             None refuses unknown areas.
-        adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; the net adapts to
+        adapt: see `tfpose.adapters.parse_adaptation`, for pose nets; the net adapts to
             each sample before its prediction, in the data set's order, without flip
             test. Empty for none.
     """

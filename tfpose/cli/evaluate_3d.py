@@ -41,7 +41,7 @@ def evaluate_3d(
         flip_test: average over pose and mirrored pose.
         out: JSON file for all metrics, those of each joint and action too; empty for
             none.
-        adapt: one of `tfpose.adapters.ADAPTATIONS`, for lifters; the lifter adapts to
+        adapt: see `tfpose.adapters.parse_adaptation`, for lifters; the lifter adapts to
             each pose before its prediction, in the data set's order. Empty for none.
 
     Raises:

@@ -42,7 +42,7 @@ def lift(
         out: folder, made if need be.
         skeleton: name of the file's joints, where it does not say.
         image_size: `height,width` of all images in pixels, where the file does not say.
-        adapt: one of `tfpose.adapters.ADAPTATIONS`, for lifters; the lifter adapts to
+        adapt: see `tfpose.adapters.parse_adaptation`, for lifters; the lifter adapts to
             each person before its prediction, in the file's order, without flip test.
             Empty for none.
 

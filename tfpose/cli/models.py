@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import tfpose
 from tfpose.adaptation import AdaptedModel
-from tfpose.adapters import ADAPTATIONS
+from tfpose.adapters import build_adapter
 from tfpose.errors import InputError
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.predictors import Predictor
@@ -31,7 +31,7 @@ def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:
 
     Args:
         path: the file; empty for the net that ships with the package.
-        adapt: one of `tfpose.adapters.ADAPTATIONS`; empty for none.
+        adapt: see `tfpose.adapters.parse_adaptation`; empty for none.
         **choices: the predictor's own, such as `decoder`; None leaves one to the net.
 
     Raises:
@@ -56,7 +56,7 @@ def load_lifter(path: str, flip_test: bool = True, adapt: str = "") -> PoseLifte
     Args:
         path: the file.
         flip_test: average over pose and mirrored pose; not with `adapt`.
-        adapt: one of `tfpose.adapters.ADAPTATIONS`; empty for none.
+        adapt: see `tfpose.adapters.parse_adaptation`; empty for none.
 
     Raises:
         InputError: no such file, no model, no lifter, or one that cannot be adapted
@@ -92,6 +92,6 @@ def _compiled(locate: Locate, shape: tuple[int | None, ...]) -> Locate:
     return tf.function(locate, input_signature=[tf.TensorSpec(shape, tf.uint8)])
 
 
-def _adapted(net: keras.Model, name: str) -> AdaptedModel:
-    adapter = ADAPTATIONS[name].build(net)
+def _adapted(net: keras.Model, text: str) -> AdaptedModel:
+    adapter = build_adapter(net, text)
     return AdaptedModel(adapter, net.variables, tf.function)

@@ -52,7 +52,7 @@ def predict(
         box: `x,y,w,h` of the person in pixels, for all pictures.
         boxes: JSON file of people's boxes, see `readers.box_file`. With neither, a
             model that needs boxes takes one person to fill each picture.
-        adapt: one of `tfpose.adapters.ADAPTATIONS`, for pose nets; empty for none.
+        adapt: see `tfpose.adapters.parse_adaptation`, for pose nets; empty for none.
 
     Raises:
         InputError: nothing to look at, something that cannot be used, no pose net, or
