@@ -47,8 +47,8 @@ def quantise(
         form: one of `FORMS`.
         calibration: for int8: what inputs look like, each a dict of arrays with a
             batch of one, which all signatures run on that do not compute in float
-            alone; inputs that it has not are those of the signature's example. The range of a tensor is from the least to the
-            greatest value that it ever has.
+            alone; inputs that it has not are those of the signature's example. The
+            range of a tensor is from the least to the greatest value that it ever has.
         keep_float: regular expressions; operators of which one is found in the name
             stay in float. Of several signatures, names begin with the signature's.
 

@@ -20,7 +20,7 @@ __all__ = ["share_weights"]
 _LEAST = 1024
 # Relative error of a weight that is computed: two roundings of float32.
 _NEAR = 3e-7
-_DTYPES = {
+_DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype(np.float32),
     schema.TensorType.FLOAT16: np.dtype(np.float16),
     schema.TensorType.INT8: np.dtype(np.int8),
@@ -135,11 +135,11 @@ def _sources(kept: list[_Kept], wanted: np.ndarray) -> Iterator[_Source]:
             continue
         turned = stored.T
         flat = wanted.reshape(turned.shape)
-        length = np.sum(turned * turned, axis=0, dtype=np.float64)
+        length = np.asarray(np.sum(turned * turned, axis=0, dtype=np.float64))
         if not length.all():
             continue
-        factors = np.sum(flat * turned, axis=0, dtype=np.float64) / length
-        factors = factors.astype(np.float32)
+        sums = np.asarray(np.sum(flat * turned, axis=0, dtype=np.float64))
+        factors = np.asarray(sums / length, np.float32)
         if np.allclose(turned * factors, flat, rtol=_NEAR, atol=1e-30):
             yield _Source(one, factors)
 
