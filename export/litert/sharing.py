@@ -82,8 +82,8 @@ class _Kept:
         if data is None or dtype is None or len(data) < _LEAST // 4 * dtype.itemsize:
             return None
         stored = np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
-        values = stored.reshape(tensor.shape).astype(np.float32)
-        error = np.zeros_like(values)
+        values: np.ndarray = stored.reshape(tensor.shape).astype(np.float32)
+        error: np.ndarray = np.zeros_like(values)
         if tensor.type == schema.TensorType.FLOAT16:
             error = np.abs(values) * 2.0**-10 + 2.0**-24
         elif tensor.type == schema.TensorType.INT8:
