@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from export.model import ExportedModel, Tensors
+from export.model import EVERYTHING, ExportedModel, Tensors
 from tfpose.adaptation import Adapter, Outputs, Sample, State
 from tfpose.errors import InputError
 
@@ -21,6 +21,8 @@ __all__ = ["RESTART", "with_adaptation"]
 
 RESTART = "restart"
 """Input of an online signature: start from the trained weights, not from the state."""
+
+_COUNT = "samples"
 
 Prepare = Callable[[Tensors], tuple[Sample, Any]]
 Finish = Callable[[Outputs, Any], Tensors]
@@ -44,7 +46,8 @@ def with_adaptation(
     - an input `restart`, bool `[B]`: true where a stream begins, from the trained
       weights and not from the state.
 
-    A row that is not valid leaves its state as it was.
+    A row that is not valid leaves its state as it was. Of an adapter that adapts to
+    `every` n-th sample, the state has one tensor more, which counts them.
 
     Args:
         model: whose main signature is the one to be adapted.
@@ -59,6 +62,8 @@ def with_adaptation(
         InputError: the state and the main signature have a name in common.
     """
     name, main = next(iter(model.signatures.items()))
+    if adapter.every > 1:
+        adapter = _EveryNth(adapter)
     states = _States.of(adapter.init(weights))
     online: dict[str, np.ndarray] = {}
     if adapter.online:
@@ -84,12 +89,42 @@ def with_adaptation(
         outputs=(*main.outputs, *(key for key in online if key != RESTART)),
         example={**main.example, **online},
         described={**main.described, **_words(online)},
-        # Layers may have weights of 8 bits; gradients need the values between them.
-        varied=(".*",),
+        # Weights may be stored in 8 bits; gradients need the values between them.
+        kept=(EVERYTHING,),
+        varied=(),
     )
     return dataclasses.replace(
         model, signatures={**model.signatures, f"adapt_and_{name}": adapting}
     )
+
+
+class _EveryNth(Adapter):
+    """An adapter that counts samples itself and leaves some out.
+
+    State: the adapter's, and `samples`, how many since it last adapted.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._every = adapter.every
+        self.online = adapter.online
+
+    def init(self, weights: Sequence[Any]) -> State:
+        return {**self._adapter.init(weights), _COUNT: tf.zeros((), tf.int32)}
+
+    def adapt(self, state: State, sample: Sample) -> State:
+        before = dict(state)
+        count = before.pop(_COUNT)
+        # A branch, not a choice between results: what is left out costs no time.
+        after = tf.cond(
+            tf.equal(count, 0),
+            lambda: self._adapter.adapt(before, sample),
+            lambda: before,
+        )
+        return {**after, _COUNT: tf.math.floormod(count + 1, self._every)}
+
+    def predict(self, state: State, sample: Sample) -> Outputs:
+        return self._adapter.predict(state, sample)
 
 
 def _spec(row: np.ndarray) -> tf.TensorSpec:
@@ -148,7 +183,7 @@ class _States:
 
     def read(self, inputs: Tensors) -> State:
         """The state of a batch of one."""
-        values = [inputs[key][0] for key in self.example]
+        values = [tf.squeeze(inputs[key], 0) for key in self.example]
         return tf.nest.pack_sequence_as(self.structure, values)
 
     def written(self, state: State) -> Tensors:
@@ -158,6 +193,7 @@ class _States:
 
     def chosen(self, condition: Any, first: State, second: State) -> State:
         """The first state where the condition `[1]` is true."""
+        first_is_meant = tf.squeeze(condition, 0)
         return tf.nest.map_structure(
-            lambda one, other: tf.where(condition[0], one, other), first, second
+            lambda one, other: tf.where(first_is_meant, one, other), first, second
         )

@@ -13,7 +13,8 @@ import keras
 
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
 from data_pipelines.readers.datasets import DATASETS, SPLITS
-from export.lifter import lifter_model
+from export.adapting import with_adaptation
+from export.lifter import Pixels, lifter_model
 from export.model import Arrays, ExportedModel
 from export.pose_net import pose_model
 from export.serving.pose_net import photo_pose_model
@@ -24,6 +25,7 @@ from export.validation import (
     pose_calibration,
     pose_validation,
 )
+from tfpose.adapters import build_adapter
 from tfpose.errors import InputError
 from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import Skeleton, get_skeleton
@@ -46,6 +48,8 @@ class Options:
         subjects: people of the data, in place of the split's.
         stride: every how many frames of the data one is taken.
         limit: rows of the data at most; 0 for all.
+        adapt: how the net adapts, as `tfpose.adapters.build_adapter` reads it; empty
+            for not at all.
     """
 
     flip_test: bool = False
@@ -57,6 +61,7 @@ class Options:
     subjects: tuple[str, ...] = ()
     stride: int = 1
     limit: int = 0
+    adapt: str = ""
 
     @property
     def source(self) -> Skeleton | None:
@@ -127,7 +132,19 @@ def _usual_first(usual: str, known: Iterable[str]) -> tuple[str, ...]:
 
 def _lifter(net: LiftingNet, name: str, options: Options) -> ExportedModel:
     """Devices and servers get the same."""
-    return lifter_model(net, options.source, flip_test=options.flip_test, name=name)
+    model = lifter_model(net, options.source, flip_test=options.flip_test, name=name)
+    if not options.adapt:
+        return model
+    pixels = Pixels(net.skeleton, options.source or net.skeleton)
+    adapting = with_adaptation(
+        model,
+        build_adapter(net, options.adapt),
+        net.variables,
+        prepare=pixels.prepare,
+        finish=pixels.finish,
+    )
+    metadata = {**model.metadata, "adaptation": options.adapt}
+    return dataclasses.replace(adapting, metadata=metadata)
 
 
 KINDS = (
@@ -159,7 +176,7 @@ KINDS = (
         matches=lambda net: isinstance(net, LiftingNet),
         for_devices=_lifter,
         for_servers=_lifter,
-        own_options=frozenset({"skeleton", "subjects", "stride"}),
+        own_options=frozenset({"adapt", "skeleton", "subjects", "stride"}),
         datasets=_usual_first("h36m", LIFTING_DATASETS),
         splits=LIFTING_SPLITS,
         validate=lambda model, folder, options: lifting_validation(

@@ -20,8 +20,9 @@ __all__ = ["Pixels", "lifter_model"]
 _FAR = 1e7
 
 # First and last layers of lifters, which see coordinates: pixels of a thousand do not
-# fit into 256 steps, nor do millimetres.
-_ENDS = ("/(expand|head|input_norm|joints0|root|positions)_",)
+# fit into 256 steps, nor do millimetres. Not a model of that name in the lifter, behind
+# which the name of a layer follows.
+_ENDS = ("/(expand|head|input_norm|joints0|root|positions)_(?![0-9]+/[^/;]*_[0-9]+/)",)
 
 _DESCRIBED = {
     "keypoints": "float32 [B, J, 2]: x, y of input_skeleton's joints in pixels, the "

@@ -17,7 +17,17 @@ import tensorflow as tf
 import tfpose
 from tfpose.errors import InputError
 
-__all__ = ["EXACT_SCOPE", "SERVING_DEFAULT", "ExportedModel", "Signature", "exact"]
+__all__ = [
+    "EVERYTHING",
+    "EXACT_SCOPE",
+    "SERVING_DEFAULT",
+    "ExportedModel",
+    "Signature",
+    "exact",
+]
+
+EVERYTHING = ".*"
+"""What a signature has `kept` that computes in float, whatever its weights are."""
 
 EXACT_SCOPE = "exact"
 """Name of the scope whose operators an exporter leaves in float; see `exact`."""

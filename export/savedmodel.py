@@ -33,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="whose joints callers send to a lifter; default: its own",
     )
+    add(
+        "--adapt",
+        default="",
+        help="how a lifter adapts, such as iso,mode=vanilla,steps=3: its second "
+        "signature, adapt_and_lift",
+    )
     add("--flip_test", action="store_true", help="average over the mirror image")
     add(
         "--measure",
@@ -63,7 +69,9 @@ def _run(chosen: argparse.Namespace) -> None:
     out = pathlib.Path(os.path.abspath(chosen.out))
     net = load_keras(chosen.model)
     kind = find_kind(net, chosen.model)
-    options = Options(flip_test=chosen.flip_test, skeleton=chosen.skeleton)
+    options = Options(
+        flip_test=chosen.flip_test, skeleton=chosen.skeleton, adapt=chosen.adapt
+    )
     model = kind.for_servers(net, out.name, kind.checked(options))
     folder = write_saved_model(
         model,

@@ -86,6 +86,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         subjects=tuple(name for name in chosen.subjects.split(",") if name),
         stride=chosen.stride,
         limit=chosen.limit,
+        adapt=chosen.adapt,
     )
 
 
@@ -103,6 +104,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--dtype", default="uint8", help="of pixels: uint8 or float32")
     add("--flip_test", action="store_true", help="mirrored, too: twice the time")
     add("--skeleton", default="", help="of the keypoints that a lifter gets")
+    add(
+        "--adapt",
+        default="",
+        help="how a lifter adapts, such as iso,mode=vanilla,steps=3: its second "
+        "signature, adapt_and_lift",
+    )
     add("--dataset", default="", help="kind of data; default: the usual for the net")
     add("--data_dir", default="", help="data set to measure on; default: none")
     add("--split", default="", help="of it; default: the one to validate on")

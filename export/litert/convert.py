@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from export.litert.file import with_first_signature, with_signature_names
+from export.litert.gradients import replace_gradients
+from export.litert.sharing import share_weights
 from export.model import ExportedModel
 from tfpose.errors import InputError
 
@@ -26,6 +29,7 @@ def convert(model: ExportedModel) -> bytes:
     signatures, owner = model.concrete(batch=1)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(owner, folder, signatures=signatures)
+        replace_gradients(pathlib.Path(folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=list(signatures)
         )
@@ -40,7 +44,8 @@ def convert(model: ExportedModel) -> bytes:
             raise _refusal(model, error) from None
     # The converter sorts signatures by name.
     main = next(iter(signatures))
-    return with_first_signature(with_signature_names(converted), main)
+    named = with_first_signature(with_signature_names(converted), main)
+    return share_weights(named)
 
 
 @contextlib.contextmanager

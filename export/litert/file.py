@@ -1,7 +1,7 @@
 """Reads and changes `.tflite` files: metadata, names and order of signatures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flatbuffers
@@ -13,8 +13,10 @@ from tfpose.errors import InputError
 
 __all__ = [
     "METADATA_NAME",
+    "packed",
     "read_metadata",
     "read_signatures",
+    "unpacked",
     "with_first_signature",
     "with_metadata",
     "with_signature_names",
@@ -43,8 +45,8 @@ class _AlignedBuffer(schema.BufferT):
         return schema.BufferEnd(builder)
 
 
-def _unpacked(model: bytes) -> schema.ModelT:
-    """The content of a file, to be changed.
+def unpacked(model: bytes) -> schema.ModelT:
+    """The content of a file, to be changed and packed again.
 
     Weights that a file has behind its table of contents, as quantisers write them,
     come into it, where every runtime finds them.
@@ -52,7 +54,8 @@ def _unpacked(model: bytes) -> schema.ModelT:
     return flatbuffer_utils.read_model_from_bytearray(bytearray(model))
 
 
-def _packed(content: schema.ModelT) -> bytes:
+def packed(content: schema.ModelT) -> bytes:
+    """A file of this content."""
     for buffer in content.buffers:
         if buffer.data is not None and len(buffer.data):
             buffer.__class__ = _AlignedBuffer
@@ -66,7 +69,7 @@ def _packed(content: schema.ModelT) -> bytes:
 
 def with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
     """The model with the metadata in it, in place of earlier ones of ours."""
-    content = _unpacked(model)
+    content = unpacked(model)
     name = METADATA_NAME.encode()
     entries = [entry for entry in content.metadata or () if entry.name != name]
     entry, buffer = schema.MetadataT(), schema.BufferT()
@@ -74,7 +77,7 @@ def with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
     entry.name, entry.buffer = METADATA_NAME, len(content.buffers)
     content.buffers.append(buffer)
     content.metadata = [*entries, entry]
-    return _packed(content)
+    return packed(content)
 
 
 def read_metadata(model: bytes) -> dict[str, Any]:
@@ -103,16 +106,26 @@ def read_signatures(model: bytes) -> list[str]:
 def with_signature_names(model: bytes) -> bytes:
     """Names of tensors begin with their signature's: `lift/dense/MatMul`.
 
-    So a regular expression can mean the operators of one signature. A model of one
+    So a regular expression can mean the operators of one signature, with those of its
+    loops and branches. A model of one
     signature stays as it is.
     """
     if len(read_signatures(model)) == 1:
         return model
-    content = _unpacked(model)
+    content = unpacked(model)
     for signature in content.signatureDefs:
-        for tensor in content.subgraphs[signature.subgraphIndex].tensors:
-            tensor.name = signature.signatureKey + b"/" + tensor.name
-    return _packed(content)
+        for place in _called(content, signature.subgraphIndex):
+            for tensor in content.subgraphs[place].tensors:
+                tensor.name = signature.signatureKey + b"/" + tensor.name
+    return packed(content)
+
+
+def _called(content: schema.ModelT, place: int) -> set[int]:
+    """A graph, and those of the loops and branches in it."""
+    found = {place}
+    for options, field in _calls(content.subgraphs[place].operators):
+        found |= _called(content, getattr(options, field))
+    return found
 
 
 def with_first_signature(model: bytes, name: str) -> bytes:
@@ -123,7 +136,7 @@ def with_first_signature(model: bytes, name: str) -> bytes:
     """
     if read_signatures(model)[0] == name:
         return model
-    content = _unpacked(model)
+    content = unpacked(model)
     places = {one.signatureKey.decode(): one for one in content.signatureDefs}
     place = places[name].subgraphIndex
     order = [place, *(i for i in range(len(content.subgraphs)) if i != place)]
@@ -134,14 +147,19 @@ def with_first_signature(model: bytes, name: str) -> bytes:
     content.signatureDefs.sort(key=lambda one: one.subgraphIndex)
     for graph in content.subgraphs:
         _renumber(graph.operators, moved)
-    return _packed(content)
+    return packed(content)
 
 
 def _renumber(operators: Sequence[Any], moved: dict[int, int]) -> None:
-    """Loops and branches name the graphs that they run by number."""
+    for options, field in _calls(operators):
+        number = getattr(options, field)
+        setattr(options, field, moved.get(number, number))
+
+
+def _calls(operators: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """Loops and branches name the graphs that they run by number, in these fields."""
     for operator in operators:
         for options in (operator.builtinOptions, operator.builtinOptions2):
             for field in vars(options or object):
                 if field.endswith("ubgraphIndex"):
-                    number = getattr(options, field)
-                    setattr(options, field, moved.get(number, number))
+                    yield options, field

@@ -14,7 +14,8 @@ from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.utils import qsv_utils
 
-from export.model import EXACT_SCOPE, Arrays, ExportedModel
+from export.litert.sharing import share_weights
+from export.model import EVERYTHING, EXACT_SCOPE, Arrays, ExportedModel
 from tfpose.errors import InputError
 
 __all__ = ["FORMS", "quantise"]
@@ -45,9 +46,9 @@ def quantise(
         floating: the file that `export.litert.convert` made of it.
         form: one of `FORMS`.
         calibration: for int8: what inputs look like, each a dict of arrays with a
-            batch of one, which all signatures run on; inputs that it has not are those
-            of the signature's example. The range of a tensor is from the least to the
-            greatest value that it ever has.
+            batch of one, which all signatures run on that do not compute in float
+            alone; inputs that it has not are those of the signature's example. The
+            range of a tensor is from the least to the greatest value that it ever has.
         keep_float: regular expressions; operators of which one is found in the name
             stay in float. Of several signatures, names begin with the signature's.
 
@@ -70,7 +71,7 @@ def quantise(
             bytearray(floating), recipe.get_quantization_recipe()
         )
         result = worker.quantize(ranges, enable_progress_report=False)
-    return bytes(result.quantized_model)
+    return share_weights(bytes(result.quantized_model))
 
 
 def _recipe(
@@ -173,6 +174,7 @@ def _ranges(
     samples: dict[str, list[dict[str, np.ndarray]]] = {
         name: [signature.completed(row) for row in calibration]
         for name, signature in model.signatures.items()
+        if EVERYTHING not in signature.kept
     }
     with warnings.catch_warnings():
         # That tensors are kept for debugging, which is what this is for.

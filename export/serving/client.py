@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from export.serving.links import GrpcLink, Link, RestLink, ServingError
+from export.serving.links import GrpcLink, Input, Link, RestLink, ServingError
 
-__all__ = ["ServingClient", "ServingError", "main"]
+__all__ = ["LifterStream", "ServingClient", "ServingError", "main"]
 
 _PORTS = {"grpc": 8500, "grpcs": 8500, "http": 8501, "https": 8501}
 
@@ -170,6 +170,14 @@ class ServingClient:
         sizes = np.broadcast_to(sizes, (len(points), 2))
         return self.predict({"keypoints": points, "image_size": sizes}, signature)
 
+    def stream(self, signature: str) -> "LifterStream":
+        """For one person's poses, in order, and a signature that goes on from each.
+
+        Raises:
+            ServingError: no answer, or no such signature.
+        """
+        return LifterStream(self, signature, self._link.inputs(signature, self.timeout))
+
     def locate(
         self, photos: Sequence[bytes], boxes: Any, signature: str = ""
     ) -> dict[str, np.ndarray]:
@@ -197,6 +205,57 @@ class ServingClient:
         files = np.empty(len(photos), object)
         files[:] = photos
         return self.predict({"image_bytes": files, "boxes": places}, signature)
+
+
+class LifterStream:
+    """Lifts the poses of one person in order, and keeps the state between them."""
+
+    def __init__(self, client: ServingClient, signature: str, inputs: dict[str, Input]):
+        """
+        Args:
+            client: of the model.
+            signature: of an online adapter.
+            inputs: the signature's.
+
+        Raises:
+            ValueError: the signature keeps no state.
+        """
+        if "restart" not in inputs:
+            raise ValueError(
+                f"{signature} keeps no state, expected an online adapter's"
+            )
+        self._client, self._signature = client, signature
+        # What is in it does not matter at first: the stream begins with a restart.
+        self._state = {
+            name: np.zeros((1, *shape[1:]), dtype)
+            for name, (shape, dtype) in inputs.items()
+            if name.startswith("state_")
+        }
+        self._begins = True
+
+    def lift(self, keypoints: Any, image_size: Any) -> dict[str, np.ndarray]:
+        """The 3D pose of the next 2D one.
+
+        Args:
+            keypoints: `[J, 2]` (x, y), pixels; NaN where unknown.
+            image_size: (height, width), pixels.
+
+        Returns:
+            `positions` float32 `[K, 3]`, metres relative to the root, and `valid`,
+            bool. If not valid, positions are NaN and the state is as it was.
+
+        Raises:
+            ServingError: no answer, or a refusal; the state is as it was.
+        """
+        row = {
+            "keypoints": np.asarray(keypoints, np.float32)[None],
+            "image_size": np.asarray(image_size, np.float32)[None],
+            "restart": np.array([self._begins]),
+        }
+        found = self._client.predict({**row, **self._state}, self._signature)
+        self._state = {name: found.pop(name) for name in self._state}
+        self._begins = False
+        return {name: values[0] for name, values in found.items()}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,12 +7,17 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["GrpcLink", "Link", "RestLink", "ServingError"]
+__all__ = ["GrpcLink", "Input", "Link", "RestLink", "ServingError"]
+
+
+Input = tuple[tuple[int, ...], np.dtype[Any]]
+
+_DTYPES = {"DT_FLOAT": "float32", "DT_INT32": "int32", "DT_BOOL": "bool"}
 
 
 class ServingError(RuntimeError):
@@ -29,6 +34,9 @@ class Link(Protocol):
 
         An empty name means the main signature, which servers call `serving_default`.
         """
+
+    def inputs(self, signature: str, timeout: float) -> dict[str, Input]:
+        """Shape and type of each of a signature's inputs; -1 where a side is free."""
 
     def check(self, timeout: float) -> None:
         """Raises ServingError unless the model is ready."""
@@ -59,6 +67,23 @@ class RestLink:
         if not isinstance(outputs, dict):
             raise ServingError(f"{self._url}: answer without named outputs")
         return {name: _array(values) for name, values in outputs.items()}
+
+    def inputs(self, signature: str, timeout: float) -> dict[str, Input]:
+        found = self._ask("/metadata", None, timeout)
+        try:
+            known = found["metadata"]["signature_def"]["signature_def"]
+        except (KeyError, TypeError):
+            raise ServingError(f"{self._url}: answer without signatures") from None
+        if signature not in known:
+            raise ServingError(_no_signature(self._url, signature, known))
+        # Whole numbers are texts in this JSON.
+        return {
+            name: (
+                tuple(int(side["size"]) for side in one["tensor_shape"].get("dim", [])),
+                np.dtype(_DTYPES.get(one["dtype"], "object")),
+            )
+            for name, one in known[signature]["inputs"].items()
+        }
 
     def check(self, timeout: float) -> None:
         versions = self._ask("", None, timeout).get("model_version_status", [])
@@ -135,6 +160,29 @@ class GrpcLink:
                 self._predictions.Predict(request, timeout=timeout).outputs
             )
 
+    def inputs(self, signature: str, timeout: float) -> dict[str, Input]:
+        from tensorflow.core.framework import types_pb2
+        from tensorflow_serving.apis import get_model_metadata_pb2 as metadata
+
+        request = metadata.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = self._model
+        if self._version is not None:
+            request.model_spec.version.value = self._version
+        with self._errors(timeout):
+            found = self._predictions.GetModelMetadata(request, timeout=timeout)
+        signatures = metadata.SignatureDefMap()
+        found.metadata["signature_def"].Unpack(signatures)
+        known = signatures.signature_def
+        if signature not in known:
+            raise ServingError(_no_signature(self._name, signature, known))
+        return {
+            name: (
+                tuple(side.size for side in one.tensor_shape.dim),
+                np.dtype(_DTYPES.get(types_pb2.DataType.Name(one.dtype), "object")),
+            )
+            for name, one in known[signature].inputs.items()
+        }
+
     def check(self, timeout: float) -> None:
         from tensorflow_serving.apis import get_model_status_pb2 as status
 
@@ -165,6 +213,10 @@ class GrpcLink:
             else:
                 text = f"{self._name}: refused ({code.name}): {reason}"
             raise ServingError(text) from None
+
+
+def _no_signature(name: str, asked: str, known: Iterable[str]) -> str:
+    return f"{name}: no signature {asked!r}, expected one of {', '.join(sorted(known))}"
 
 
 def _too_late(name: str, timeout: float) -> str:

@@ -13,7 +13,10 @@ from concurrent import futures
 import grpc
 import numpy as np
 import tensorflow as tf
+from google.protobuf import json_format
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
@@ -34,9 +37,16 @@ class Served:
             name: tf.saved_model.load(str(folder)).signatures
             for name, folder in models.items()
         }
+        self.folders = models
         self.delay = 0.0
         self.rows: list[int] = []
         self.asked: list[str] = []
+
+    def described(self, name: str) -> dict[str, meta_graph_pb2.SignatureDef]:
+        """Raises KeyError for an unknown model."""
+        saved = saved_model_pb2.SavedModel()
+        saved.ParseFromString((self.folders[name] / "saved_model.pb").read_bytes())
+        return dict(saved.meta_graphs[0].signature_def)
 
     def answer(self, name: str, inputs: dict, asked: str) -> dict[str, np.ndarray]:
         """Raises KeyError for an unknown model, ValueError for bad inputs."""
@@ -78,6 +88,14 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
         response = predict_pb2.PredictResponse()
         for key, values in found.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(values))
+        return response
+
+    def GetModelMetadata(self, request, context):
+        found = get_model_metadata_pb2.SignatureDefMap()
+        for name, one in self._served.described(request.model_spec.name).items():
+            found.signature_def[name].CopyFrom(one)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.metadata["signature_def"].Pack(found)
         return response
 
 
@@ -126,6 +144,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         name = self.path.split("/")[3]
         if name not in self.served.signatures:
             return self._send(404, {"error": f"Could not find any versions of {name}"})
+        if self.path.endswith("/metadata"):
+            known = {
+                key: json_format.MessageToDict(one, preserving_proto_field_name=True)
+                for key, one in self.served.described(name).items()
+            }
+            told = {"signature_def": {"signature_def": known}}
+            return self._send(200, {"metadata": told})
         status = {"version": "1", "state": "AVAILABLE", "status": {}}
         self._send(200, {"model_version_status": [status]})
 

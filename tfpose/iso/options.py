@@ -59,7 +59,7 @@ class ISOOptions:
     limb_weight: float = 0.02
     stay_weight: float = 0.3
     flip: bool = False
-    guard: float = 1.5
+    guard: float = 3.0
     jump: float = 1.0
 
     def __post_init__(self) -> None:

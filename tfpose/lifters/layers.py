@@ -325,7 +325,7 @@ class SemanticGraphConv(keras.layers.Layer):
         edges = ops.concatenate([ops.cast(self.edges, self.compute_dtype), no_edge])
         weights = ops.softmax(ops.take(edges, self._edge_indices), axis=-1)
         unit = ops.eye(len(self.neighbours), dtype=weights.dtype)
-        own = ops.sum(weights * unit, axis=-1)[:, None] * x
+        own = ops.sum(weights * unit, axis=-1, keepdims=True) * x
         others = ops.matmul(weights * (1 - unit), x)
         # Both sums first, so that one product serves W0 and W1.
         kernel = ops.reshape(self.kernel, (-1, self.units))

@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from export.litert.measure import keras_answers
 from export.serving.client import ServingClient, ServingError, main
 from tests.export.fake_servers import Served, grpc_server, rest_server
 from tfpose.lifters.pose_lifter import PoseLifter
 
 ROOT = Path(__file__).resolve().parents[3]
+SIZE = (1000, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,34 @@ def test_a_state_is_one_more_input_and_output(address, online_model, keypoints):
                 np.testing.assert_allclose(values, expected[name], atol=1e-5)
             row |= {name: found[name] for name in adapting.state}
     assert np.abs(row["state_velocity"]).max() > 0
+
+
+def test_a_stream_keeps_its_state(address, online_model, keypoints):
+    """As Keras does by the state itself; two streams do not notice each other."""
+    with ServingClient(address, "online") as client:
+        streams = [client.stream("adapt_and_lift") for _ in range(2)]
+        nobody = np.full_like(keypoints[0], np.nan)
+        order = [keypoints[0], nobody, keypoints[1], keypoints[2]]
+        found = [
+            [stream.lift(pose, SIZE) for pose in poses]
+            for stream, poses in zip(streams, (order, keypoints[::-1]), strict=True)
+        ]
+        with pytest.raises(ServingError, match="no signature 'other', expected one of"):
+            client.stream("other")
+        with pytest.raises(ValueError, match="lift keeps no state"):
+            client.stream("lift")
+    assert [bool(one["valid"]) for one in found[0]] == [True, False, True, True]
+    known = [one["positions"] for one in found[0] if one["valid"]]
+    for positions, poses in (
+        (known, keypoints[:3]),
+        ([one["positions"] for one in found[1]], keypoints[::-1]),
+    ):
+        inputs = {
+            "keypoints": poses,
+            "image_size": np.tile(np.float32([SIZE]), (len(poses), 1)),
+        }
+        expected = keras_answers(online_model, inputs)["adapt_and_lift"]["positions"]
+        np.testing.assert_allclose(positions, expected, atol=1e-4)
 
 
 def test_unknown_joints_come_back_flagged(address, keypoints):
