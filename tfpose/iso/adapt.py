@@ -230,8 +230,6 @@ class ISOAdapter(Adapter):
     ) -> list[Any]:
         """Of equation 3 or 4 through the SSL head, and the discriminator's own."""
         net, count = self.net, self._lifter_count
-        keypoints = tf.repeat(keypoints, self.options.copies, axis=0)
-        real = centre_keypoints(keypoints, self._root)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(weights)
             of = self._replaced(weights)
@@ -239,17 +237,18 @@ class ISOAdapter(Adapter):
             def lift(points: Any) -> Any:
                 return of(net.ssl_head, of(net.extractor, points))
 
-            positions, view = lift(keypoints), (rotations, self._root, net.distance)
+            # The copies differ by their views alone: lifted once, and scored once, as
+            # the discriminator's own gradient does not reach what it scores.
+            positions = tf.repeat(lift(keypoints), self.options.copies, axis=0)
+            view = rotations, self._root, net.distance
             seen = seen_from_elsewhere(positions, *view)
-            loss = generator_loss(of(net.prior, seen), net.adversarial)
+            scores = of(net.prior, seen)
+            loss = generator_loss(scores, net.adversarial)
             if net.task == "cycle":
                 loss_2d, loss_3d = cycle_losses(lift, keypoints, positions, seen, *view)
                 loss += net.cycle_weight_2d * loss_2d + net.cycle_weight_3d * loss_3d
-            own = prior_loss(
-                of(net.prior, real),
-                of(net.prior, tf.stop_gradient(seen)),
-                net.adversarial,
-            )
+            real = of(net.prior, centre_keypoints(keypoints, self._root))
+            own = prior_loss(real, scores, net.adversarial)
         gradients = tape.gradient(loss, weights[:count])
         return gradients + tape.gradient(own, weights[count:])
 
