@@ -14,7 +14,9 @@ import abc
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["AdaptedModel", "Adapter", "Outputs", "Sample", "State"]
+import numpy as np
+
+__all__ = ["AdaptedModel", "AdaptedStreams", "Adapter", "Outputs", "Sample", "State"]
 
 Sample = dict[str, Any]
 """One sample: tensors by name, without ground truth. For a lifter `keypoints` `[1, J,
@@ -27,7 +29,12 @@ Outputs = dict[str, Any]
 """Predictions: tensors by name. Of a lifter `positions` `[1, J, 3]`, metres; of a
 top-down net `keypoints` `[1, J, 2]`, pixels of the crop, and `scores` `[1, J]`."""
 
-Step = Callable[[State, Sample], tuple[State, Outputs]]
+Compiler = Callable[[Callable], Callable]
+"""Makes a fast function of a function of tensors, such as `tf.function`."""
+
+Vectorizer = Callable[[Callable, Any], Any]
+"""Calls a function for each row of nested tensors at once, such as
+`tf.vectorized_map`."""
 
 
 class Adapter(abc.ABC):
@@ -37,10 +44,12 @@ class Adapter(abc.ABC):
         online: whether a stream of samples carries the state from one to the next. If
             not, each sample starts from the trained weights (episodic).
         every: of a stream, how many samples there are for one that is adapted to.
+        counters: entries of the state, tensors that count what was left out.
     """
 
     online: bool = False
     every: int = 1
+    counters: Sequence[str] = ()
 
     @abc.abstractmethod
     def init(self, weights: Sequence[Any]) -> State:
@@ -59,34 +68,149 @@ class Adapter(abc.ABC):
     def predict(self, state: State, sample: Sample) -> Outputs:
         """Predictions for a sample by the weights of a state; changes nothing."""
 
+    def describe(self, state: State) -> str:
+        """What adaptation left out, from the counters of a state; empty for nothing."""
+        return ""
+
 
 class AdaptedModel:
-    """Answers one stream of samples, each after adapting to it; keeps the state.
+    """Answers a stream of samples, each after adapting to it; keeps the state.
 
     Args:
-        adapter: online or episodic, which decides where each sample starts.
+        adapter: online or episodic, which decides where each sample starts. Of an
+            online one the first of `every` samples is adapted to.
         weights: the trained ones, in the order of the net's `variables`.
-        compiler: makes a fast function of a function of tensors, such as
-            `tf.function`.
+        compiler: see `Compiler`.
     """
 
     def __init__(
         self,
         adapter: Adapter,
         weights: Sequence[Any],
-        compiler: Callable[[Step], Step] = lambda step: step,
+        compiler: Compiler = lambda step: step,
     ) -> None:
-        def step(state: State, sample: Sample) -> tuple[State, Outputs]:
-            state = adapter.adapt(state, sample)
-            return state, adapter.predict(state, sample)
+        self.adapter, self.weights = adapter, weights
+        self._fresh = adapter.init(weights)
+        self._step = compiler(_step_of(adapter))
+        self._predict = compiler(adapter.predict)
+        self._left_out = {name: self._fresh[name] for name in adapter.counters}
+        self.begin()
 
-        self._online = adapter.online
-        self._state = adapter.init(weights)
-        self._step = compiler(step)
+    def begin(self) -> None:
+        """A new stream: the next sample starts from the trained weights."""
+        self._state, self._samples = self._fresh, 0
 
     def __call__(self, sample: Sample) -> Outputs:
         """Predictions for the next sample of the stream."""
+        turn = self._samples % self.adapter.every
+        self._samples += 1
+        if turn:
+            return self._predict(self._state, sample)
         state, outputs = self._step(self._state, sample)
-        if self._online:
+        for name, count in self._left_out.items():
+            self._left_out[name] = count + state[name] - self._state[name]
+        if self.adapter.online:
             self._state = state
         return outputs
+
+    def unadapted(self, sample: Sample) -> Outputs:
+        """Predictions by the trained weights; the stream does not notice."""
+        return self._predict(self._fresh, sample)
+
+    def left_out(self) -> str:
+        """What adaptation left out, of all streams; empty for nothing."""
+        return self.adapter.describe({**self._fresh, **self._left_out})
+
+
+class AdaptedStreams:
+    """Answers many streams side by side, one sample of each at a time.
+
+    The same as an `AdaptedModel` each. Samples of an episodic adapter are independent,
+    so there the streams are a batch.
+
+    Args:
+        adapter: see `AdaptedModel`.
+        weights: see `AdaptedModel`.
+        count: number of streams.
+        vectorizer: see `Vectorizer`.
+        compiler: see `Compiler`.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        weights: Sequence[Any],
+        count: int,
+        vectorizer: Vectorizer,
+        compiler: Compiler = lambda step: step,
+    ) -> None:
+        self.adapter, self.count = adapter, count
+        self._fresh, self._samples = adapter.init(weights), 0
+        self._left_out = {name: self._fresh[name] for name in adapter.counters}
+        self._state = self._fresh
+        if adapter.online:
+            self._state = {
+                name: [_repeated(one, count) for one in value]
+                if isinstance(value, list)
+                else _repeated(value, count)
+                for name, value in self._fresh.items()
+            }
+        self._step = compiler(self._each(_step_of(adapter)))
+        self._predict = compiler(self._each(adapter.predict))
+        self._vectorizer = vectorizer
+
+    def __call__(self, samples: Sample) -> Outputs:
+        """Predictions for the next sample of each stream.
+
+        Args:
+            samples: as the adapter's, each tensor with an axis of `count` in front.
+
+        Returns:
+            as the adapter's, with the same axis.
+        """
+        turn = self._samples % self.adapter.every
+        self._samples += 1
+        if turn:
+            return self._predict(self._state, samples)
+        state, outputs = self._step(self._state, samples)
+        for name, total in self._left_out.items():
+            more = np.asarray(state[name]) - np.asarray(self._state[name])
+            self._left_out[name] = total + more.sum(axis=0)
+        if self.adapter.online:
+            self._state = state
+        return outputs
+
+    def left_out(self) -> str:
+        """What adaptation left out, of all streams; empty for nothing."""
+        return self.adapter.describe({**self._fresh, **self._left_out})
+
+    def _each(self, function: Callable) -> Callable:
+        """A function of a state and a sample, for all streams at once."""
+        kept = self.adapter.counters
+
+        def episodes(state: State, samples: Sample) -> Any:
+            def one(sample: Sample) -> Any:
+                found = function(state, sample)
+                if isinstance(found, tuple):
+                    # The adapted weights of each are not wanted.
+                    return {name: found[0][name] for name in kept}, found[1]
+                return found
+
+            return self._vectorizer(one, samples)
+
+        def streams(state: State, samples: Sample) -> Any:
+            return self._vectorizer(lambda both: function(*both), (state, samples))
+
+        return streams if self.adapter.online else episodes
+
+
+def _repeated(tensor: Any, count: int) -> Any:
+    return np.repeat(np.asarray(tensor)[None], count, axis=0)
+
+
+def _step_of(adapter: Adapter) -> Callable[[State, Sample], tuple[State, Outputs]]:
+    def step(state: State, sample: Sample) -> tuple[State, Outputs]:
+        state = adapter.adapt(state, sample)
+        return state, adapter.predict(state, sample)
+
+    return step

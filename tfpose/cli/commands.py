@@ -218,6 +218,13 @@ def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
     add = command.add_argument
     add("--flip_test", action="store_true", help="mean with the mirrored pose's")
     add("--out", default="", help="JSON file for all metrics")
+    add(
+        "--refine",
+        default="",
+        help="limbs, symmetry or input: poses made to fit the 2D",
+    )
+    add("--noise", type=float, default=0.0, help="pixels of noise on the 2D")
+    add("--curve", default="", help="with --adapt: PNG of the error along the stream")
     _add_adapt(command, adaptation_names(of_lifters=True))
     command.set_defaults(run=_evaluate_3d)
 
@@ -250,6 +257,9 @@ def _evaluate_3d(chosen: argparse.Namespace) -> None:
         chosen.flip_test,
         chosen.out,
         chosen.adapt,
+        chosen.refine,
+        chosen.noise,
+        chosen.curve,
     )
 
 

@@ -1,15 +1,22 @@
 """`python -m tfpose evaluate_3d`: the errors of a lifter on a data set."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
+from data_pipelines.lifting.poses import LiftingDataset
+from tfpose.adapters import parse_adaptation
 from tfpose.cli.models import load_lifter
+from tfpose.cli.stream_curve import draw_stream_curve
 from tfpose.errors import InputError
 from tfpose.files import write_whole
+from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.metrics.mpjpe import PROTOCOLS, PositionScores
 
 __all__ = ["evaluate_3d"]
@@ -26,6 +33,9 @@ def evaluate_3d(
     flip_test: bool = False,
     out: str = "",
     adapt: str = "",
+    refine: str = "",
+    noise: float = 0.0,
+    curve: str = "",
 ) -> dict[str, PositionScores]:
     """Prints MPJPE, N-MPJPE, PA-MPJPE, PCK at 150 mm and AUC, and of each part of the
     body; returns them by protocol.
@@ -42,15 +52,24 @@ def evaluate_3d(
         out: JSON file for all metrics, those of each joint and action too; empty for
             none.
         adapt: see `tfpose.adapters.parse_adaptation`, for lifters; the lifter adapts to
-            each pose before its prediction, in the data set's order. Empty for none.
+            each pose before its prediction, in the data set's order, as one stream.
+            The metrics without that are printed first, and are `unadapted` in the
+            file. Empty for none.
+        refine: one of `tfpose.cli.refined_lifter.REFINEMENTS`, without adaptation;
+            empty for none.
+        noise: standard deviation of normal noise that is added to the 2D, pixels of the
+            image; the same noise in every run (the paper's Table 5).
+        curve: PNG file for the error along the stream, adapted and not; empty for none.
 
     Raises:
         InputError: no lifter, bad data, joints that the lifter's cannot be made of, or
-            a flip test of a lifter that adapts.
+            options that do not go together.
     """
-    if adapt and flip_test:
-        raise InputError("flip_test is given, but a lifter that adapts has none")
-    lifter = load_lifter(model, flip_test, adapt)
+    _check(flip_test, adapt, refine, noise, curve)
+    if adapt:
+        flip_test = getattr(parse_adaptation(adapt).options, "flip", False)
+    plain = load_lifter(model, flip_test, refine=refine)
+    lifter = load_lifter(model, adapt=adapt) if adapt else plain
     poses = load_lifting_dataset(
         dataset,
         data_dir,
@@ -60,20 +79,78 @@ def evaluate_3d(
         subjects=subjects or None,
         stride=stride,
     )
-    evaluation = LiftingEvaluation(poses)
-    positions = lifter.lift_all(evaluation.keypoints)
-    scores = evaluation.scores(positions, lifter.flip_test)
+    evaluation = LiftingEvaluation(_noisy(poses, noise))
+    content: dict[str, Any] = {"data": poses.name}
+    content |= {"noise": noise} if noise else {}
+    content |= {"refinement": refine} if refine else {}
+    if refine:
+        print(f"refined: {refine}")
+    positions = plain.lift_all(evaluation.keypoints)
+    scores = evaluation.scores(positions, flip_test)
     if adapt:
-        print(f"adapted to each pose, in order: {adapt}")
+        print("not adapted")
+        _print(scores)
+        content |= {"adaptation": adapt, "unadapted": _dicts(scores)}
+        before = positions
+        positions = _adapted(lifter, evaluation.keypoints, adapt)
+        scores = evaluation.scores(positions, flip_test)
+        if curve:
+            draw_stream_curve(
+                {"not adapted": before, adapt: positions},
+                evaluation.poses,
+                pathlib.Path(curve),
+            )
+    _print(scores)
+    content |= _dicts(scores)
+    if isinstance(lifter, AdaptingLifter) and (left_out := lifter.left_out()):
+        print(left_out)
+        content["left_out"] = left_out
+    if out:
+        text = json.dumps(content, indent=1) + "\n"
+        write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
+    return scores
+
+
+def _check(flip_test: bool, adapt: str, refine: str, noise: float, curve: str) -> None:
+    if adapt and flip_test:
+        raise InputError(
+            f"flip_test is given, but it is an option of adapt: {adapt},flip=true"
+        )
+    if adapt and refine:
+        raise InputError(
+            "refine is without adaptation, and adapt is given, expected one of them"
+        )
+    if curve and not adapt:
+        raise InputError("curve is of a lifter that adapts, expected adapt")
+    if not 0 <= noise < np.inf:
+        raise InputError(f"noise: expected 0 or more pixels, got {noise}")
+
+
+def _noisy(poses: LiftingDataset, noise: float) -> LiftingDataset:
+    """The same poses, seen less well."""
+    if not noise:
+        return poses
+    moves = np.random.default_rng(0).normal(0, noise, poses.keypoints.shape)
+    return dataclasses.replace(
+        poses,
+        keypoints=poses.keypoints + moves.astype(np.float32),
+        keypoint_source=f"{poses.keypoint_source} with noise of {noise:g} px",
+    )
+
+
+def _adapted(lifter: PoseLifter, keypoints: np.ndarray, adapt: str) -> np.ndarray:
+    assert isinstance(lifter, AdaptingLifter)
+    positions = lifter.lift_streams(keypoints, np.zeros(len(keypoints), int))
+    print(f"adapted to each pose, in order: {adapt}")
+    return positions
+
+
+def _print(scores: dict[str, PositionScores]) -> None:
     for score in scores.values():
         print(score)
     parts = scores[PROTOCOLS[0]].per_part
     print("  " + ", ".join(f"{part} {s.mpjpe:.1f}" for part, s in parts.items()))
-    if out:
-        content: dict[str, Any] = {"data": poses.name}
-        if adapt:
-            content["adaptation"] = adapt
-        content |= {protocol: score.to_dict() for protocol, score in scores.items()}
-        text = json.dumps(content, indent=1) + "\n"
-        write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
-    return scores
+
+
+def _dicts(scores: dict[str, PositionScores]) -> dict[str, Any]:
+    return {protocol: score.to_dict() for protocol, score in scores.items()}

@@ -9,11 +9,12 @@ import numpy as np
 
 from tfpose.cli.lifted_pictures import LiftedPictures
 from tfpose.cli.models import load_lifter
+from tfpose.cli.person_streams import person_streams
 from tfpose.cli.pose_file import PoseFile
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.files import write_whole
-from tfpose.lifters.pose_lifter import PoseLifter
+from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints
 
 __all__ = ["lift"]
@@ -43,8 +44,9 @@ def lift(
         skeleton: name of the file's joints, where it does not say.
         image_size: `height,width` of all images in pixels, where the file does not say.
         adapt: see `tfpose.adapters.parse_adaptation`, for lifters; the lifter adapts to
-            each person before its prediction, in the file's order, without flip test.
-            Empty for none.
+            each person before the prediction, without flip test. A person of a video
+            is a stream, see `person_streams`; a person of a photo is one, too. Empty
+            for none.
 
     Raises:
         InputError: no such file or lifter, joints that the lifter's cannot be made of,
@@ -53,15 +55,19 @@ def lift(
     lifter = load_lifter(model, adapt=adapt)
     poses = PoseFile.read(document, skeleton, image_size)
     folder = pathlib.Path(out)
+    found = [
+        (image, *_complete(people, poses, lifter.skeleton, document))
+        for image, people in poses.by_image()
+    ]
+    if not any(kept for _, kept, _ in found):
+        raise InputError(f"{document}: has nobody with all joints, nothing was lifted")
+    bodies = _lift_all(lifter, found)
     progress = Progress(len(poses.images))
     pictures = LiftedPictures(folder)
     images, people, done = [], [], 0
     try:
-        for image, found in poses.by_image():
+        for (image, kept, keypoints), positions in zip(found, bodies, strict=True):
             images.append(image)
-            kept, keypoints = _complete(found, poses, lifter.skeleton, document)
-            size = (image["height"], image["width"])
-            positions = lifter.predict(keypoints, size)
             people += [
                 _record(annotation, body)
                 for annotation, body in zip(kept, positions, strict=True)
@@ -74,9 +80,30 @@ def lift(
         pictures.close()
         if people:
             _write(folder / "poses_3d.json", images, people, lifter)
-    if not people:
-        raise InputError(f"{document}: has nobody with all joints, nothing was lifted")
     print(f"{done} pictures, {len(people)} people; in {folder}", flush=True)
+    if isinstance(lifter, AdaptingLifter) and (left_out := lifter.left_out()):
+        print(left_out, flush=True)
+
+
+_Found = tuple[dict[str, Any], list[dict[str, Any]], np.ndarray]
+"""An image, its people, and their keypoints `[P, J, 2]`, pixels."""
+
+
+def _lift_all(lifter: PoseLifter, found: list[_Found]) -> list[np.ndarray]:
+    """Positions `[P, J, 3]` of the people of each image."""
+    images, people, keypoints = map(list, zip(*found, strict=True))
+    normalized = np.concatenate(
+        [
+            lifter.normalize(points, (image["height"], image["width"]))
+            for image, points in zip(images, keypoints, strict=True)
+        ]
+    )
+    if isinstance(lifter, AdaptingLifter):
+        streams = person_streams(images, people, keypoints, lifter.skeleton.root)
+        positions = lifter.lift_streams(normalized, streams)
+    else:
+        positions = lifter.lift_all(normalized)
+    return np.split(positions, np.cumsum([len(kept) for kept in people])[:-1])
 
 
 def _complete(

@@ -1,6 +1,7 @@
 """Models that commands are given."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tfpose
 from tfpose.adaptation import AdaptedModel
 from tfpose.adapters import build_adapter
+from tfpose.cli.refined_lifter import RefinedLifter
 from tfpose.errors import InputError
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.predictors import Predictor
@@ -44,28 +46,36 @@ def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:
     try:
         for kind, make in PREDICTORS.items():
             if isinstance(net, kind):
-                return make(net, _adapted(net, adapt) if adapt else None, **choices)
+                return make(net, _adapted(net, adapt), **choices)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     raise InputError(f"{path}: model: expected a pose net, got a {type(net).__name__}")
 
 
-def load_lifter(path: str, flip_test: bool = True, adapt: str = "") -> PoseLifter:
+def load_lifter(
+    path: str, flip_test: bool = True, adapt: str = "", refine: str = ""
+) -> PoseLifter:
     """The lifter in a `.keras` file, ready to use.
 
     Args:
         path: the file.
-        flip_test: average over pose and mirrored pose; not with `adapt`.
+        flip_test: average over pose and mirrored pose; with `adapt` it is an option of
+            the method.
         adapt: see `tfpose.adapters.parse_adaptation`; empty for none.
+        refine: one of `tfpose.cli.refined_lifter.REFINEMENTS`; empty for none; not
+            with `adapt`.
 
     Raises:
         InputError: no such file, no model, no lifter, or one that cannot be adapted
-            so; names the file.
+            or refined so; names the file.
     """
     net = load_keras(path)
     try:
         if adapt:
-            return AdaptingLifter(net, _adapted(net, adapt))
+            adapter = build_adapter(net, adapt)
+            return AdaptingLifter(net, AdaptedModel(adapter, net.variables, _xla))
+        if refine:
+            return RefinedLifter(net, refine, flip_test)
         return PoseLifter(net, flip_test)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -92,6 +102,12 @@ def _compiled(locate: Locate, shape: tuple[int | None, ...]) -> Locate:
     return tf.function(locate, input_signature=[tf.TensorSpec(shape, tf.uint8)])
 
 
-def _adapted(net: keras.Model, text: str) -> AdaptedModel:
-    adapter = build_adapter(net, text)
-    return AdaptedModel(adapter, net.variables, tf.function)
+def _adapted(net: keras.Model, text: str) -> AdaptedModel | None:
+    if not text:
+        return None
+    return AdaptedModel(build_adapter(net, text), net.variables, tf.function)
+
+
+def _xla(step: Callable) -> Callable:
+    # A step is thousands of small operations, which XLA fuses.
+    return tf.function(step, jit_compile=True)

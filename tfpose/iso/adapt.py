@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfpose.adaptation import Adapter, Outputs, Sample, State
@@ -39,12 +40,16 @@ class ISOAdapter(Adapter):
     Sample: `keypoints` float32 `[1, J, 2]`, normalised. Outputs: `positions` float32
     `[1, J, 3]`, metres. State: `weights` that move, Adam's `first` and `second` moments
     and its number of `updates`, `phase` `[2]` of the random views, `previous` `[J, 2]`
-    keypoints, `objectives` `[3]` (of adapted and trained weights, and how many), and
-    how many samples were `skipped` and how often the trained weights were `restored`.
+    keypoints, `objectives` `[3]` (of adapted and trained weights, and how many), how
+    many samples were `skipped` `[3]` because a number is not finite, because a joint is
+    outside the image (or all are one point), and because the pose is another person's,
+    and how often the trained weights were `restored`.
 
     Weights that do not move are read from the net. Batch normalisation is frozen,
     its scale and offset, too (section 4.1).
     """
+
+    counters = ("skipped", "restored")
 
     def __init__(self, lifter: LiftingNet, options: ISOOptions) -> None:
         """
@@ -105,12 +110,12 @@ class ISOAdapter(Adapter):
             "phase": tf.zeros((2,)),
             "previous": tf.zeros((joints, 2)),
             "objectives": tf.zeros((3,)),
-            "skipped": tf.zeros(()),
+            "skipped": tf.zeros((3,)),
             "restored": tf.zeros(()),
         }
 
     def adapt(self, state: State, sample: Sample) -> State:
-        keypoints, usable = self._checked(state, sample["keypoints"])
+        keypoints, reasons = self._checked(state, sample["keypoints"])
         adapted = dict(state)
         if self.options.steps == 1:
             adapted = self._step(adapted, keypoints)
@@ -135,9 +140,10 @@ class ISOAdapter(Adapter):
         if self.online and self.options.guard:
             adapted = self._guarded(adapted, keypoints)
         skipped = dict(state)
-        skipped["skipped"] = state["skipped"] + 1
+        skipped["skipped"] = state["skipped"] + reasons
         # The next pose is compared with this one, so that one jump costs one sample.
         skipped["previous"] = adapted["previous"]
+        usable = tf.equal(tf.reduce_sum(reasons), 0)
         return tf.nest.map_structure(
             lambda new, old: tf.where(usable, new, old), adapted, skipped
         )
@@ -166,11 +172,22 @@ class ISOAdapter(Adapter):
         return self._gradients(state["weights"], sample["keypoints"], rotations)
 
     def describe(self, state: State) -> str:
-        """What a stream's adaptation left out."""
-        skipped, restored = int(state["skipped"]), int(state["restored"])
-        return (
-            f"not adapted to {skipped} poses, trained weights restored {restored} times"
-        )
+        """What adaptation left out, and why."""
+        parts = []
+        for count, reason in zip(
+            np.asarray(state["skipped"]).astype(int),
+            (
+                "with numbers that are not finite",
+                "with joints outside the image",
+                "that jump to another person",
+            ),
+            strict=True,
+        ):
+            if count:
+                parts.append(f"not adapted to {count} poses {reason}")
+        if restored := int(state["restored"]):
+            parts.append(f"trained weights restored {restored} times")
+        return ", ".join(parts)
 
     # === One step ===
 
@@ -267,21 +284,24 @@ class ISOAdapter(Adapter):
     # === What can be used, and what went wrong ===
 
     def _checked(self, state: State, keypoints: Any) -> tuple[Any, Any]:
-        """Keypoints without NaN, and whether to adapt to them.
+        """Keypoints without NaN, and `[3]`, 1 for the reason not to adapt to them.
 
-        Not where a number is not finite, all joints are one point, one is outside the
-        image, or the pose is another person's.
+        See `skipped` in the state.
         """
-        known = tf.reduce_all(tf.abs(keypoints) <= 1)
-        keypoints = tf.where(known, keypoints, tf.zeros_like(keypoints))
+        finite = tf.reduce_all(tf.math.is_finite(keypoints))
+        inside = tf.reduce_all(tf.abs(keypoints) <= 1)
+        keypoints = tf.where(inside, keypoints, tf.zeros_like(keypoints))
         unit = centre_keypoints(keypoints, self._root)[0]
-        usable = tf.logical_and(known, tf.reduce_any(tf.abs(unit) > 0))
+        inside = tf.logical_and(inside, tf.reduce_any(tf.abs(unit) > 0))
+        near = tf.constant(True)
         if self.online and self.options.jump:
             apart = tf.reduce_mean(tf.reduce_sum((unit - state["previous"]) ** 2, -1))
             first = tf.reduce_all(tf.equal(state["previous"], 0))
             near = tf.logical_or(apart <= self.options.jump**2, first)
-            usable = tf.logical_and(usable, near)
-        return keypoints, usable
+        reasons = tf.stack([finite, inside, near])
+        # The first reason counts.
+        before = tf.stack([tf.constant(True), finite, tf.logical_and(finite, inside)])
+        return keypoints, tf.cast(tf.logical_and(~reasons, before), tf.float32)
 
     def _guarded(self, state: State, keypoints: Any) -> State:
         """The state, or the trained weights where adaptation makes poses worse."""

@@ -47,12 +47,15 @@ class PoseLifter:
         Returns:
             `[B, J, 3]`, metres, in the camera's frame, the root's row 0.
         """
-        positions = self.net(keypoints, training=False)
+        positions = self._lift_once(keypoints)
         if not self.flip_test:
             return positions
-        mirrored = self._mirror(keypoints)
-        again = self._mirror(self.net(mirrored, training=False))
+        again = self._mirror(self._lift_once(self._mirror(keypoints)))
         return (positions + again) / 2
+
+    def _lift_once(self, keypoints: Any) -> Any:
+        """`lift` without the mirror image."""
+        return self.net(keypoints, training=False)
 
     def predict(self, keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Root-relative positions of the people of one image.
@@ -67,6 +70,16 @@ class PoseLifter:
         Raises:
             InputError: another shape, or a number that is not finite.
         """
+        return self.lift_all(self.normalize(keypoints, image_size))
+
+    def normalize(
+        self, keypoints: np.ndarray, image_size: tuple[int, int]
+    ) -> np.ndarray:
+        """Keypoints of one image as `lift` takes them; see `predict`.
+
+        Returns:
+            float32 `[P, J, 2]`.
+        """
         keypoints = np.asarray(keypoints, np.float32)
         joints = self.skeleton.num_joints
         if keypoints.ndim != 3 or keypoints.shape[1:] != (joints, 2):
@@ -77,7 +90,7 @@ class PoseLifter:
         if not np.isfinite(keypoints).all():
             raise InputError("keypoints have numbers that are not finite")
         size = np.asarray(image_size, np.float32)
-        return self.lift_all(ops.convert_to_numpy(normalize_keypoints(keypoints, size)))
+        return ops.convert_to_numpy(normalize_keypoints(keypoints, size))
 
     def lift_all(self, keypoints: np.ndarray) -> np.ndarray:
         """As `lift`, for any number of poses, some at a time.
@@ -99,7 +112,7 @@ class PoseLifter:
 
 
 class AdaptingLifter(PoseLifter):
-    """A lifter that adapts to each pose, in order, and has no flip test.
+    """A lifter that adapts to each pose, in order; flip test is the adapter's business.
 
     Args:
         net: of a `LiftingNet`.
@@ -112,8 +125,41 @@ class AdaptingLifter(PoseLifter):
 
     def __init__(self, net: keras.Model, adapted: AdaptedModel) -> None:
         super().__init__(net, flip_test=False)
-        self._adapted = adapted
+        self._adapted, self._alone = adapted, 0
 
     def lift(self, keypoints: Any) -> Any:
         found = [self._adapted({"keypoints": pose[None]}) for pose in keypoints]
         return np.concatenate([ops.convert_to_numpy(one["positions"]) for one in found])
+
+    def lift_streams(self, keypoints: np.ndarray, streams: np.ndarray) -> np.ndarray:
+        """As `lift_all`, each stream from the trained weights on.
+
+        A stream of one pose has nothing to adapt for: an online adapter leaves it out.
+
+        Args:
+            keypoints: float32 `[N, J, 2]`, by `normalize_keypoints`.
+            streams: int `[N]`, of which stream each pose is; poses are in order.
+
+        Returns:
+            float32 `[N, J, 3]`.
+        """
+        if not self._adapted.adapter.online:
+            return self.lift_all(keypoints)
+        positions = np.zeros((*keypoints.shape[:2], 3), np.float32)
+        for stream in np.unique(streams):
+            rows = np.flatnonzero(streams == stream)
+            if len(rows) == 1:
+                self._alone += 1
+                found = self._adapted.unadapted({"keypoints": keypoints[rows]})
+                positions[rows] = ops.convert_to_numpy(found["positions"])
+            else:
+                self._adapted.begin()
+                positions[rows] = self.lift_all(keypoints[rows])
+        return positions
+
+    def left_out(self) -> str:
+        """What adaptation left out; empty for nothing."""
+        parts = [self._adapted.left_out()]
+        if self._alone:
+            parts.append(f"not adapted to {self._alone} streams of one pose")
+        return ", ".join(part for part in parts if part)

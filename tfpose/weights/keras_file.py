@@ -8,7 +8,8 @@ import zipfile
 import keras
 import numpy as np
 
-# These two register models with Keras.
+# These register models with Keras.
+import tfpose.iso.net
 import tfpose.lifters.build
 import tfpose.top_down.net  # noqa: F401
 from tfpose.errors import InputError
