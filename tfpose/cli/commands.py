@@ -224,7 +224,9 @@ def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
         help="limbs, symmetry or input: poses made to fit the 2D",
     )
     add("--noise", type=float, default=0.0, help="pixels of noise on the 2D")
-    add("--curve", default="", help="with --adapt: PNG of the error along the stream")
+    add(
+        "--curve", default="", help="PNG of the error along the stream, adapted and not"
+    )
     _add_adapt(command, adaptation_names(of_lifters=True))
     command.set_defaults(run=_evaluate_3d)
 

@@ -109,6 +109,8 @@ def test_evaluate_3d(methods, lifter, lifter_model, shared_data, tmp_path, capsy
         assert (f"adapted to each pose, in order: {more}" in shown) == bool(more)
         reports[more] = json.loads(out.read_text())
         assert reports[more].get("adaptation", "") == more
+    for more in ("toy", "toy_online"):
+        assert reports[more]["unadapted"]["unscaled"] == reports[""]["unscaled"]
     errors = {k: v["unscaled"]["overall"]["mpjpe"] for k, v in reports.items()}
     assert len(set(errors.values())) == 3
     evaluation = LiftingEvaluation(
@@ -121,31 +123,72 @@ def test_evaluate_3d(methods, lifter, lifter_model, shared_data, tmp_path, capsy
         expected = evaluation.scores(positions, flip=False)["unscaled"].overall.mpjpe
         assert errors[name] == pytest.approx(expected, rel=1e-4)
     line = _refusal(capsys, *arguments, "--adapt=toy", "--flip_test")
-    assert line == "error: flip_test is given, but a lifter that adapts has none"
+    assert line.endswith("it is an option of adapt: toy,flip=true")
+    curve = tmp_path / "curve.png"
+    main([*arguments, "--adapt=toy", f"--curve={curve}"])
+    assert cv2.imread(str(curve)).std() > 5
+    for options, message in (
+        (["--curve=x.png"], "error: curve is of a lifter that adapts, expected adapt"),
+        (["--adapt=toi"], "error: adapt: no method 'toi'; did you mean 'toy'?"),
+        (["--adapt=drift"], "error: adapt: drift is for other nets, expected one of "),
+        (["--noise=-1"], "error: noise: expected 0 or more pixels, got -1.0"),
+        (["--refine=no"], f"error: {lifter_model}: refine: expected one of limbs, "),
+    ):
+        assert _refusal(capsys, *arguments, *options).startswith(message)
 
 
 def test_lifting_a_file(methods, lifter, lifter_model, tmp_path, capsys):
-    """People of a file are one stream, over all its images."""
+    """People of a video are a stream each, whatever their order in a frame; those of
+    photos are alone, and an online method leaves them out.
+    """
     rng = np.random.default_rng(0)
-    points = rng.uniform(50, 250, (5, 16, 3))
-    points[..., 2] = 0.9
+    bodies = rng.uniform(50, 250, (2, 16, 2))
+    frames = bodies[None] + rng.uniform(-5, 5, (4, 2, 16, 2))
+    order = [(0, 1), (1, 0), (0, 1), (1, 0)]
+    joints = {"keypoints": list(H36M.joints), "id": 1, "name": "person"}
+    sides = {"height": 300, "width": 400}
+    images = [
+        {"id": i, "file_name": "a.mp4", "frame_index": i, "seconds": i / 25, **sides}
+        for i in range(4)
+    ] + [{"id": 4, "file_name": "a.jpg", **sides}]
     people = [
-        {"id": row, "image_id": row // 2, "keypoints": pose.ravel().tolist()}
-        for row, pose in enumerate(points)
+        {"image_id": i, "who": who, "points": frames[i, who]}
+        for i in range(4)
+        for who in order[i]
+    ] + [{"image_id": 4, "who": 2, "points": bodies[0]}]
+    annotations = [
+        {
+            "id": row,
+            "image_id": person["image_id"],
+            "keypoints": np.c_[person["points"], np.ones(16)].ravel().tolist(),
+        }
+        for row, person in enumerate(people)
     ]
     document = tmp_path / "poses.json"
-    document.write_text(json.dumps(people))
-    main(
-        ["predict", str(document), f"--lift={lifter_model}", f"--out={tmp_path}"]
-        + ["--skeleton=h36m16", "--image_size=300,400", "--adapt=toy_online"]
-    )
-    found = json.loads((tmp_path / "poses_3d.json").read_text())["annotations"]
-    adapted = AdaptedModel(ToyAdapter(lifter, online=True), lifter.variables)
+    content = {"images": images, "annotations": annotations, "categories": [joints]}
     size = np.array([300, 400], np.float32)
-    seen = np.asarray(normalize_keypoints(points[..., :2].astype(np.float32), size))
-    expected = AdaptingLifter(lifter, adapted).lift_all(seen)
-    positions = [person["positions"] for person in found]
-    assert np.allclose(positions, expected, atol=1e-4)
+    for tracked in (False, True):
+        if tracked:
+            # Who is who is said, and it is the other way round at the end.
+            people[6]["who"], people[7]["who"] = people[7]["who"], people[6]["who"]
+            for annotation, person in zip(annotations, people, strict=True):
+                annotation["track_id"] = person["who"]
+        document.write_text(json.dumps(content))
+        capsys.readouterr()
+        main(
+            ["predict", str(document), f"--lift={lifter_model}", f"--out={tmp_path}"]
+            + ["--adapt=toy_online"]
+        )
+        assert "not adapted to 1 streams of one pose" in capsys.readouterr().out
+        found = json.loads((tmp_path / "poses_3d.json").read_text())["annotations"]
+        for who in range(2):
+            rows = [row for row, person in enumerate(people) if person["who"] == who]
+            points = np.array([people[row]["points"] for row in rows], np.float32)
+            seen = np.asarray(normalize_keypoints(points, size))
+            adapted = AdaptedModel(ToyAdapter(lifter, online=True), lifter.variables)
+            expected = AdaptingLifter(lifter, adapted).lift_all(seen)
+            positions = [found[row]["positions"] for row in rows]
+            assert np.allclose(positions, expected, atol=1e-4)
     line = _refusal(
         capsys, "predict", document, "--lift", lifter_model, "--adapt=drift"
     )

@@ -8,7 +8,11 @@ import pytest
 from tests.trainers.pairs import write_pairs
 from tfpose.cli.commands import main
 from tfpose.cli.evaluate_3d import evaluate_3d
+from tfpose.cli.refined_lifter import RefinedLifter
+from tfpose.errors import InputError
 from tfpose.lifters.build import build_lifter
+from tfpose.lifters.pose_lifter import PoseLifter
+from tfpose.lifters.refine import LimbLengths, Refiner
 from tfpose.skeletons import get_skeleton
 
 
@@ -74,3 +78,54 @@ def test_a_pose_net_is_refused(folder, pose_model, capsys):
         )
     assert stop.value.code == 2
     assert "expected a lifter" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_refinement_and_noise(folder, model, tmp_path, capsys):
+    """Noise moves the 2D that is refined to; limb lengths must be known."""
+    out = tmp_path / "out.json"
+    errors = []
+    for noise in (0, 20):
+        scores = evaluate_3d(
+            model,
+            "mannequin",
+            str(folder),
+            refine="symmetry",
+            noise=noise,
+            out=str(out),
+        )
+        errors.append(scores["unscaled"].overall.mpjpe)
+    assert errors[1] != errors[0]
+    content = json.loads(out.read_text())
+    assert (content["refinement"], content["noise"]) == ("symmetry", 20)
+    assert "2D from projected with noise of 20 px" in capsys.readouterr().out
+    plain = evaluate_3d(model, "mannequin", str(folder))["unscaled"].overall.mpjpe
+    assert errors[0] < plain - 20
+    for refine in ("limbs", "input"):
+        with pytest.raises(InputError, match="keeps no limb_lengths"):
+            evaluate_3d(model, "mannequin", str(folder), refine=refine)
+
+
+def test_noise_is_the_same_in_every_run(folder, tmp_path):
+    path = tmp_path / "lifter.keras"
+    build_lifter("martinez_small", get_skeleton("h36m16")).save(path)
+    errors = [
+        evaluate_3d(str(path), "mannequin", str(folder), noise=noise)["unscaled"]
+        for noise in (0, 20, 20)
+    ]
+    means = [error.overall.mpjpe for error in errors]
+    assert means[1] == means[2] != means[0]
+
+
+def test_input_optimisation_lowers_the_energy():
+    lengths = {"mean": [0.3] * 15, "std": [0.05] * 15}
+    skeleton = get_skeleton("h36m16")
+    net = build_lifter("martinez_small", skeleton, info={"limb_lengths": lengths})
+    refined = RefinedLifter(net, "input")
+    seen = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 16, 2)).astype("float32")
+    refiner = Refiner(skeleton, LimbLengths.of(net))
+    before, after = (
+        np.asarray(refiner.energy(lifter.lift(seen), seen))
+        for lifter in (PoseLifter(net), refined)
+    )
+    assert (after < before).all()

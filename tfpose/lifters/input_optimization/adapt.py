@@ -34,7 +34,7 @@ class InputOptimizer:
     net: LiftingNet
     refiner: Refiner
     steps: int = 4
-    rate: float = 0.02
+    rate: float = 0.005
 
     def __call__(self, keypoints: Any) -> Any:
         """Poses float32 `[B, J, 3]`, metres, for `[B, J, 2]`, normalised."""
