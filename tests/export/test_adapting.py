@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from export.adapting import with_adaptation
@@ -18,6 +17,7 @@ from export.litert.quantise import quantise
 from export.serving.messages import WARMUP_FILE, read_warmup
 from tests.export import stock_tensorflow
 from tests.export.conftest import adapting_lifter
+from tests.export.stored_tensors import stored_tensors
 from tests.toy_adapter import ToyAdapter
 from tfpose.adaptation import AdaptedModel
 from tfpose.errors import InputError
@@ -87,7 +87,7 @@ def test_weights_are_in_the_file_once(
         # The last layer makes coordinates, and stays in float.
         dtype = {"none": "float32", "fp16": "float16"}.get(form, "int8")
         dtype = "float32" if layer == "head" else dtype
-        tensors = _tensors(file, kernel.shape, dtype)
+        tensors = stored_tensors(file, kernel.shape, dtype)
         assert len(tensors) == 2 and len({buffer for buffer, _ in tensors}) == 1
         if dtype != "int8":
             stored = kernel.astype(dtype).tobytes()
@@ -96,20 +96,6 @@ def test_weights_are_in_the_file_once(
     expected = adapted_by_keras(toy_net, inputs)
     away = np.abs(found["adapt_and_lift"]["positions"] - expected)
     assert away.mean() < near
-
-
-def _tensors(file: bytes, shape: tuple[int, ...], dtype: str) -> list[tuple[int, str]]:
-    """Number of the buffer, and name, of each tensor of that shape and type."""
-    number = getattr(schema.TensorType, dtype.upper())
-    content = schema.Model.GetRootAs(file)
-    found = []
-    for place in range(content.SubgraphsLength()):
-        graph = content.Subgraphs(place)
-        for i in range(graph.TensorsLength()):
-            tensor = graph.Tensors(i)
-            if tensor.Type() == number and tuple(tensor.ShapeAsNumpy()) == shape:
-                found.append((tensor.Buffer(), tensor.Name().decode()))
-    return found
 
 
 def test_saved_models_have_both_and_weights_once(

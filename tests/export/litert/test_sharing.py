@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from export.litert.convert import convert
 from export.model import ExportedModel, Signature
-from tests.export.test_adapting import _tensors
+from tests.export.stored_tensors import stored_tensors
 
 
 def signature(call) -> Signature:
@@ -66,7 +66,10 @@ def make_model(activation, scale: np.ndarray) -> ExportedModel:
 def test_a_step_is_that_of_keras_from_weights_stored_once(activation, scale, stored):
     model = make_model(activation, scale)
     file = convert(model)
-    found = [*_tensors(file, (32, 24), "float32"), *_tensors(file, (24, 32), "float32")]
+    found = [
+        *stored_tensors(file, (32, 24), "float32"),
+        *stored_tensors(file, (24, 32), "float32"),
+    ]
     # Tensors that are computed have the empty buffer.
     assert len({buffer for buffer, _ in found if _has_data(file, buffer)}) == stored
     x = np.random.default_rng(0).normal(size=(1, 24)).astype(np.float32)
