@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from tfpose.lifters.layers import Blocks, PlaceRoot
+from tfpose.lifters.layers import Blocks
 from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import Skeleton
 
@@ -52,22 +52,16 @@ class ISOLifter(LiftingNet):
         **kwargs: Any,
     ) -> None:
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        blocks = Blocks(policy)
-        joints = skeleton.num_joints
-        rate = 0.5 if dropout is None else dropout
 
         # === Functional model ===
-        inputs, x = blocks.keypoints(joints, skeleton.root, centred)
-        x = blocks.reshape(x, (2 * joints,), "flatten")
-        x = blocks.residual_perceptron(x, units, num_blocks, rate, True, None, _SLOPE)
-        x = blocks.dense(
-            x,
-            3 * (joints - 1),
-            "head",
-            dtype="float32",
+        inputs, outputs = Blocks(policy).perceptron_lifter(
+            skeleton,
+            centred,
+            units,
+            num_blocks,
+            0.5 if dropout is None else dropout,
+            slope=_SLOPE,
         )
-        x = blocks.reshape(x, (joints - 1, 3), "positions")
-        outputs = PlaceRoot(skeleton.root, name="root", dtype="float32")(x)
         super().__init__(
             inputs,
             outputs,

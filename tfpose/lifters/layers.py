@@ -14,6 +14,7 @@ from keras import ops
 
 from tfpose.errors import InputError
 from tfpose.geometry import centre_keypoints
+from tfpose.skeletons import Skeleton
 
 __all__ = [
     "Blocks",
@@ -145,6 +146,33 @@ class Blocks:
             y = layer(layer(x, f"block{i}", "1"), f"block{i}", "2")
             x = self.add([x, y], f"block{i}_add")
         return x
+
+    def perceptron_lifter(
+        self,
+        skeleton: Skeleton,
+        centred: bool,
+        units: int,
+        num_blocks: int,
+        dropout: float,
+        use_bias: bool = True,
+        kernel_initializer: Any = None,
+        head_initializer: Any = None,
+        slope: float = 0.0,
+    ) -> tuple[Any, Any]:
+        """Keypoints and positions of a lifter that has dense layers on all keypoints.
+
+        `residual_perceptron`, then a dense layer `head` for all joints but the root.
+        """
+        joints = skeleton.num_joints
+        inputs, x = self.keypoints(joints, skeleton.root, centred)
+        x = self.reshape(x, (2 * joints,), "flatten")
+        x = self.residual_perceptron(
+            x, units, num_blocks, dropout, use_bias, kernel_initializer, slope
+        )
+        numbers = 3 * (joints - 1)
+        x = self.dense(x, numbers, "head", True, head_initializer, "float32")
+        x = self.reshape(x, (joints - 1, 3), "positions")
+        return inputs, PlaceRoot(skeleton.root, name="root", dtype="float32")(x)
 
     def keypoints(self, joints: int, root: int, centred: bool) -> tuple[Any, Any]:
         """A lifter's input, `[B, J, 2]`, and what its first layer takes of it.
