@@ -72,14 +72,7 @@ def analyse_adaptation(
         InputError: no lifter, bad data, an option that is missing or of another
             analysis; names the file or the option.
     """
-    if values and what not in _OF_VALUES:
-        raise InputError(f"values is given, but {what} has none")
-    if bool(source_data_dir) != (what in _OF_SOURCE):
-        raise InputError(
-            f"source_data_dir: {what} needs the folder of the lifter's training data"
-            if what in _OF_SOURCE
-            else f"source_data_dir is given, but {what} needs no source"
-        )
+    _check(what, values, source_data_dir)
     study = load_study(
         model, dataset, data_dir, split, keypoints, subjects, stride, adapt
     )
@@ -111,6 +104,17 @@ def analyse_adaptation(
         print(line)
     print(f"written to {pathlib.Path(out) / what}.json and .png")
     return document
+
+
+def _check(what: str, values: Sequence[float], source_data_dir: str) -> None:
+    if values and what not in _OF_VALUES:
+        raise InputError(f"values is given, but {what} has none")
+    if bool(source_data_dir) != (what in _OF_SOURCE):
+        raise InputError(
+            f"source_data_dir: {what} needs the folder of the lifter's training data"
+            if what in _OF_SOURCE
+            else f"source_data_dir is given, but {what} needs no source"
+        )
 
 
 def _write(

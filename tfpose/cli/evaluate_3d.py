@@ -85,30 +85,44 @@ def evaluate_3d(
     content |= {"refinement": refine} if refine else {}
     if refine:
         print(f"refined: {refine}")
-    positions = plain.lift_all(evaluation.keypoints)
-    scores = evaluation.scores(positions, flip_test)
-    if adapt:
-        print("not adapted")
-        _print(scores)
-        content |= {"adaptation": adapt, "unadapted": _dicts(scores)}
-        before = positions
-        positions = _adapted(lifter, evaluation.keypoints, adapt)
-        scores = evaluation.scores(positions, flip_test)
-        if curve:
-            draw_stream_curve(
-                {"not adapted": before, adapt: positions},
-                evaluation.poses,
-                pathlib.Path(curve),
-            )
-    _print(scores)
-    content |= _dicts(scores)
-    if isinstance(lifter, AdaptingLifter) and (left_out := lifter.left_out()):
-        print(left_out)
-        content["left_out"] = left_out
+    scores, measured = _measure(plain, lifter, evaluation, adapt, curve)
+    content |= measured
     if out:
         text = json.dumps(content, indent=1) + "\n"
         write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
     return scores
+
+
+def _measure(
+    plain: PoseLifter,
+    lifter: PoseLifter,
+    evaluation: LiftingEvaluation,
+    adapt: str,
+    curve: str,
+) -> tuple[dict[str, PositionScores], dict[str, Any]]:
+    """Scores, and what the JSON file says; of a lifter that adapts, also without."""
+    positions = plain.lift_all(evaluation.keypoints)
+    scores = evaluation.scores(positions, plain.flip_test)
+    if not isinstance(lifter, AdaptingLifter):
+        _print(scores)
+        return scores, _dicts(scores)
+    print("not adapted")
+    _print(scores)
+    content: dict[str, Any] = {"adaptation": adapt, "unadapted": _dicts(scores)}
+    before = positions
+    stream = np.zeros(len(before), int)
+    positions = lifter.lift_streams(evaluation.keypoints, stream)
+    print(f"adapted to each pose, in order: {adapt}")
+    scores = evaluation.scores(positions, plain.flip_test)
+    if curve:
+        found = {"not adapted": before, adapt: positions}
+        draw_stream_curve(found, evaluation.poses, pathlib.Path(curve))
+    _print(scores)
+    content |= _dicts(scores)
+    if left_out := lifter.left_out():
+        print(left_out)
+        content["left_out"] = left_out
+    return scores, content
 
 
 def _check(flip_test: bool, adapt: str, refine: str, noise: float, curve: str) -> None:
@@ -136,13 +150,6 @@ def _noisy(poses: LiftingDataset, noise: float) -> LiftingDataset:
         keypoints=poses.keypoints + moves.astype(np.float32),
         keypoint_source=f"{poses.keypoint_source} with noise of {noise:g} px",
     )
-
-
-def _adapted(lifter: PoseLifter, keypoints: np.ndarray, adapt: str) -> np.ndarray:
-    assert isinstance(lifter, AdaptingLifter)
-    positions = lifter.lift_streams(keypoints, np.zeros(len(keypoints), int))
-    print(f"adapted to each pose, in order: {adapt}")
-    return positions
 
 
 def _print(scores: dict[str, PositionScores]) -> None:
