@@ -30,6 +30,8 @@ _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 # Steps of an additive recurrence in two dimensions that fills the unit square evenly
 # (the powers of 1 over the plastic number).
 _RECURRENCE = (0.7548776662466927, 0.5698402909980532)
+# No keypoint is as far away; also false for a NaN.
+_FAR = 1e7
 # Of the averages of the objective, and samples before they count.
 _MEMORY, _TRIAL = 0.95, 20.0
 
@@ -288,7 +290,8 @@ class ISOAdapter(Adapter):
 
         See `skipped` in the state.
         """
-        finite = tf.reduce_all(tf.math.is_finite(keypoints))
+        # A comparison: LiteRT has no operator for `is_finite`.
+        finite = tf.reduce_all(tf.abs(keypoints) < _FAR)
         inside = tf.reduce_all(tf.abs(keypoints) <= 1)
         keypoints = tf.where(inside, keypoints, tf.zeros_like(keypoints))
         unit = centre_keypoints(keypoints, self._root)[0]
