@@ -129,14 +129,26 @@ _COLUMNS = ("MPJPE", "PA-MPJPE", "PCK@150mm", "AUC")
 def _metrics(
     run: Run, row: int, options: dict[str, Any], data: dict[str, Any]
 ) -> list[float]:
-    """The metrics of `_COLUMNS` on the test set; saved in the run's folder."""
+    """The metrics of `_COLUMNS` on the test set, and by how much adaptation changes the
+    first on the same poses; saved in the run's folder.
+    """
     path = run.workdir / f"test_{row}.json"
     if not path.exists():
         if "vanilla" in options.get("adapt", ""):
             data = {**data, "stride": _STRIDE.value}
+        if "adapt" in options and _SETTING.value == "mannequin":
+            # No mannequin is like the one before.
+            options = {**options, "adapt": options["adapt"] + ",jump=0"}
         model = str(run.workdir / "model.keras")
         evaluate_3d(model, **data, **options, out=str(path))
     content = json.loads(path.read_text())
+    found = _read(content)
+    if "unadapted" in content:
+        found.append(found[0] - _read(content["unadapted"])[0])
+    return found
+
+
+def _read(content: dict[str, Any]) -> list[float]:
     unscaled, _, aligned = (content[protocol]["overall"] for protocol in PROTOCOLS)
     shares = [100 * unscaled[name] for name in ("pck", "auc")]
     return [unscaled["mpjpe"], aligned["mpjpe"], *shares]
@@ -178,14 +190,15 @@ def main(argv: list[str]) -> None:
     runs = [_runs(seed, root, train, target) for seed in range(_SEEDS.value)]
     run_all([run for of_seed in runs for run in of_seed.values()], _JOBS.value)
 
-    print("\n| | " + " | ".join(_COLUMNS) + " |")
-    print("|" + "---|" * (len(_COLUMNS) + 1))
+    print("\n| | " + " | ".join(_COLUMNS) + " | adaptation |")
+    print("|" + "---|" * (len(_COLUMNS) + 2))
     for number, (label, model, options) in enumerate(_ROWS):
         metrics = [_metrics(r[model], number, options, test) for r in runs]
         cells = [
             mean_and_spread([seed[column] for seed in metrics], 1)
-            for column in range(len(_COLUMNS))
+            for column in range(len(metrics[0]))
         ]
+        cells += [""] * (len(_COLUMNS) + 1 - len(cells))
         print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
 
 
