@@ -63,13 +63,13 @@ def step_cost(kernels: Kernels, task: str, copies: int) -> StepCost:
         reads = 3 * _weights(lifter)
         moved = _weights(extractor)
     else:
-        # Lift, lift again; back through both, to keypoints only in the second. The
-        # discriminator: for the lifter, forward and back; for itself twice forward,
-        # back to weights, but not into the keypoints.
-        products = copies * (6 * everything - first)
+        # Lift the pose, and each view again; back through both, to keypoints only in
+        # the second. The discriminator: each view forward, back to its keypoints for
+        # the lifter and to its weights for itself; the real pose forward and back.
+        products = copies * 3 * everything + 3 * everything - first
         of_prior, first_of_prior = _products(prior), _products(prior[:1])
-        products += copies * (2 * of_prior)
-        products += copies * 2 * (3 * of_prior - first_of_prior)
+        products += copies * (4 * of_prior - first_of_prior)
+        products += 3 * of_prior - first_of_prior
         # Both lifts, there and back; the discriminator for the lifter, and for itself.
         reads = 4 * _weights(lifter) + 4 * _weights(prior)
         moved = _weights(lifter) + _weights(prior)

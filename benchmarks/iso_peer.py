@@ -29,8 +29,8 @@ class PeerISO:
     """A stream of samples, each answered after adapting to it.
 
     Args:
-        weights: arrays by name, of `benchmarks.peer_iso.export_weights`.
-        shape: of `benchmarks.peer_iso.net_shape`.
+        weights: arrays by name, of `benchmarks.iso_nets.export_weights`.
+        shape: of `benchmarks.iso_nets.net_shape`.
         task: `refine` or `cycle`.
         options: steps, learning_rate, online, copies, view_tilt and the refinement's
             are read.

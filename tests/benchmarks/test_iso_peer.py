@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.iso_floor import Kernels, step_cost
+from benchmarks.iso_nets import export_weights, make_net, net_kernels, net_shape
 from benchmarks.iso_peer import PeerISO
-from benchmarks.peer_iso import export_weights, make_net, net_kernels, net_shape
 from tfpose.adaptation import AdaptedModel
 from tfpose.iso.adapt import ISOAdapter
 from tfpose.iso.net import ISONet

@@ -175,7 +175,9 @@ def test_streams_side_by_side_are_as_one_by_one(lifter, keypoints, mode):
     for row in range(2):
         one = AdaptedModel(adapter, lifter.variables)
         alone = AdaptingLifter(lifter, one).lift_all(turns[:, row, 0])
-        assert np.allclose(found[:, row, 0], alone, atol=1e-5)
+        # Metres. Adam's first steps turn what rounding does to small gradients into
+        # steps of full length.
+        assert np.allclose(found[:, row, 0], alone, atol=1e-4)
 
 
 def test_the_guard_returns_to_the_trained_weights(lifter, keypoints):
