@@ -258,8 +258,8 @@ class ISOAdapter(Adapter):
 
             # The copies differ by their views alone: lifted once, and scored once, as
             # the discriminator's own gradient does not reach what it scores.
-            lifted = lift(keypoints)
-            positions = tf.broadcast_to(lifted, (len(rotations), *lifted.shape[1:]))
+            # Put together one by one: LiteRT delegates no gradient of a repetition.
+            positions = tf.concat([lift(keypoints)] * self.options.copies, axis=0)
             view = rotations, self._root, net.distance
             seen = seen_from_elsewhere(positions, *view)
             scores = of(net.prior, seen)
