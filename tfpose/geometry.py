@@ -27,6 +27,7 @@ __all__ = [
     "keypoint_size",
     "kinematic_chain_space",
     "limb_directions",
+    "limb_ends",
     "limb_lengths",
     "limb_vectors",
     "normalize_intrinsics",
@@ -48,7 +49,8 @@ _SHORTEST = 1e-4
 _PORTRAIT = 1.01
 
 
-def _children(parents: Sequence[int]) -> list[int]:
+def limb_ends(parents: Sequence[int]) -> list[int]:
+    """The joint at the end of each limb: all but the root, in order."""
     return [joint for joint, parent in enumerate(parents) if parent >= 0]
 
 
@@ -63,7 +65,7 @@ def limb_vectors(positions: Any, parents: Sequence[int]) -> Any:
         `[..., J - 1, 3]`, in the order of the children.
     """
     joints = ops.unstack(positions, axis=-2)
-    return ops.stack([joints[j] - joints[parents[j]] for j in _children(parents)], -2)
+    return ops.stack([joints[j] - joints[parents[j]] for j in limb_ends(parents)], -2)
 
 
 def positions_from_limbs(limbs: Any, root: Any, parents: Sequence[int]) -> Any:
@@ -77,7 +79,7 @@ def positions_from_limbs(limbs: Any, root: Any, parents: Sequence[int]) -> Any:
     Returns:
         `[..., J, 3]`.
     """
-    vectors = dict(zip(_children(parents), ops.unstack(limbs, axis=-2), strict=True))
+    vectors = dict(zip(limb_ends(parents), ops.unstack(limbs, axis=-2), strict=True))
     positions = {joint: root for joint, parent in enumerate(parents) if parent < 0}
     # Additions instead of a matrix product, which is less precise on a GPU.
     while len(positions) < len(parents):

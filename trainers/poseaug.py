@@ -16,6 +16,7 @@ from tfpose.drawing import grid as contact_sheet
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
 from tfpose.files import write_picture
+from tfpose.geometry import limb_ends
 from trainers.engine.program import run_main
 from trainers.engine.workdir import Workdir
 from trainers.lifting_task import LiftingTask, draw_pose
@@ -115,7 +116,7 @@ def subject_lengths(poses: LiftingDataset) -> np.ndarray:
         InputError: a limb has no length.
     """
     parents = poses.skeleton.parents
-    children = [j for j, parent in enumerate(parents) if parent >= 0]
+    children = limb_ends(parents)
     above = [parents[j] for j in children]
     limbs = poses.positions[:, children] - poses.positions[:, above]
     lengths = np.linalg.norm(limbs, axis=-1)

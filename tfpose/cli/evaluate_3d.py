@@ -1,6 +1,5 @@
 """`python -m tfpose evaluate_3d`: the errors of a lifter on a data set."""
 
-import dataclasses
 import json
 import pathlib
 from collections.abc import Sequence
@@ -10,9 +9,9 @@ import numpy as np
 
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
-from data_pipelines.lifting.poses import LiftingDataset
 from tfpose.adapters import parse_adaptation
 from tfpose.cli.models import load_lifter
+from tfpose.cli.noise import with_noise
 from tfpose.cli.stream_curve import draw_stream_curve
 from tfpose.errors import InputError
 from tfpose.files import write_whole
@@ -79,7 +78,7 @@ def evaluate_3d(
         subjects=subjects or None,
         stride=stride,
     )
-    evaluation = LiftingEvaluation(_noisy(poses, noise))
+    evaluation = LiftingEvaluation(with_noise(poses, noise))
     content: dict[str, Any] = {"data": poses.name}
     content |= {"noise": noise} if noise else {}
     content |= {"refinement": refine} if refine else {}
@@ -138,18 +137,6 @@ def _check(flip_test: bool, adapt: str, refine: str, noise: float, curve: str) -
         raise InputError("curve is of a lifter that adapts, expected adapt")
     if not 0 <= noise < np.inf:
         raise InputError(f"noise: expected 0 or more pixels, got {noise}")
-
-
-def _noisy(poses: LiftingDataset, noise: float) -> LiftingDataset:
-    """The same poses, seen less well."""
-    if not noise:
-        return poses
-    moves = np.random.default_rng(0).normal(0, noise, poses.keypoints.shape)
-    return dataclasses.replace(
-        poses,
-        keypoints=poses.keypoints + moves.astype(np.float32),
-        keypoint_source=f"{poses.keypoint_source} with noise of {noise:g} px",
-    )
 
 
 def _print(scores: dict[str, PositionScores]) -> None:

@@ -202,36 +202,36 @@ class _JointLayer(keras.layers.Layer):
         return joints
 
 
-@_serializable
-class CentreKeypoints(_JointLayer):
-    """Keypoints `[B, J, 2]` relative to the root and of size 1; see `tfpose.geometry`.
-
-    Args:
-        root: int. Index of the root.
-    """
+class _RootLayer(_JointLayer):
+    """One that has to know the root's index."""
 
     def __init__(self, root: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.root = root
-
-    def call(self, x: Any) -> Any:
-        return centre_keypoints(x, self.root)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "root": self.root}
 
 
 @_serializable
-class PlaceRoot(_JointLayer):
+class CentreKeypoints(_RootLayer):
+    """Keypoints `[B, J, 2]` relative to the root and of size 1; see `tfpose.geometry`.
+
+    Args:
+        root: int. Index of the root.
+    """
+
+    def call(self, x: Any) -> Any:
+        return centre_keypoints(x, self.root)
+
+
+@_serializable
+class PlaceRoot(_RootLayer):
     """Inserts a row of zeros for the root: `[B, J - 1, C]` to `[B, J, C]`.
 
     Args:
         root: int. Index of the new row.
     """
-
-    def __init__(self, root: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.root = root
 
     def call(self, x: Any) -> Any:
         # Not slices, whose gradients LiteRT does not have.
@@ -242,27 +242,17 @@ class PlaceRoot(_JointLayer):
     def num_rows(self, joints: int) -> int:
         return joints + 1
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "root": self.root}
-
 
 @_serializable
-class SubtractRoot(_JointLayer):
+class SubtractRoot(_RootLayer):
     """Subtracts the root's position from positions `[B, J, C]`.
 
     Args:
         root: int. Index of the root.
     """
 
-    def __init__(self, root: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.root = root
-
     def call(self, x: Any) -> Any:
         return x - ops.split(x, x.shape[1], axis=1)[self.root]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "root": self.root}
 
 
 @_serializable

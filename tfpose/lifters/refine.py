@@ -10,6 +10,7 @@ from tfpose.errors import InputError
 from tfpose.geometry import (
     centre_keypoints,
     keypoint_size,
+    limb_ends,
     limb_lengths,
     limb_vectors,
 )
@@ -198,15 +199,11 @@ class Refiner:
         mean, std = self.limb_lengths.mean, self.limb_lengths.std
         return np.array(mean, np.float32), np.array(std, np.float32)
 
-    def _children(self) -> list[int]:
-        joints = range(self.skeleton.num_joints)
-        return [j for j in joints if self.skeleton.parents[j] >= 0]
-
     def _pairs(self) -> list[tuple[int, int]]:
         """Limbs of the left side, and the same of the right."""
         if not self.symmetry_weight:
             return []
-        limbs = self._children()
+        limbs = limb_ends(self.skeleton.parents)
         return [
             (limbs.index(left), limbs.index(right))
             for left, right in self.skeleton.flip_pairs
@@ -215,7 +212,7 @@ class Refiner:
 
     def _ends(self) -> np.ndarray:
         """`[J, J - 1]`: 1 at the end of each limb, -1 at its beginning."""
-        limbs = self._children()
+        limbs = limb_ends(self.skeleton.parents)
         ends = np.zeros((self.skeleton.num_joints, len(limbs)), np.float32)
         for column, joint in enumerate(limbs):
             ends[joint, column] += 1

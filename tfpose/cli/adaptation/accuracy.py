@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from data_pipelines.lifting.batches import LiftingEvaluation
 from tfpose.cli.adaptation.study import ADAPTED, UNADAPTED, Finding, Study
+from tfpose.cli.noise import with_noise
 from tfpose.errors import InputError
 from tfpose.iso.options import MODES
 from tfpose.metrics.mpjpe import score_positions
@@ -127,12 +128,9 @@ def noise(study: Study, values: Sequence[float] = NOISE) -> Finding:
             raise InputError(f"values: expected 0 or more pixels, got {value:g}")
     poses = study.poses
     heights = np.ptp(poses.keypoints[..., 1], axis=1)
-    drawn = np.random.default_rng(0).normal(size=poses.keypoints.shape)
     rows: list[dict[str, Any]] = []
     for value in values:
-        moved = (poses.keypoints + value * drawn).astype(np.float32)
-        noisy = dataclasses.replace(poses, keypoints=moved)
-        keypoints = LiftingEvaluation(noisy).keypoints
+        keypoints = LiftingEvaluation(with_noise(poses, value)).keypoints
         adapted = study.adapted(keypoints=keypoints, name=f"noise {value:g} px")
         rows.append(
             {
