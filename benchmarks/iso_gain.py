@@ -6,10 +6,11 @@
 `mocap`: trained on CMU's clips with `studio` cameras, tested on HDM05's clips of other
 people and actions with `wild` cameras, in their order. `mannequin`: trained on
 mannequins of `studio`, tested on those of `wild`. For each seed: a baseline by labels
-alone; the same with absolute 2D, as long as two, with random views, and with places and
-sizes of the target's 2D; ISO's joint training by both tasks; PoseAug of limbs on random
-views. Then each with refined output, and adapted in the paper's modes. The best epoch
-is chosen on validation people; the test set is not used for it. Can be resumed.
+alone; the same with absolute 2D, with random views, and with places and sizes of the
+target's 2D; ISO's joint training by both tasks; and, going on from random views for as
+long again, random views still, and PoseAug of limbs beside them. Then each with refined
+output, and adapted in the paper's modes. The best epoch is chosen on validation people;
+the test set is not used for it. Can be resumed.
 """
 
 import json
@@ -51,9 +52,12 @@ _MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "views": ("iso", {"task": "refine", "random_views": True}),
     "adversary": ("iso", {"task": "adversary"}),
     "cycle": ("iso", {"task": "cycle"}),
+    "long": ("iso", {"task": "refine", "random_views": True}),
     "limbs": ("poseaug", {"random_views": True}),
 }
 """Trainings of the table: trainer and options."""
+_SECOND = ("long", "limbs")
+"""Those which go on from `views`."""
 
 
 def _runs(
@@ -77,7 +81,7 @@ def _runs(
         "prior_units": _PRIOR.value,
         "learning_rate_prior": 1e-3,
     }
-    runs = {}
+    runs: dict[str, Run] = {}
     for name, (trainer, options) in _MODELS.items():
         options = {**common, **(iso if trainer == "iso" else {}), **options}
         if name == "target":
@@ -88,7 +92,12 @@ def _runs(
                 "centred": True,
                 "operators": "bone_angle,bone_length",
             }
-        runs[name] = Run(f"trainers.{trainer}", root / f"{name}_{seed}", options)
+        after = None
+        if name in _SECOND:
+            after = runs["views"]
+            options["init_from"] = after.workdir / "model.keras"
+        workdir = root / f"{name}_{seed}"
+        runs[name] = Run(f"trainers.{trainer}", workdir, options, after)
     return runs
 
 
@@ -106,6 +115,7 @@ _ROWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("Random views, input optimised (UAO)", "views", {"refine": "input"}),
     ("Random views, refined output", "views", {"refine": "limbs"}),
     ("Random views in the target's places (GPA; an adaptation)", "target", {}),
+    ("Random views, twice as long", "long", {}),
     ("PoseAug of limbs on random views", "limbs", {}),
     ("Joint-Adversary", "adversary", {}),
     ("Vanilla-Adversary", "adversary", {"adapt": _VANILLA}),
@@ -118,7 +128,8 @@ _ROWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("Random views, Online-skip-Refine", "views", {"adapt": "iso,mode=online-skip"}),
     ("Random views, Online-Refine", "views", {"adapt": _REFINE}),
     ("Random views, Online-Refine, refined output", "views", {"adapt": _REFINED}),
-    ("PoseAug on random views, Online-Refine, refined", "limbs", {"adapt": _REFINED}),
+    ("Twice as long, Online-Refine, refined output", "long", {"adapt": _REFINED}),
+    ("PoseAug of limbs, Online-Refine, refined output", "limbs", {"adapt": _REFINED}),
 )
 """Label, model, and options of `evaluate_3d`."""
 
