@@ -130,6 +130,8 @@ _ROWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("Random views, Online-Refine, refined output", "views", {"adapt": _REFINED}),
     ("Twice as long, Online-Refine, refined output", "long", {"adapt": _REFINED}),
     ("PoseAug of limbs, Online-Refine, refined output", "limbs", {"adapt": _REFINED}),
+    ("Twice as long, refined output", "long", {"refine": "limbs"}),
+    ("PoseAug of limbs, refined output", "limbs", {"refine": "limbs"}),
 )
 """Label, model, and options of `evaluate_3d`."""
 
