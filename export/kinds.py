@@ -29,7 +29,7 @@ from tfpose.adapters import build_adapter
 from tfpose.errors import InputError
 from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import Skeleton, get_skeleton
-from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.pose_net import PoseNet
 
 __all__ = ["KINDS", "Kind", "Options", "find_kind"]
 
@@ -150,7 +150,7 @@ def _lifter(net: LiftingNet, name: str, options: Options) -> ExportedModel:
 KINDS = (
     Kind(
         name="pose net",
-        matches=lambda net: isinstance(net, HeatmapNet),
+        matches=lambda net: isinstance(net, PoseNet),
         for_devices=lambda net, name, options: pose_model(
             net,
             options.image_size,

@@ -9,7 +9,7 @@ from keras import ops
 
 from export.model import ExportedModel, Signature, Tensors, exact
 from tfpose.errors import InputError
-from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
 
 __all__ = ["pose_metadata", "pose_model"]
@@ -22,7 +22,7 @@ _ELSEWHERE = ("skeleton", "sigma", "decoder", "alignment", "flip_shift", "task")
 
 
 def pose_model(
-    net: HeatmapNet,
+    net: PoseNet,
     image_size: tuple[int, int] | None = None,
     *,
     dtype: str = "uint8",

@@ -14,7 +14,7 @@ from export.pose_net import pose_metadata
 from export.serving.photo import read_photo
 from tfpose.codecs.alignment import box_offset, input_middle, region_scales
 from tfpose.top_down.crop import BOX_PADDING
-from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
 
 __all__ = ["photo_pose_model"]
@@ -35,7 +35,7 @@ _FAR = 1e7
 
 
 def photo_pose_model(
-    net: HeatmapNet, *, flip_test: bool = True, name: str = "pose"
+    net: PoseNet, *, flip_test: bool = True, name: str = "pose"
 ) -> ExportedModel:
     """What `TopDownPredictor` does, from encoded photos on.
 

@@ -14,7 +14,7 @@ from tfpose.cli.refined_lifter import RefinedLifter
 from tfpose.errors import InputError
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.predictors import Predictor
-from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import (
     AdaptingTopDownPredictor,
     Locate,
@@ -82,7 +82,7 @@ def load_lifter(
 
 
 def _top_down(
-    net: HeatmapNet, adapted: AdaptedModel | None, **choices: Any
+    net: PoseNet, adapted: AdaptedModel | None, **choices: Any
 ) -> TopDownPredictor:
     if adapted is None:
         return TopDownPredictor(net, compiler=_compiled, **choices)
@@ -93,7 +93,7 @@ def _top_down(
     return AdaptingTopDownPredictor(net, adapted, **choices)
 
 
-PREDICTORS = {HeatmapNet: _top_down}
+PREDICTORS = {PoseNet: _top_down}
 """Makes a predictor of a net by what the net is: takes the net, what adapts it or
 None, and the choices that were made."""
 

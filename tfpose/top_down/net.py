@@ -1,7 +1,6 @@
 """Heatmap nets: from the pixels of one person's box to one heatmap per joint."""
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from tfpose.backbones.pixels import Pixels
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
 from tfpose.net_info import info_text
+from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.tokens import TokenHead
 
 __all__ = [
@@ -107,7 +107,7 @@ NETS: dict[str, dict[str, Any]] = {
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
-class HeatmapNet(keras.Model):
+class HeatmapNet(PoseNet):
     """A backbone and a head with one heatmap per output at stride 4.
 
     Takes RGB pixels 0..255, uint8 or float, `[B, H, W, 3]`, normalises them, and
@@ -148,8 +148,6 @@ class HeatmapNet(keras.Model):
     Tracking", ECCV 2018 (arXiv:1804.06208); Sun et al., CVPR 2019
     (arXiv:1902.09212).
     """
-
-    stride = 4
 
     def __init__(
         self,
@@ -210,43 +208,16 @@ class HeatmapNet(keras.Model):
         self.backbone = backbone
         self.deconv_filters = deconv_filters
         self.token_head = tokens
-        self._info_json = info_text(info)
+        self.info = info
         self.kernel_initializer = initializer
         self.policy = policy
         self.image_mean = tuple(image_mean)
         self.image_std = tuple(image_std)
 
     @property
-    def info(self) -> dict[str, Any]:
-        """A copy of the `info` given (or set since)."""
-        return json.loads(self._info_json)
-
-    @info.setter
-    def info(self, info: dict[str, Any]) -> None:
-        self._info_json = info_text(info)
-
-    @property
     def output_layers(self) -> tuple[str, ...]:
         """Names of the layers whose weights belong to particular outputs."""
         return ("head",) if self.token_head is None else ("keypoint_tokens", "head")
-
-    @property
-    def num_outputs(self) -> int:
-        return self.output_shape[-1]
-
-    @property
-    def input_channels(self) -> int:
-        return self.input_shape[-1]
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(height, width) of the input in pixels."""
-        return self.input_shape[1:3]
-
-    @property
-    def heatmap_size(self) -> tuple[int, int]:
-        """(height, width) of the heatmaps in cells."""
-        return self.output_shape[1:3]
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -14,7 +14,7 @@ from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.errors import InputError
 from tfpose.predictors import People, Picture, Predictor
 from tfpose.skeletons import Skeleton
-from tfpose.top_down.net import HeatmapNet
+from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.regions import Regions, averages_pixels
 
 __all__ = ["AdaptingTopDownPredictor", "Compiler", "Locate", "TopDownPredictor"]
@@ -48,7 +48,7 @@ class TopDownPredictor(Predictor):
 
     def __init__(
         self,
-        net: HeatmapNet,
+        net: PoseNet,
         flip_test: bool = True,
         *,
         alignment: str | None = None,
@@ -196,9 +196,9 @@ class TopDownPredictor(Predictor):
             self._compiled = self._compiler(self.locate, shape)
 
 
-def _info_of(net: HeatmapNet) -> dict[str, Any]:
+def _info_of(net: PoseNet) -> dict[str, Any]:
     """What a pose net says of itself; InputError if it is none or says too little."""
-    info = net.info if isinstance(net, HeatmapNet) else {}
+    info = net.info if isinstance(net, PoseNet) else {}
     missing = [name for name in _REQUIRED if name not in info]
     if {"skeleton", "sigma", "decoder"} & set(missing):
         task = info.get("task", "unknown")
@@ -236,7 +236,7 @@ class AdaptingTopDownPredictor(TopDownPredictor):
 
     def __init__(
         self,
-        net: HeatmapNet,
+        net: PoseNet,
         adapted: AdaptedModel,
         *,
         alignment: str | None = None,

@@ -1,0 +1,78 @@
+"""The self-supervised head: what adaptation moves, with weights of each image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["SelfHead"]
+
+
+@keras.saving.register_keras_serializable(package="tfpose")
+class SelfHead(keras.layers.Layer):
+    """Features `[B, h, w, C]` to hidden channels and self-supervised maps.
+
+    Two 1x1 convolutions with a ReLU between. So a set of weights for each image of a
+    batch is a batch of matrix products, and the gradient of weights is one, too:
+    images adapt side by side, and devices that know no gradient of a convolution's
+    kernel can adapt as well.
+
+    Args:
+        num_maps: int. Self-supervised maps.
+        hidden: int. Channels of the first layer.
+    """
+
+    def __init__(self, num_maps: int, hidden: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_maps, self.hidden = num_maps, hidden
+
+    def build(self, input_shape: Sequence[int]) -> None:
+        channels = input_shape[-1]
+        for name, shape in (
+            ("hidden_kernel", (channels, self.hidden)),
+            ("hidden_bias", (self.hidden,)),
+            ("maps_kernel", (self.hidden, self.num_maps)),
+            ("maps_bias", (self.num_maps,)),
+        ):
+            initializer = "zeros" if name.endswith("bias") else "he_normal"
+            self.add_weight(shape=shape, initializer=initializer, name=name)
+
+    def call(self, features: Any) -> Any:
+        """Hidden channels and maps, `[B, h, w, hidden + num_maps]`."""
+        return self.with_weights(features, self.weights)
+
+    def with_weights(self, features: Any, weights: Sequence[Any]) -> Any:
+        """`call` with other weights.
+
+        Args:
+            features: `[B, h, w, C]`.
+            weights: in the order of `weights`, of one head or, with an axis B in front,
+                of one for each image.
+        """
+        _, height, width, channels = features.shape
+        cells = ops.reshape(features, (-1, height * width, channels))
+        hidden_kernel, hidden_bias, maps_kernel, maps_bias = weights
+        hidden = ops.maximum(ops.matmul(cells, hidden_kernel) + _rows(hidden_bias), 0.0)
+        maps = ops.matmul(hidden, maps_kernel) + _rows(maps_bias)
+        both = ops.concatenate([hidden, maps], axis=-1)
+        return ops.reshape(both, (-1, height, width, self.hidden + self.num_maps))
+
+    def maps(self, both: Any) -> Any:
+        """The maps `[B, h, w, num_maps]` of what `call` returned."""
+        return both[..., self.hidden :]
+
+    def compute_output_shape(self, input_shape: Sequence[int]) -> tuple[Any, ...]:
+        return (*input_shape[:-1], self.hidden + self.num_maps)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_maps": self.num_maps,
+            "hidden": self.hidden,
+        }
+
+
+def _rows(bias: Any) -> Any:
+    """A bias `[B, C]` or `[C]`, to be added to `[B, cells, C]`."""
+    return bias[:, None] if len(bias.shape) == 2 else bias

@@ -1,0 +1,114 @@
+"""The train steps of MeTTA: joint training, then meta-training."""
+
+from typing import Any
+
+import tensorflow as tf
+from keras import ops
+
+from tfpose.codecs.heatmap import HeatmapCodec
+from tfpose.metta.adapt import InnerLoop
+from tfpose.metta.inpainting import masks_at
+from tfpose.metta.net import MeTTANet
+from tfpose.top_down.loss import keypoint_loss
+from trainers.engine.train_step import replica_part, replica_share, update
+from trainers.metta_config import MeTTAConfig, MeTTAJointConfig
+from trainers.random_model import RandomModel
+
+__all__ = ["JointModel", "MetaModel"]
+
+
+class _Primary:
+    """The labels' loss of heatmaps."""
+
+    def __init__(self, codec: HeatmapCodec, batch: dict[str, Any]) -> None:
+        keypoints = batch["keypoints"]
+        self._weights = batch["weights"] * codec.reaches(keypoints)
+        self._target = codec.encode(keypoints, self._weights)
+
+    def __call__(self, heatmaps: Any) -> Any:
+        """The mean over the batch."""
+        return ops.mean(keypoint_loss(heatmaps, self._target, self._weights))
+
+
+class JointModel(RandomModel):
+    """A `MeTTANet` that learns from labels and by inpainting, beside each other."""
+
+    def __init__(self, net: MeTTANet, config: MeTTAJointConfig) -> None:
+        super().__init__(config.seed, config.batch_size)
+        self.net, self._config, self._codec = net, config, config.codec()
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        return self.net(images, training=training)
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One step; metrics as this replica's parts."""
+        net, config = self.net, self._config
+        share = replica_share(batch, config.batch_size)
+        images = ops.cast(batch["image"], "float32")
+        primary, pictures = _Primary(self._codec, batch), net.picture(images)
+        # One mask for each image, anywhere where bodies are.
+        corners = self.draw_uniform(images.shape[0], (1, 2))
+        masks = masks_at(corners, net.picture_size, net.mask_share)
+        with tf.GradientTape() as tape:
+            features = ops.cast(net.extractor(images, training=True), "float32")
+            both = net.self_head(features)
+            of_labels = primary(net.pose_head(both))
+            loss, inpainting = of_labels, ops.zeros(())
+            if config.auxiliary_weight:
+                appearance = net.appearance(pictures, masks)
+                inpainting = ops.mean(
+                    net.auxiliary_losses(both, appearance, pictures, masks)
+                )
+                loss = loss + config.auxiliary_weight * inpainting
+        norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
+        metrics = {"loss": loss, "primary": of_labels, "inpainting": inpainting}
+        return replica_part({**metrics, **norms}, share)
+
+
+class MetaModel(RandomModel):
+    """A `MeTTANet` that learns to start where inpainting an image helps its pose.
+
+    Equation of the outer loop: weights go down the labels' loss at the weights that K
+    steps of the inner loop lead to, for each image its own.
+    """
+
+    def __init__(self, net: MeTTANet, config: MeTTAConfig) -> None:
+        super().__init__(config.seed, config.batch_size)
+        self.net, self._config, self._codec = net, config, config.codec()
+        net.extractor.trainable = False
+        self._loop = InnerLoop(net, first_order=config.first_order)
+        later = [config.step_share * step / net.steps for step in range(net.steps + 1)]
+        later[-1] += 1
+        self._shares = [share / sum(later) for share in later]
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        return self.net(images, training=False)
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One step; metrics as this replica's parts."""
+        net, config = self.net, self._config
+        share = replica_share(batch, config.batch_size)
+        images = ops.cast(batch["image"], "float32")
+        primary, pictures = _Primary(self._codec, batch), net.picture(images)
+        features = ops.cast(net.extractor(images, training=False), "float32")
+        with tf.GradientTape() as tape:
+            appearance = net.appearance(pictures, net.fixed_masks)
+            weights = self._loop.begin(net.adapted, images.shape[0])
+            history, losses = self._loop(weights, features, appearance, pictures)
+            of_steps = [
+                primary(net.pose_head(net.self_head.with_weights(features, one)))
+                for one in history
+            ]
+            inpainting = ops.mean(losses[0])
+            loss = config.auxiliary_weight * inpainting
+            for of_step, part in zip(of_steps, self._shares, strict=True):
+                loss = loss + part * of_step
+        norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
+        metrics = {
+            "loss": loss,
+            "primary": of_steps[-1],
+            "primary_before": of_steps[0],
+            "inpainting": ops.mean(losses[-1]),
+            "inpainting_before": inpainting,
+        }
+        return replica_part({**metrics, **norms}, share)
