@@ -36,6 +36,9 @@ class MeTTAJointConfig(TopDownConfig):
     num_maps: int = option(30, "Self-supervised maps.", at_least=1)
     hidden: int = option(64, "Channels before the self-supervised maps.", at_least=1)
     map_sigma: float = option(1.0, "Rendered keypoints' sigma, heatmap cells.", above=0)
+    temperature: float = option(
+        20.0, "Factor on maps before they become keypoints.", above=0
+    )
     shrink: int = option(
         4, "Input pixels for one of the inpainted picture, each way.", at_least=1
     )
@@ -75,6 +78,7 @@ class MeTTAJointConfig(TopDownConfig):
             "num_maps",
             "hidden",
             "map_sigma",
+            "temperature",
             "shrink",
             "filters",
             "mask_share",

@@ -51,13 +51,13 @@ class JointModel(RandomModel):
         masks = masks_at(corners, net.picture_size, net.mask_share)
         with tf.GradientTape() as tape:
             features = ops.cast(net.extractor(images, training=True), "float32")
-            both = net.self_head(features)
-            of_labels = primary(net.pose_head(both))
+            maps = net.self_head(features)
+            of_labels = primary(net.pose_head(maps))
             loss, inpainting = of_labels, ops.zeros(())
             if config.auxiliary_weight:
                 appearance = net.appearance(pictures, masks)
                 inpainting = ops.mean(
-                    net.auxiliary_losses(both, appearance, pictures, masks)
+                    net.auxiliary_losses(maps, appearance, pictures, masks)
                 )
                 loss = loss + config.auxiliary_weight * inpainting
         norms = update(self.optimizer, self.trainable_variables, tape, loss, share)

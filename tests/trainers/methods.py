@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from trainers import hsjp_pretrain, iso, lifter, poseaug, top_down
+from trainers import hsjp_pretrain, iso, lifter, metta, metta_joint, poseaug, top_down
 from trainers.alternating import AlternatingModel
 from trainers.engine.config import RunConfig
 from trainers.engine.task import Task
@@ -59,6 +59,18 @@ _LIFTING: dict[str, Any] = {
     "epochs": 2,
 }
 
+_METTA: dict[str, Any] = {
+    **_HEATMAPS,
+    "input_height": 32,
+    "input_width": 32,
+    "shrink": 2,
+    "filters": (4, 8, 8),
+    "num_maps": 4,
+    "hidden": 8,
+    "steps": 2,
+    "ema_momentum": 0.5,
+}
+
 METHODS: dict[str, Method] = {
     "hsjp_pretrain": Method(
         config=dataclasses.replace(
@@ -92,6 +104,26 @@ METHODS: dict[str, Method] = {
             ({"net": "hrnet_huge"}, "unknown net 'hrnet_huge'"),
             ({"input_width": 33}, "input"),
             ({"blur_kernel": 4}, "blur_kernel"),
+        ),
+    ),
+    "metta_joint": Method(
+        config=dataclasses.replace(metta_joint.PRESETS["small"], **_METTA),
+        make_task=metta_joint.MeTTAJointTask,
+        data="photos",
+        impossible=(
+            ({"filters": (8, 8)}, "filters: expected three numbers"),
+            ({"input_width": 40}, "input_width: expected a multiple of 16, 8 times"),
+            ({"net": "hrnet_huge"}, "unknown net 'hrnet_huge'"),
+        ),
+    ),
+    "metta": Method(
+        config=dataclasses.replace(metta.PRESETS["small"], **_METTA),
+        make_task=metta.MetaTask,
+        data="photos",
+        impossible=(
+            ({"flip_test": True}, "flip_test: expected false"),
+            ({"freeze": ("stem",)}, "freeze: expected none, .* got stem"),
+            ({"pose_guidance": False}, "pose_guidance: expected true"),
         ),
     ),
     "lifter": Method(

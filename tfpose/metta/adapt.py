@@ -101,9 +101,9 @@ class InnerLoop:
         self, weights: list[Any], features: Any, appearance: Any, pictures: Any
     ) -> Any:
         """The auxiliary loss of each image `[B]`; arguments as of a call."""
-        both = self.net.self_head.with_weights(features, weights)
+        maps = self.net.self_head.with_weights(features, weights)
         return self.net.auxiliary_losses(
-            both, appearance, pictures, self.net.fixed_masks
+            maps, appearance, pictures, self.net.fixed_masks
         )
 
     def _gradients(self, weights: list[Any], *images: Any) -> tuple[Any, list[Any]]:
@@ -270,8 +270,8 @@ class MeTTAAdapter(Adapter):
         return self._features(images), appearance, pictures
 
     def _locate(self, weights: list[Any], features: Any) -> tuple[Any, Any]:
-        both = self.net.self_head.with_weights(features, weights)
-        heatmaps = self.net.pose_head(both)
+        maps = self.net.self_head.with_weights(features, weights)
+        heatmaps = self.net.pose_head(maps)
         return self.codec.decode(heatmaps, self.net.info["decoder"])
 
     def _usable(self, image: Any) -> tuple[Any, Any, Any]:

@@ -45,6 +45,9 @@ class MeTTANet(PoseNet):
         num_maps: int. Self-supervised maps, and keypoints.
         hidden: int. Channels of the self-supervised head's first layer.
         map_sigma: float. Standard deviation of rendered keypoints, heatmap cells.
+        temperature: float. Factor on the maps before the softmax of equation 1. Maps
+            mix to heatmaps, whose peaks are 1 or less: without a factor the softmax is
+            so flat that every keypoint is in the middle of the picture.
         shrink: int. Pixels of the input for one of the inpainted picture, each way. At
             1 the auxiliary network works at the input's size, as printed, and costs
             many times the rest.
@@ -80,6 +83,7 @@ class MeTTANet(PoseNet):
         num_maps: int = 30,
         hidden: int = 64,
         map_sigma: float = 1.0,
+        temperature: float = 20.0,
         shrink: int = 4,
         filters: Sequence[int] = (64, 128, 256),
         mask_share: float = 0.5,
@@ -104,6 +108,7 @@ class MeTTANet(PoseNet):
         super().__init__(inputs, head(self_head(features)), name=name, **kwargs)
         self.pose_net, self.self_head, self.pose_head = pose_net, self_head, head
         self.num_maps, self.hidden, self.map_sigma = num_maps, hidden, map_sigma
+        self.temperature = temperature
         self.shrink, self.filters = shrink, filters
         self.mask_share, self.masks = mask_share, masks
         self.pose_guidance = pose_guidance
@@ -179,22 +184,22 @@ class MeTTANet(PoseNet):
         found = self.decoder(ops.concatenate([appearance, pose], axis=-1))
         return ops.reshape(found, (-1, count, *found.shape[1:]))
 
-    def points(self, both: Any) -> Any:
+    def points(self, maps: Any) -> Any:
         """Self-supervised keypoints `[B, num_maps, 2]` of what `self_head` returned."""
-        return points_of_maps(self.self_head.maps(both))
+        return points_of_maps(self.temperature * maps)
 
     def auxiliary_losses(
-        self, both: Any, appearance: Any, pictures: Any, masks: Any
+        self, maps: Any, appearance: Any, pictures: Any, masks: Any
     ) -> Any:
         """Mean squared error of what was missing, `[B]`.
 
         Args:
-            both: what `self_head` returned.
+            maps: what `self_head` returned.
             appearance: as of `appearance`.
             pictures: as of `picture`.
             masks: those of `appearance`.
         """
-        found = self.inpaint(self.points(both), appearance, masks.shape[-4])
+        found = self.inpaint(self.points(maps), appearance, masks.shape[-4])
         off = ops.square(found - pictures[:, None]) * masks
         missing = 3 * ops.sum(masks, axis=(-4, -3, -2, -1))
         return ops.sum(off, axis=(1, 2, 3, 4)) / missing
@@ -205,6 +210,7 @@ class MeTTANet(PoseNet):
             "num_maps": self.num_maps,
             "hidden": self.hidden,
             "map_sigma": self.map_sigma,
+            "temperature": self.temperature,
             "shrink": self.shrink,
             "filters": list(self.filters),
             "mask_share": self.mask_share,

@@ -11,7 +11,7 @@ __all__ = ["SelfHead"]
 
 @keras.saving.register_keras_serializable(package="tfpose")
 class SelfHead(keras.layers.Layer):
-    """Features `[B, h, w, C]` to hidden channels and self-supervised maps.
+    """Features `[B, h, w, C]` to self-supervised maps `[B, h, w, num_maps]`.
 
     Two 1x1 convolutions with a ReLU between. So a set of weights for each image of a
     batch is a batch of matrix products, and the gradient of weights is one, too:
@@ -39,7 +39,7 @@ class SelfHead(keras.layers.Layer):
             self.add_weight(shape=shape, initializer=initializer, name=name)
 
     def call(self, features: Any) -> Any:
-        """Hidden channels and maps, `[B, h, w, hidden + num_maps]`."""
+        """The maps `[B, h, w, num_maps]`."""
         return self.with_weights(features, self.weights)
 
     def with_weights(self, features: Any, weights: Sequence[Any]) -> Any:
@@ -55,15 +55,10 @@ class SelfHead(keras.layers.Layer):
         hidden_kernel, hidden_bias, maps_kernel, maps_bias = weights
         hidden = ops.maximum(ops.matmul(cells, hidden_kernel) + _rows(hidden_bias), 0.0)
         maps = ops.matmul(hidden, maps_kernel) + _rows(maps_bias)
-        both = ops.concatenate([hidden, maps], axis=-1)
-        return ops.reshape(both, (-1, height, width, self.hidden + self.num_maps))
-
-    def maps(self, both: Any) -> Any:
-        """The maps `[B, h, w, num_maps]` of what `call` returned."""
-        return both[..., self.hidden :]
+        return ops.reshape(maps, (-1, height, width, self.num_maps))
 
     def compute_output_shape(self, input_shape: Sequence[int]) -> tuple[Any, ...]:
-        return (*input_shape[:-1], self.hidden + self.num_maps)
+        return (*input_shape[:-1], self.num_maps)
 
     def get_config(self) -> dict[str, Any]:
         return {
