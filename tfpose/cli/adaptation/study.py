@@ -21,10 +21,12 @@ from tfpose.iso.options import ISOOptions
 from tfpose.lifters.net import LiftingNet
 from tfpose.weights.keras_file import load_keras
 
-__all__ = ["ADAPTED", "UNADAPTED", "Finding", "Study", "load_study"]
+__all__ = ["ADAPTED", "COLOURS", "UNADAPTED", "Finding", "Study", "load_study"]
 
 UNADAPTED, ADAPTED = "unadapted", "adapted"
 """Names of the two kinds of predictions, in files and figures."""
+COLOURS = {UNADAPTED: "#c8553d", ADAPTED: "#4f86c6"}
+"""Their colours in all figures."""
 
 _BATCH = 1024
 
@@ -94,15 +96,17 @@ class Study:
             Float32 `[N, J, 3]`, metres, relative to the root.
         """
         keypoints = self.keypoints if keypoints is None else keypoints
+        starts = range(0, len(keypoints), _BATCH)
+        batches = [tf.constant(keypoints[i : i + _BATCH]) for i in starts]
+        return np.concatenate([self._predict(batch).numpy() for batch in batches])
+
+    @functools.cached_property
+    def _predict(self) -> Callable[[tf.Tensor], tf.Tensor]:
         adapter = self.adapter()
         state = adapter.init(self.net.variables)
-        predict = tf.function(
+        return tf.function(
             lambda batch: adapter.predict(state, {"keypoints": batch})["positions"],
             reduce_retracing=True,
-        )
-        starts = range(0, len(keypoints), _BATCH)
-        return np.concatenate(
-            [predict(tf.constant(keypoints[i : i + _BATCH])).numpy() for i in starts]
         )
 
     def adapted(
