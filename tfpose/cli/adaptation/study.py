@@ -80,7 +80,7 @@ class Study:
         return AdaptedModel(
             self.adapter(options),
             self.net.variables,
-            functools.partial(tf.function, jit_compile=True),
+            functools.partial(tf.function, autograph=False, jit_compile=True),
         )
 
     def unadapted(self, keypoints: np.ndarray | None = None) -> np.ndarray:
