@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
 from data_pipelines.lifting.poses import LiftingDataset
-from tfpose.adaptation import AdaptedModel
+from tfpose.adaptation import AdaptedModel, AdaptedStreams
 from tfpose.adapters import parse_adaptation
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.iso.adapt import ISOAdapter
-from tfpose.iso.options import ISOOptions
+from tfpose.iso.options import MODES, ISOOptions
 from tfpose.lifters.net import LiftingNet
 from tfpose.weights.keras_file import load_keras
 
@@ -29,6 +29,7 @@ COLOURS = {UNADAPTED: "#c8553d", ADAPTED: "#4f86c6"}
 """Their colours in all figures."""
 
 _BATCH = 1024
+_compiler = functools.partial(tf.function, autograph=False, jit_compile=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +78,19 @@ class Study:
 
     def stream(self, options: ISOOptions) -> AdaptedModel:
         """A compiled model that adapts to one pose after the other."""
-        return AdaptedModel(
-            self.adapter(options),
-            self.net.variables,
-            functools.partial(tf.function, autograph=False, jit_compile=True),
+        return AdaptedModel(self.adapter(options), self.net.variables, _compiler)
+
+    def streams(self, options: ISOOptions, count: int) -> AdaptedStreams:
+        """The same for so many streams side by side."""
+        adapter = self.adapter(options)
+        return AdaptedStreams(
+            adapter, self.net.variables, count, tf.vectorized_map, _compiler
         )
+
+    def in_mode(self, mode: str) -> ISOOptions:
+        """The study's options, but in one of `MODES`."""
+        usual = {"online": True, "steps": 1, "every": 1}
+        return dataclasses.replace(self.options, **(usual | MODES[mode]))
 
     def unadapted(self, keypoints: np.ndarray | None = None) -> np.ndarray:
         """Predictions by the trained weights.
