@@ -1,6 +1,7 @@
 """Each analysis of adaptation on a few bodies, and its numbers computed again."""
 
 import dataclasses
+import functools
 import json
 
 import keras
@@ -65,7 +66,9 @@ def model(net, tmp_path_factory) -> str:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A small classifier, trained for a moment, and few streams."""
+    """A small classifier, trained for a moment, few streams, and no XLA."""
+    compiler = functools.partial(tf.function, autograph=False)
+    monkeypatch.setattr(study, "_compiler", compiler)
     monkeypatch.setattr(together, "STREAMS", (4,))
     monkeypatch.setattr(origins, "_UNITS", 32)
     monkeypatch.setattr(origins, "_STEPS", 20)

@@ -77,8 +77,20 @@ class Study:
         return ISOAdapter(self.net, options or self.options)
 
     def stream(self, options: ISOOptions) -> AdaptedModel:
-        """A compiled model that adapts to one pose after the other."""
-        return AdaptedModel(self.adapter(options), self.net.variables, _compiler)
+        """A model that adapts to one pose after the other; compiled once for options.
+
+        It begins a new stream.
+        """
+        if options not in self._models:
+            adapter = self.adapter(options)
+            self._models[options] = AdaptedModel(adapter, self.net.variables, _compiler)
+        model = self._models[options]
+        model.begin()
+        return model
+
+    @functools.cached_property
+    def _models(self) -> dict[ISOOptions, AdaptedModel]:
+        return {}
 
     def streams(self, options: ISOOptions, count: int) -> AdaptedStreams:
         """The same for so many streams side by side."""
