@@ -10,7 +10,8 @@ does not have, are off on both sides; a row of its own has them.
 
 The floor of a mode is the longer of two times: its matrix products at the measured
 FLOPs of a large product, and its bytes (`benchmarks.iso_floor`) at the measured
-bandwidth. Then streams adapted together, each with weights of its own.
+bandwidth. Then streams adapted together, each with weights of its own, online and
+vanilla.
 """
 
 import dataclasses
@@ -53,6 +54,7 @@ _CASES = {
     "cycle, online": ("cycle", {}),
     "cycle, vanilla": ("cycle", MODES["vanilla"]),
 }
+_TOGETHER = ("online", "vanilla")
 _SIDES = ("PyTorch", "PyTorch, fused Adam", "tfpose", "tfpose, guarded")
 
 
@@ -87,13 +89,13 @@ def _ours(setting: Setting) -> dict[str, Callable]:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import functools
 
-    from tfpose.adaptation import AdaptedModel
+    from tfpose.adaptation import AdaptedModel, AdaptedStreams
     from tfpose.iso.adapt import ISOAdapter
     from tfpose.weights.keras_file import load_keras
 
     net = load_keras(setting.path)
     adapter = ISOAdapter(net, ISOOptions(**setting.changes))
-    compiler = functools.partial(tf.function, jit_compile=True)
+    compiler = functools.partial(tf.function, autograph=False, jit_compile=True)
 
     def stream(_: int) -> Callable[[], np.ndarray]:
         model = AdaptedModel(adapter, net.variables, compiler)
@@ -107,29 +109,15 @@ def _ours(setting: Setting) -> dict[str, Callable]:
         poses = _endless(setting.keypoints)
         return lambda: plain(tf.constant(next(poses))).numpy()
 
-    def together(count: int) -> Callable[[], Any]:
-        state = adapter.init(net.variables)
-        states = tf.nest.map_structure(
-            lambda t: tf.repeat(tf.convert_to_tensor(t)[None], count, axis=0), state
+    def together(count: int) -> Callable[[], np.ndarray]:
+        model = AdaptedStreams(
+            adapter, net.variables, count, tf.vectorized_map, compiler
         )
-
-        @compiler
-        def step(states: Any, keypoints: Any) -> Any:
-            def one(of: Any) -> Any:
-                state, pose = of
-                sample = {"keypoints": pose[None]}
-                state = adapter.adapt(state, sample)
-                return state, adapter.predict(state, sample)["positions"][0]
-
-            return tf.vectorized_map(one, (states, keypoints))
-
-        kept = [states]
         starts = _endless(setting.keypoints)
 
-        def call() -> Any:
-            poses = np.concatenate([next(starts) for _ in range(count)])
-            kept[0], positions = step(kept[0], tf.constant(poses))
-            return positions.numpy()
+        def call() -> np.ndarray:
+            poses = np.stack([next(starts) for _ in range(count)])
+            return model({"keypoints": tf.constant(poses)})["positions"].numpy()
 
         return call
 
@@ -297,14 +285,18 @@ def main(_: list[str]) -> None:
                 setting = _setting(name, task, changes, keypoints, folder)
                 found[name][case] = row = _compare(setting)
                 _print(name, case, row)
-            setting = _setting(name, "refine", _PLAIN, keypoints, folder)
-            found[name]["together"] = _grown(setting)
-            for row in found[name]["together"]:
-                print(
-                    f"  {row['streams']:3d} streams together: "
-                    f"{row['ms_a_sample']:.2f} ms a sample, {row['megabytes']:.0f} MB",
-                    flush=True,
-                )
+            found[name]["together"] = {}
+            for mode in _TOGETHER:
+                changes = {**MODES[mode], **_PLAIN}
+                setting = _setting(name, "refine", changes, keypoints, folder)
+                found[name]["together"][mode] = rows = _grown(setting)
+                for row in rows:
+                    print(
+                        f"  {row['streams']:3d} streams together, {mode}: "
+                        f"{row['ms_a_sample']:.2f} ms a sample, "
+                        f"{row['megabytes']:.0f} MB",
+                        flush=True,
+                    )
     if _OUT.value:
         pathlib.Path(_OUT.value).write_text(json.dumps(found, indent=1) + "\n")
 

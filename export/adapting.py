@@ -155,7 +155,7 @@ def _row_by_row(call: Callable[[Tensors], Tensors], inputs: Tensors) -> Tensors:
         return {key: value[0] for key, value in found.items()}
 
     specs = {key: tf.TensorSpec(v.shape[1:], v.dtype) for key, v in rows.items()}
-    traced = tf.function(one).get_concrete_function(specs)
+    traced = tf.function(one, autograph=False).get_concrete_function(specs)
     kinds = {
         key: tf.TensorSpec(value.shape, value.dtype)
         for key, value in traced.structured_outputs.items()

@@ -90,15 +90,17 @@ class AdaptedModel:
         compiler: Compiler = lambda step: step,
     ) -> None:
         self.adapter, self.weights = adapter, weights
-        self._fresh = adapter.init(weights)
+        self._fresh = self._start = adapter.init(weights)
         self._step = compiler(_step_of(adapter))
         self._predict = compiler(adapter.predict)
-        self._left_out = {name: self._fresh[name] for name in adapter.counters}
+        self._left_out = {
+            name: np.array(self._fresh[name]) for name in adapter.counters
+        }
         self.begin()
 
     def begin(self) -> None:
         """A new stream: the next sample starts from the trained weights."""
-        self._state, self._samples = self._fresh, 0
+        self._state, self._samples = self._start, 0
 
     def __call__(self, sample: Sample) -> Outputs:
         """Predictions for the next sample of the stream."""
@@ -107,26 +109,29 @@ class AdaptedModel:
         if turn:
             return self._predict(self._state, sample)
         state, outputs = self._step(self._state, sample)
-        for name, count in self._left_out.items():
-            self._left_out[name] = count + state[name] - self._state[name]
+        for name, total in self._left_out.items():
+            more = np.asarray(state[name]) - np.asarray(self._state[name])
+            # Of one stream, or of many.
+            total += more.reshape(-1, *total.shape).sum(axis=0)
         if self.adapter.online:
             self._state = state
         return outputs
 
     def unadapted(self, sample: Sample) -> Outputs:
         """Predictions by the trained weights; the stream does not notice."""
-        return self._predict(self._fresh, sample)
+        return self._predict(self._start, sample)
 
     def left_out(self) -> str:
         """What adaptation left out, of all streams; empty for nothing."""
         return self.adapter.describe({**self._fresh, **self._left_out})
 
 
-class AdaptedStreams:
+class AdaptedStreams(AdaptedModel):
     """Answers many streams side by side, one sample of each at a time.
 
-    The same as an `AdaptedModel` each. Samples of an episodic adapter are independent,
-    so there the streams are a batch.
+    The same as an `AdaptedModel` each, but that the tensors of samples and outputs have
+    an axis of `count` in front. Samples of an episodic adapter are independent, so
+    there the streams are a batch.
 
     Args:
         adapter: see `AdaptedModel`.
@@ -144,45 +149,16 @@ class AdaptedStreams:
         vectorizer: Vectorizer,
         compiler: Compiler = lambda step: step,
     ) -> None:
-        self.adapter, self.count = adapter, count
-        self._fresh, self._samples = adapter.init(weights), 0
-        self._left_out = {name: self._fresh[name] for name in adapter.counters}
-        self._state = self._fresh
+        self.count, self._vectorizer = count, vectorizer
+        super().__init__(adapter, weights, lambda step: compiler(self._each(step)))
         if adapter.online:
-            self._state = {
+            self._start = {
                 name: [_repeated(one, count) for one in value]
                 if isinstance(value, list)
                 else _repeated(value, count)
                 for name, value in self._fresh.items()
             }
-        self._step = compiler(self._each(_step_of(adapter)))
-        self._predict = compiler(self._each(adapter.predict))
-        self._vectorizer = vectorizer
-
-    def __call__(self, samples: Sample) -> Outputs:
-        """Predictions for the next sample of each stream.
-
-        Args:
-            samples: as the adapter's, each tensor with an axis of `count` in front.
-
-        Returns:
-            as the adapter's, with the same axis.
-        """
-        turn = self._samples % self.adapter.every
-        self._samples += 1
-        if turn:
-            return self._predict(self._state, samples)
-        state, outputs = self._step(self._state, samples)
-        for name, total in self._left_out.items():
-            more = np.asarray(state[name]) - np.asarray(self._state[name])
-            self._left_out[name] = total + more.sum(axis=0)
-        if self.adapter.online:
-            self._state = state
-        return outputs
-
-    def left_out(self) -> str:
-        """What adaptation left out, of all streams; empty for nothing."""
-        return self.adapter.describe({**self._fresh, **self._left_out})
+            self.begin()
 
     def _each(self, function: Callable) -> Callable:
         """A function of a state and a sample, for all streams at once."""

@@ -110,4 +110,4 @@ def _adapted(net: keras.Model, text: str) -> AdaptedModel | None:
 
 def _xla(step: Callable) -> Callable:
     # A step is thousands of small operations, which XLA fuses.
-    return tf.function(step, jit_compile=True)
+    return tf.function(step, autograph=False, jit_compile=True)

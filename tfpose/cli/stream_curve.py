@@ -42,7 +42,8 @@ def draw_stream_curve(
     axes.set_xlabel("pose of the stream")
     axes.set_ylabel(f"MPJPE, mm, mean of {width} poses")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper right")
+    # Above the axes, where it hides no peak.
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
     write_whole(path, lambda aside: canvas.print_png(str(aside)))
 
 

@@ -122,13 +122,17 @@ class ISOAdapter(Adapter):
         if self.options.steps == 1:
             adapted = self._step(adapted, keypoints)
         else:
-            # A loop in the graph: ten steps in a row take long to compile.
-            (adapted,) = tf.while_loop(
-                lambda _: True,
-                lambda before: (self._step(before, keypoints),),
-                (adapted,),
-                maximum_iterations=self.options.steps,
-            )
+            # A loop in the graph: ten steps in a row take long to compile. Variables
+            # are read before it, as XLA takes no vectorised loop that holds them.
+            with keras.StatelessScope(
+                [(v, tf.identity(v)) for v in self.net.variables]
+            ):
+                (adapted,) = tf.while_loop(
+                    lambda _: True,
+                    lambda before: (self._step(before, keypoints),),
+                    (adapted,),
+                    maximum_iterations=self.options.steps,
+                )
         if self.options.soft_reset:
             adapted["weights"] = [
                 w + self.options.soft_reset * (source - w)

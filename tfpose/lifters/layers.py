@@ -14,7 +14,6 @@ from keras import ops
 
 from tfpose.errors import InputError
 from tfpose.geometry import centre_keypoints
-from tfpose.skeletons import Skeleton
 
 __all__ = [
     "Blocks",
@@ -110,69 +109,6 @@ class Blocks:
 
     def add(self, tensors: Sequence[Any], name: str) -> Any:
         return keras.layers.Add(name=name, dtype=self.dtype)(tensors)
-
-    def residual_perceptron(
-        self,
-        x: Any,
-        units: int,
-        num_blocks: int,
-        dropout: float,
-        use_bias: bool,
-        kernel_initializer: Any,
-        slope: float = 0.0,
-    ) -> Any:
-        """`[B, F]` to `[B, units]`: a layer, then residual blocks of two layers.
-
-        A layer is dense, batch normalisation, ReLU (leaky, with a slope) and dropout.
-        The names are `expand_dense`, `expand_norm`, `block0_dense1`, `block0_norm1`,
-        `block0_dense2`, ...
-        """
-
-        def layer(x: Any, name: str, index: str = "", dtype: Any = None) -> Any:
-            initializer = kernel_initializer and kernel_initializer.clone()
-            dense = f"{name}_dense{index}"
-            x = self.dense(x, units, dense, use_bias, initializer, dtype)
-            x = self.norm(x, f"{name}_norm{index}")
-            # As a maximum: LiteRT has no gradient of the leaky one.
-            x = (
-                ops.maximum(x, slope * x)
-                if slope
-                else self.relu(x, f"{name}_relu{index}")
-            )
-            return self.drop(x, dropout, f"{name}_dropout{index}")
-
-        x = layer(x, "expand", dtype="float32")
-        for i in range(num_blocks):
-            y = layer(layer(x, f"block{i}", "1"), f"block{i}", "2")
-            x = self.add([x, y], f"block{i}_add")
-        return x
-
-    def perceptron_lifter(
-        self,
-        skeleton: Skeleton,
-        centred: bool,
-        units: int,
-        num_blocks: int,
-        dropout: float,
-        use_bias: bool = True,
-        kernel_initializer: Any = None,
-        head_initializer: Any = None,
-        slope: float = 0.0,
-    ) -> tuple[Any, Any]:
-        """Keypoints and positions of a lifter that has dense layers on all keypoints.
-
-        `residual_perceptron`, then a dense layer `head` for all joints but the root.
-        """
-        joints = skeleton.num_joints
-        inputs, x = self.keypoints(joints, skeleton.root, centred)
-        x = self.reshape(x, (2 * joints,), "flatten")
-        x = self.residual_perceptron(
-            x, units, num_blocks, dropout, use_bias, kernel_initializer, slope
-        )
-        numbers = 3 * (joints - 1)
-        x = self.dense(x, numbers, "head", True, head_initializer, "float32")
-        x = self.reshape(x, (joints - 1, 3), "positions")
-        return inputs, PlaceRoot(skeleton.root, name="root", dtype="float32")(x)
 
     def keypoints(self, joints: int, root: int, centred: bool) -> tuple[Any, Any]:
         """A lifter's input, `[B, J, 2]`, and what its first layer takes of it.

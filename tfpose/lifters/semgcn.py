@@ -76,15 +76,7 @@ class SemGCN(LiftingNet):
         x = SemanticGraphConv(3, neighbours, name="head", dtype="float32")(x)
         outputs = SubtractRoot(skeleton.root, name="root", dtype="float32")(x)
         super().__init__(
-            inputs,
-            outputs,
-            skeleton,
-            dropout,
-            info,
-            policy,
-            name,
-            centred,
-            **kwargs,
+            inputs, outputs, skeleton, dropout, info, policy, name, centred, **kwargs
         )
 
         # === Config ===

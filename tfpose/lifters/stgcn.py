@@ -119,15 +119,7 @@ class STGCN(LiftingNet):
         x = MeanJoints(original, name="positions", dtype="float32")(x)
         outputs = SubtractRoot(skeleton.root, name="root", dtype="float32")(x)
         super().__init__(
-            inputs,
-            outputs,
-            skeleton,
-            dropout,
-            info,
-            policy,
-            name,
-            centred,
-            **kwargs,
+            inputs, outputs, skeleton, dropout, info, policy, name, centred, **kwargs
         )
 
         # === Config ===

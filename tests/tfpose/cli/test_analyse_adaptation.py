@@ -1,6 +1,7 @@
 """Each analysis of adaptation on a few bodies, and its numbers computed again."""
 
 import dataclasses
+import functools
 import json
 
 import keras
@@ -10,13 +11,13 @@ import tensorflow as tf
 from matplotlib import image
 
 from tests.trainers.pairs import write_pairs
-from tfpose.cli.adaptation import ANALYSES, origins, study
+from tfpose.cli.adaptation import ANALYSES, origins, study, together
 from tfpose.cli.adaptation.bodies import limb_ratios, limbs
 from tfpose.cli.adaptation.costs import gradients
 from tfpose.cli.commands import main
 from tfpose.geometry import limb_lengths, limb_vectors
 from tfpose.iso.net import ISONet
-from tfpose.iso.options import ISOOptions
+from tfpose.iso.options import MODES, ISOOptions
 from tfpose.lifters.iso import ISOLifter
 from tfpose.skeletons import get_skeleton
 
@@ -28,7 +29,7 @@ ADAPT = "iso," + ",".join(f"{name}={value}" for name, value in QUICK.items())
 def make_net(folder, task: str) -> ISONet:
     """A small net with random weights and the limb lengths of the bodies."""
     keras.utils.set_random_seed(0)
-    net = ISONet(ISOLifter(SKELETON, units=16), task, prior_units=16)
+    net = ISONet(ISOLifter(SKELETON, units=16, num_blocks=2), task, prior_units=16)
     truth = study_of(folder, net).truth
     lengths = np.asarray(limb_lengths(limb_vectors(truth, SKELETON.parents)))
     net.info = {
@@ -65,7 +66,10 @@ def model(net, tmp_path_factory) -> str:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A small classifier, trained for a moment."""
+    """A small classifier, trained for a moment, few streams, and no XLA."""
+    compiler = functools.partial(tf.function, autograph=False)
+    monkeypatch.setattr(study, "_compiler", compiler)
+    monkeypatch.setattr(together, "STREAMS", (4,))
     monkeypatch.setattr(origins, "_UNITS", 32)
     monkeypatch.setattr(origins, "_STEPS", 20)
 
@@ -126,7 +130,15 @@ def test_each_analysis_writes_and_prints(what, model, folder, tmp_path, quick, c
         assert sorted(counted) == sorted(set(SKELETON.joints) - {"pelvis"})
     if what == "time":
         times = said["milliseconds"]
-        assert times["plain forward"] < times["online"] < times["vanilla"]
+        assert times.keys() == {"plain forward", *MODES} and min(times.values()) > 0
+        rows = said["together"]
+        assert [row["mode"] for row in rows] == ["online", "vanilla"]
+        # Weights and two moments of a layer and a block of 16 units, float32.
+        numbers = 32 * 16 + 16 + 2 * (16 * 16 + 16)
+        for row in rows:
+            assert row["milliseconds"] > 0 and row["streams"] == 4
+            assert row["state_bytes"] == 4 * 3 * 4 * numbers
+        assert "MB of weights, moments" in printed
     if what == "datasets":
         assert 0 <= said["taken_for_target"]["adapted"] <= 1
         assert len(said["t_sne"]["target truth"]) == 20

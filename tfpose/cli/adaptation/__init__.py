@@ -10,6 +10,6 @@ ANALYSES = {
     "parts": "accuracy of each part of the body",
     "noise": "accuracy with noise on the keypoints",
     "gradients": "whether a step goes where the true error falls",
-    "time": "milliseconds a sample of each mode",
+    "time": "milliseconds a sample of each mode, and of many streams together",
 }
 """Names and what they are; here, because they are listed without TensorFlow."""

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data_pipelines.lifting.batches import LiftingEvaluation
-from tfpose.cli.adaptation.study import ADAPTED, UNADAPTED, Finding, Study
+from tfpose.cli.adaptation.study import ADAPTED, COLOURS, UNADAPTED, Finding, Study
 from tfpose.cli.noise import with_noise
 from tfpose.errors import InputError
 from tfpose.iso.options import MODES
@@ -100,6 +100,8 @@ def _swept(
                 axes.plot(values, heights, marker="o", label=mode)
             axes.axhline(factor * base["unscaled"][key], color="grey", ls="--")
             axes.set_xscale("log")
+            axes.set_xticks(values, [f"{value:g}" for value in values])
+            axes.minorticks_off()
             axes.set_xlabel(field.replace("_", " "))
             axes.set_ylabel(label)
             axes.grid(alpha=0.3)
@@ -156,7 +158,7 @@ def noise(study: Study, values: Sequence[float] = NOISE) -> Finding:
         ):
             for kind in (UNADAPTED, ADAPTED):
                 scores = [factor * row[kind]["unscaled"][key] for row in rows]
-                axes.plot(values, scores, marker="o", label=kind)
+                axes.plot(values, scores, marker="o", color=COLOURS[kind], label=kind)
             axes.set_xlabel("noise on the keypoints, pixels")
             axes.set_ylabel(label)
             axes.grid(alpha=0.3)
@@ -192,12 +194,13 @@ def parts(study: Study) -> Finding:
         for place, (kind, of_parts) in enumerate(shares.items()):
             left = np.arange(len(of_parts)) + 0.4 * (place - 0.5)
             heights = [100 * share for share in of_parts.values()]
-            axes.bar(left, heights, 0.38, label=kind)
+            axes.bar(left, heights, 0.38, color=COLOURS[kind], label=kind)
         axes.set_xticks(range(len(names)), list(names))
         axes.set_ylabel("PCK at 150 mm, %")
         axes.grid(axis="y", alpha=0.3)
         axes.set_axisbelow(True)
-        axes.legend(loc="lower right")
+        # Above the bars.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
 
     return Finding({"joints": names, "pck": shares}, lines, draw)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfpose.cli.adaptation.study import ADAPTED, UNADAPTED, Finding, Study
+from tfpose.cli.adaptation.study import ADAPTED, COLOURS, UNADAPTED, Finding, Study
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
@@ -104,7 +104,7 @@ def limbs(study: Study) -> Finding:
     return Finding(numbers, lines, draw)
 
 
-_COLOURS = {_TRUTH: "black", UNADAPTED: "#c8553d", ADAPTED: "#4f86c6"}
+_COLOURS = {_TRUTH: "black"} | COLOURS
 
 
 def _summary(values: np.ndarray, truth: np.ndarray) -> dict[str, Any]:

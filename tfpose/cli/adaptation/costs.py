@@ -11,6 +11,11 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tfpose.cli.adaptation.study import Finding, Study
+from tfpose.cli.adaptation.together import (
+    draw_together,
+    measure_together,
+    table_together,
+)
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.iso.options import MODES
@@ -96,6 +101,7 @@ def seconds(study: Study) -> Finding:
     """Milliseconds a sample of each mode and of the plain forward, by turns (Table 4).
 
     In turn each has the next ten samples; a mode's time is the median of these blocks.
+    Then of many streams together, see `measure_together`.
 
     Raises:
         InputError: fewer than twenty samples: a block to warm up and one to time.
@@ -106,15 +112,8 @@ def seconds(study: Study) -> Finding:
             f"{len(study.keypoints)} poses, expected {2 * _BLOCK} or more to time"
         )
     calls: dict[str, Callable[[Any], Any]] = {_PLAIN: _plain(study)}
-    for mode, changes in MODES.items():
-        calls[mode] = _positions(
-            study.stream(
-                dataclasses.replace(
-                    study.options,
-                    **({"online": True, "steps": 1, "every": 1} | changes),
-                )
-            )
-        )
+    for mode in MODES:
+        calls[mode] = _positions(study.stream(study.in_mode(mode)))
     progress = Progress(count * len(calls))
     times: dict[str, list[float]] = {name: [] for name in calls}
     done = 0
@@ -131,26 +130,30 @@ def seconds(study: Study) -> Finding:
     progress.clear()
     # The first block compiles.
     medians = {name: float(np.median(values[1:])) for name, values in times.items()}
+    together = measure_together(study)
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     numbers = {
         "milliseconds": medians,
         "blocks": {name: np.round(v[1:], 4).tolist() for name, v in times.items()},
         "threads": threads or os.cpu_count(),
         "parameters": study.net.count_params(),
+        "together": together,
     }
     lines = [f"{'mode':14s}   ms a sample   times the plain forward"]
     lines += [
         f"{name:14s}{value:14.2f}{value / medians[_PLAIN]:26.1f}"
         for name, value in medians.items()
     ]
+    lines += table_together(together)
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots()
+        axes, *curves = figure.subplots(1, 3, width_ratios=(1.4, 1, 1))
+        draw_together(together, *curves)
         bars = axes.barh(list(medians), list(medians.values()))
         axes.bar_label(bars, fmt=" %.2f")
         axes.invert_yaxis()
         axes.set_xscale("log")
-        axes.margins(x=0.2)
+        axes.margins(x=0.3)
         axes.set_xlabel("milliseconds a sample")
 
     return Finding(numbers, lines, draw)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from data_pipelines.lifting.poses import LiftingDataset
-from tfpose.cli.adaptation.study import ADAPTED, UNADAPTED, Finding, Study
+from tfpose.cli.adaptation.study import ADAPTED, COLOURS, UNADAPTED, Finding, Study
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.iso.priors import Discriminator
@@ -17,12 +17,7 @@ from tfpose.iso.priors import Discriminator
 __all__ = ["datasets"]
 
 _SOURCE, _TARGET = "source truth", "target truth"
-_COLOURS = {
-    _SOURCE: "#8e8e8e",
-    _TARGET: "black",
-    UNADAPTED: "#c8553d",
-    ADAPTED: "#4f86c6",
-}
+_COLOURS = {_SOURCE: "#8e8e8e", _TARGET: "black"} | COLOURS
 _UNITS, _STEPS, _BATCH, _RATE = 1024, 600, 128, 2e-4
 # Of each kind, for the picture.
 _POINTS = 400
@@ -77,19 +72,21 @@ def datasets(study: Study, source: LiftingDataset) -> Finding:
 
     def draw(figure: Figure) -> None:
         bars, cloud = figure.subplots(1, 2)
-        bars.bar(
+        heights = bars.bar(
             list(shares),
             [100 * share for share in shares.values()],
             color=[_COLOURS[kind] for kind in shares],
         )
-        bars.set_ylim(0, 100)
+        bars.bar_label(heights, fmt="%.1f")
+        bars.set_ylim(0, 105)
+        bars.set_title(f"a classifier that is right about {accuracy:.0%}", fontsize=10)
         bars.set_ylabel("taken for the target's, %")
         cloud.set_axis_off()
         for kind, places in points.items():
             cloud.scatter(*places.T, s=4, color=_COLOURS[kind], label=kind)
         if points:
             cloud.set_title("t-SNE of the classifier's features", fontsize=10)
-            cloud.legend(fontsize=7)
+            cloud.legend(fontsize=8, markerscale=2)
 
     return Finding(numbers, lines, draw)
 

@@ -12,21 +12,24 @@ from matplotlib.figure import Figure
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
 from data_pipelines.lifting.poses import LiftingDataset
-from tfpose.adaptation import AdaptedModel
+from tfpose.adaptation import AdaptedModel, AdaptedStreams
 from tfpose.adapters import parse_adaptation
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.iso.adapt import ISOAdapter
-from tfpose.iso.options import ISOOptions
+from tfpose.iso.options import MODES, ISOOptions
 from tfpose.lifters.net import LiftingNet
 from tfpose.weights.keras_file import load_keras
 
-__all__ = ["ADAPTED", "UNADAPTED", "Finding", "Study", "load_study"]
+__all__ = ["ADAPTED", "COLOURS", "UNADAPTED", "Finding", "Study", "load_study"]
 
 UNADAPTED, ADAPTED = "unadapted", "adapted"
 """Names of the two kinds of predictions, in files and figures."""
+COLOURS = {UNADAPTED: "#c8553d", ADAPTED: "#4f86c6"}
+"""Their colours in all figures."""
 
 _BATCH = 1024
+_compiler = functools.partial(tf.function, autograph=False, jit_compile=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +77,32 @@ class Study:
         return ISOAdapter(self.net, options or self.options)
 
     def stream(self, options: ISOOptions) -> AdaptedModel:
-        """A compiled model that adapts to one pose after the other."""
-        return AdaptedModel(
-            self.adapter(options),
-            self.net.variables,
-            functools.partial(tf.function, jit_compile=True),
+        """A model that adapts to one pose after the other; compiled once for options.
+
+        It begins a new stream.
+        """
+        if options not in self._models:
+            adapter = self.adapter(options)
+            self._models[options] = AdaptedModel(adapter, self.net.variables, _compiler)
+        model = self._models[options]
+        model.begin()
+        return model
+
+    @functools.cached_property
+    def _models(self) -> dict[ISOOptions, AdaptedModel]:
+        return {}
+
+    def streams(self, options: ISOOptions, count: int) -> AdaptedStreams:
+        """The same for so many streams side by side."""
+        adapter = self.adapter(options)
+        return AdaptedStreams(
+            adapter, self.net.variables, count, tf.vectorized_map, _compiler
         )
+
+    def in_mode(self, mode: str) -> ISOOptions:
+        """The study's options, but in one of `MODES`."""
+        usual = {"online": True, "steps": 1, "every": 1}
+        return dataclasses.replace(self.options, **(usual | MODES[mode]))
 
     def unadapted(self, keypoints: np.ndarray | None = None) -> np.ndarray:
         """Predictions by the trained weights.
@@ -94,15 +117,17 @@ class Study:
             Float32 `[N, J, 3]`, metres, relative to the root.
         """
         keypoints = self.keypoints if keypoints is None else keypoints
+        starts = range(0, len(keypoints), _BATCH)
+        batches = [tf.constant(keypoints[i : i + _BATCH]) for i in starts]
+        return np.concatenate([self._predict(batch).numpy() for batch in batches])
+
+    @functools.cached_property
+    def _predict(self) -> Callable[[tf.Tensor], tf.Tensor]:
         adapter = self.adapter()
         state = adapter.init(self.net.variables)
-        predict = tf.function(
+        return tf.function(
             lambda batch: adapter.predict(state, {"keypoints": batch})["positions"],
             reduce_retracing=True,
-        )
-        starts = range(0, len(keypoints), _BATCH)
-        return np.concatenate(
-            [predict(tf.constant(keypoints[i : i + _BATCH])).numpy() for i in starts]
         )
 
     def adapted(
