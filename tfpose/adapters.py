@@ -9,6 +9,7 @@ from typing import Any
 from tfpose.adaptation import Adapter
 from tfpose.errors import InputError
 from tfpose.iso.options import MODES, ISOOptions
+from tfpose.metta.options import MeTTAOptions
 
 __all__ = [
     "ADAPTATIONS",
@@ -66,8 +67,15 @@ def _iso(net: Any, options: ISOOptions) -> Adapter:
     return ISOAdapter(net, options)
 
 
+def _metta(net: Any, options: MeTTAOptions) -> Adapter:
+    from tfpose.metta.adapt import MeTTAAdapter
+
+    return MeTTAAdapter(net, options)
+
+
 ADAPTATIONS: dict[str, Adaptation] = {
     "iso": Adaptation(True, _iso, ISOOptions, MODES),
+    "metta": Adaptation(False, _metta, MeTTAOptions),
 }
 """A method is one row. Commands have no `--adapt` while there is none for them."""
 

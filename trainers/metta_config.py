@@ -51,7 +51,9 @@ class MeTTAJointConfig(TopDownConfig):
     masks: int = option(1, "Fixed masks of a step of adaptation.", at_least=1)
     pose_guidance: bool = option(True, "Let the inpainting see the keypoints.")
     auxiliary_weight: float = option(
-        1e-3, "Of the inpainting's loss in training; 0 for labels alone.", at_least=0
+        1e-3,
+        "Of the inpainting's loss for the pose net; 0 for labels alone.",
+        at_least=0,
     )
     steps: int = option(5, "K, steps of an adaptation.", at_least=1, at_most=20)
     inner_learning_rate: float = option(

@@ -56,10 +56,12 @@ class JointModel(RandomModel):
             loss, inpainting = of_labels, ops.zeros(())
             if config.auxiliary_weight:
                 appearance = net.appearance(pictures, masks)
+                felt = config.auxiliary_weight * maps
+                felt = felt + ops.stop_gradient(maps - felt)
                 inpainting = ops.mean(
-                    net.auxiliary_losses(maps, appearance, pictures, masks)
+                    net.auxiliary_losses(felt, appearance, pictures, masks)
                 )
-                loss = loss + config.auxiliary_weight * inpainting
+                loss = loss + inpainting
         norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
         metrics = {"loss": loss, "primary": of_labels, "inpainting": inpainting}
         return replica_part({**metrics, **norms}, share)

@@ -200,7 +200,7 @@ class MeTTAAdapter(Adapter):
             [
                 1 - tf.cast(check, tf.float32)
                 for check in (
-                    tf.logical_and(finite, moved < _LARGE),
+                    tf.logical_and(finite, _all_finite(weights)),
                     colours,
                     inside,
                     better,
@@ -276,8 +276,7 @@ class MeTTAAdapter(Adapter):
 
     def _usable(self, image: Any) -> tuple[Any, Any, Any]:
         """Whether an image is finite, has colours, and has a body where masks are."""
-        # Comparisons: LiteRT has no operator for `is_finite`.
-        finite = tf.reduce_all(tf.abs(image) < _LARGE)
+        finite = _all_finite([image])
         picture = self.net.picture(tf.where(finite, image, tf.zeros_like(image)))
         apart = picture - tf.reduce_mean(picture, axis=(1, 2), keepdims=True)
         colours = tf.reduce_mean(apart * apart) > _FLAT**2
@@ -286,6 +285,11 @@ class MeTTAAdapter(Adapter):
         masks = self.net.fixed_masks[..., 0]
         inside = tf.reduce_sum(black * masks) <= _HIDDEN * float(masks.sum())
         return finite, colours, inside
+
+
+def _all_finite(tensors: list[Any]) -> Any:
+    """Whether all numbers are; by comparisons, as LiteRT has no `is_finite`."""
+    return tf.reduce_all([tf.reduce_all(tf.abs(one) < _LARGE) for one in tensors])
 
 
 def _direction(gradient: Any) -> Any:

@@ -64,7 +64,7 @@ class MeTTANet(PoseNet):
         extractor: pixels to features `[B, h, w, C]`; frozen after joint training.
         self_head: see `SelfHead`; its weights are what adaptation moves.
         pose_head: maps to heatmaps, a 1x1 convolution.
-        rates: learning rate of each step for each weight of `self_head`, `[steps, 4]`:
+        rates: learning rate of each step for each weight of `self_head`, `[steps, 3]`:
             logarithms, as parts of `RATES_PACE`.
         picture_size: (height, width) of the inpainted picture.
         fixed_masks: `[masks, height, width, 1]`, see `fixed_masks`.

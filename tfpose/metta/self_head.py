@@ -16,7 +16,8 @@ class SelfHead(keras.layers.Layer):
     Two 1x1 convolutions with a ReLU between. So a set of weights for each image of a
     batch is a batch of matrix products, and the gradient of weights is one, too:
     images adapt side by side, and devices that know no gradient of a convolution's
-    kernel can adapt as well.
+    kernel can adapt as well. The second has no bias: the softmax over a map's cells
+    does not see one, so its gradient would be rounding errors.
 
     Args:
         num_maps: int. Self-supervised maps.
@@ -33,7 +34,6 @@ class SelfHead(keras.layers.Layer):
             ("hidden_kernel", (channels, self.hidden)),
             ("hidden_bias", (self.hidden,)),
             ("maps_kernel", (self.hidden, self.num_maps)),
-            ("maps_bias", (self.num_maps,)),
         ):
             initializer = "zeros" if name.endswith("bias") else "he_normal"
             self.add_weight(shape=shape, initializer=initializer, name=name)
@@ -52,9 +52,11 @@ class SelfHead(keras.layers.Layer):
         """
         _, height, width, channels = features.shape
         cells = ops.reshape(features, (-1, height * width, channels))
-        hidden_kernel, hidden_bias, maps_kernel, maps_bias = weights
-        hidden = ops.maximum(ops.matmul(cells, hidden_kernel) + _rows(hidden_bias), 0.0)
-        maps = ops.matmul(hidden, maps_kernel) + _rows(maps_bias)
+        hidden_kernel, hidden_bias, maps_kernel = weights
+        if len(hidden_bias.shape) == 2:
+            hidden_bias = hidden_bias[:, None]
+        hidden = ops.maximum(ops.matmul(cells, hidden_kernel) + hidden_bias, 0.0)
+        maps = ops.matmul(hidden, maps_kernel)
         return ops.reshape(maps, (-1, height, width, self.num_maps))
 
     def compute_output_shape(self, input_shape: Sequence[int]) -> tuple[Any, ...]:
@@ -66,8 +68,3 @@ class SelfHead(keras.layers.Layer):
             "num_maps": self.num_maps,
             "hidden": self.hidden,
         }
-
-
-def _rows(bias: Any) -> Any:
-    """A bias `[B, C]` or `[C]`, to be added to `[B, cells, C]`."""
-    return bias[:, None] if len(bias.shape) == 2 else bias

@@ -1,0 +1,282 @@
+"""Adaptation to one image: the inner loop, its derivatives, guards and refusals."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpose.adaptation import AdaptedModel
+from tfpose.adapters import build_adapter
+from tfpose.errors import InputError
+from tfpose.metta.adapt import InnerLoop, MeTTAAdapter
+from tfpose.metta.net import MeTTANet
+from tfpose.metta.options import MeTTAOptions
+from tfpose.skeletons import get_skeleton
+from tfpose.top_down.net import build_heatmap_net
+
+RNG = np.random.default_rng(0)
+FREE = MeTTAOptions(guard=False, limit=0)
+
+
+@pytest.fixture(scope="module")
+def net() -> MeTTANet:
+    keras.utils.set_random_seed(0)
+    skeleton = get_skeleton("coco17")
+    base = build_heatmap_net(
+        "hrnet_tiny",
+        (32, 32),
+        skeleton.num_joints,
+        info={
+            "skeleton": skeleton.to_dict(),
+            "sigma": 1.0,
+            "decoder": "dark",
+            "alignment": "half_pixel",
+            "flip_shift": 0,
+        },
+    )
+    net = MeTTANet(
+        base,
+        num_maps=6,
+        hidden=8,
+        shrink=2,
+        filters=(4, 8, 8),
+        steps=3,
+        masks=2,
+        # New weights have no peaks: smooth functions are easier to compare.
+        temperature=2,
+    )
+    # The official initial weights give features next to 0.
+    for variable in base.trainable_variables:
+        if variable.name == "kernel":
+            fan_in = np.prod(variable.shape[:-1])
+            variable.assign(RNG.normal(0, np.sqrt(2 / fan_in), variable.shape))
+    features = np.asarray(net.extractor(image(8), training=False))
+    kernel = net.adapted[0]
+    kernel.assign(np.asarray(kernel) / features.std())
+    net.pose_head.kernel.assign(RNG.normal(0, 0.3, net.pose_head.kernel.shape))
+    return net
+
+
+@pytest.fixture(scope="module")
+def adapt(net):
+    return tf.function(MeTTAAdapter(net, FREE).adapt)
+
+
+def image(count: int = 1) -> np.ndarray:
+    return RNG.integers(0, 256, (count, 32, 32, 3)).astype(np.float32)
+
+
+def moved(state, net) -> list[float]:
+    return [
+        float(np.abs(new[0] - np.asarray(old)).max())
+        for new, old in zip(state["weights"], net.adapted, strict=True)
+    ]
+
+
+def test_inpainting_gets_better_and_keypoints_move(net):
+    keypoints, scores, losses = MeTTAAdapter(net, FREE).trace(image(4))
+    assert keypoints.shape == (4, 4, 17, 2) and scores.shape == (4, 4, 17)
+    assert (np.asarray(losses)[-1] < np.asarray(losses)[0]).all()
+    assert np.abs(np.asarray(keypoints[-1] - keypoints[0])).max() > 0.1
+
+
+def test_a_step_is_the_gradients_direction_times_the_rate(net):
+    given = image()
+    loop = InnerLoop(net, steps=1, learning_rate=0.02)
+    pictures = net.picture(given)
+    views = (
+        net.extractor(given, training=False),
+        net.appearance(pictures, net.fixed_masks),
+        pictures,
+    )
+    start = loop.begin(net.adapted, 1)
+    (before, after), _ = loop(start, *views)
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        loss = loop.loss(start, *views)
+    for old, new, slope in zip(before, after, tape.gradient(loss, start), strict=True):
+        slope = np.asarray(slope)
+        expected = old - 0.02 * slope / max(np.linalg.norm(slope), 1e-6)
+        if np.linalg.norm(slope) > 1e-5:
+            np.testing.assert_allclose(new, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_images_of_a_batch_adapt_as_alone(net):
+    given = image(3)
+    adapter = MeTTAAdapter(net, FREE)
+    together = adapter.trace(given)
+    for row in range(3):
+        alone = adapter.trace(given[row : row + 1])
+        for batch, one in zip(together, alone, strict=True):
+            # Scores and losses: a rounding error moves a new net's highest peak.
+            if batch.shape[-1] != 2:
+                np.testing.assert_allclose(batch[:, row], one[:, 0], rtol=1e-3)
+
+
+def test_episodes_are_pure(net, adapt):
+    given, weights = {"image": image()}, [np.array(v) for v in net.variables]
+    adapter = MeTTAAdapter(net, FREE)
+    state = adapter.init(net.variables)
+    first, again = adapt(state, given), adapt(state, given)
+    for one, other in zip(first["weights"], again["weights"], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert max(moved(first, net)) > 1e-3 and max(moved(state, net)) == 0
+    for value, variable in zip(weights, net.variables, strict=True):
+        np.testing.assert_array_equal(value, variable)
+    # The last of the trace.
+    trace = adapter.trace(given["image"])[1][-1]
+    found = adapter.predict(first, given)["scores"]
+    np.testing.assert_allclose(found, trace, rtol=1e-3)
+
+
+def test_online_carries_weights_on(net):
+    samples = [{"image": image()} for _ in range(2)]
+    for online in (False, True):
+        options = MeTTAOptions(online=online, guard=False, limit=0)
+        model = AdaptedModel(MeTTAAdapter(net, options), net.variables)
+        found = [np.asarray(model(sample)["keypoints"]) for sample in samples]
+        model.begin()
+        fresh = np.asarray(model(samples[1])["keypoints"])
+        assert (np.abs(found[1] - fresh).max() > 1e-3) == online
+        np.testing.assert_allclose(
+            model.unadapted(samples[0])["keypoints"],
+            MeTTAAdapter(net, FREE).trace(samples[0]["image"])[0][0],
+            atol=1e-3,
+        )
+
+
+@pytest.mark.parametrize("moves", ("hidden", "maps"))
+def test_only_what_is_asked_moves(net, moves):
+    adapter = MeTTAAdapter(net, MeTTAOptions(moves=moves, guard=False, limit=0))
+    state = adapter.adapt(adapter.init(net.variables), {"image": image()})
+    for distance, weight in zip(moved(state, net), net.adapted, strict=True):
+        assert (distance > 0) == weight.name.startswith(moves), weight.name
+
+
+def _one_colour(given):
+    given[:] = 99
+
+
+def _not_a_number(given):
+    given[0, 3, 3] = np.nan
+
+
+def _cut_off(given):
+    given[:, 12:] = 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    (
+        (_one_colour, "of one colour"),
+        (_not_a_number, "with numbers that are not finite"),
+        (_cut_off, "cut off by the photo's edge"),
+    ),
+)
+def test_images_that_cannot_be_used_get_the_plain_answer(net, adapt, damage, reason):
+    given = image()
+    damage(given)
+    adapter = MeTTAAdapter(net, FREE)
+    state = adapt(adapter.init(net.variables), {"image": given})
+    assert max(moved(state, net)) == 0
+    assert adapter.describe(state) == f"not adapted to 1 people {reason}"
+
+
+def test_a_weight_that_is_no_number_gives_the_plain_answer(net):
+    bias = net.decoder.weights[-1]
+    before = np.array(bias)
+    bias.assign(np.full(bias.shape, np.nan))
+    try:
+        adapter = MeTTAAdapter(net, FREE)
+        state = adapter.adapt(adapter.init(net.variables), {"image": image()})
+        assert max(moved(state, net)) == 0
+        assert "not finite" in adapter.describe(state)
+    finally:
+        bias.assign(before)
+
+
+def test_guards_give_the_plain_answer(net):
+    given = {"image": image()}
+    worse = MeTTAOptions(steps=1, learning_rate=50.0, limit=0)
+    far = MeTTAOptions(steps=1, learning_rate=0.3, guard=False, limit=1e-4)
+    for options, reason in (
+        (worse, "whose inpainting did not get better"),
+        (far, "whose joints moved too far"),
+    ):
+        adapter = MeTTAAdapter(net, options)
+        state = adapter.adapt(adapter.init(net.variables), given)
+        assert max(moved(state, net)) == 0
+        assert adapter.describe(state).endswith(reason)
+
+
+def test_second_order_gradient_equals_finite_differences(net):
+    """Of a function of the adapted maps, along a direction of all weights."""
+    given = image(2)
+    pictures = net.picture(given)
+    features = net.extractor(given, training=False)
+    target = RNG.normal(size=(2, 8, 8, 6)).astype(np.float32)
+    variables = [*net.adapted, *net.auxiliary_variables]
+    directions = [RNG.normal(size=v.shape).astype(np.float32) for v in variables]
+    length = np.sqrt(sum((one**2).sum() for one in directions))
+    directions = [one / length for one in directions]
+    start = [np.array(v) for v in variables]
+
+    def outer(first_order: bool):
+        loop = InnerLoop(net, 2, first_order, learning_rate=0.05)
+        appearance = net.appearance(pictures, net.fixed_masks)
+        weights = loop.begin(net.adapted, 2)
+        history, _ = loop(weights, features, appearance, pictures)
+        maps = net.self_head.with_weights(features, history[-1])
+        return tf.reduce_mean((maps - target) ** 2)
+
+    def slope(first_order: bool) -> float:
+        with tf.GradientTape() as tape:
+            value = outer(first_order)
+        gradients = tape.gradient(value, variables)
+        return sum(
+            float(np.sum(np.asarray(g) * d))
+            for g, d in zip(gradients, directions, strict=True)
+            if g is not None
+        )
+
+    exact, first = slope(False), slope(True)
+    step = 1e-2
+    values = []
+    for sign in (1, -1):
+        for variable, value, direction in zip(
+            variables, start, directions, strict=True
+        ):
+            variable.assign(value + sign * step * direction)
+        values.append(float(outer(False)))
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
+    measured = (values[0] - values[1]) / (2 * step)
+    assert exact == pytest.approx(measured, rel=0.02)
+    # What the first order leaves out is no trifle.
+    assert abs(first - measured) > 0.05 * abs(measured)
+
+
+def test_commands_find_it_by_name(net):
+    adapter = build_adapter(net, "metta,steps=2,moves=maps")
+    assert isinstance(adapter, MeTTAAdapter) and adapter.loop.steps == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    (
+        ("metta,moves=head", "moves: expected one of all, hidden, maps"),
+        ("metta,steps=-1", "steps: expected at least 0"),
+        ("metta,limit=nan", "limit: expected a number"),
+    ),
+)
+def test_impossible_options_are_refused(net, text, message):
+    with pytest.raises(InputError, match=message):
+        build_adapter(net, text)
+
+
+def test_other_nets_are_refused(net):
+    with pytest.raises(InputError, match=r"metta adapts nets of trainers\.metta"):
+        MeTTAAdapter(net.pose_net, FREE)
+    blind = MeTTANet(net.pose_net, shrink=2, filters=(4, 8, 8), pose_guidance=False)
+    with pytest.raises(InputError, match="without pose_guidance"):
+        MeTTAAdapter(blind, FREE)
