@@ -14,6 +14,8 @@ __all__ = ["fixed_masks", "inpainting_decoder", "inpainting_encoder", "masks_at"
 # Share of the picture's sides, about its middle, in which masks are.
 _BODY = 0.8
 _GROUPS = 8
+# Large, so that what hardly varies in an image is not blown up, nor its derivatives.
+_EPSILON = 0.1
 
 
 def inpainting_encoder(
@@ -22,8 +24,9 @@ def inpainting_encoder(
     """One of the two encoders; they differ in the number of input channels.
 
     A 7x7 convolution, then 3x3 ones, each of stride 2, so that three `filters` compress
-    to an eighth. Each is followed by group normalisation and ReLU: group, because batch
-    statistics of a single image are none, and moving ones do not follow adaptation.
+    to an eighth. Each is followed by group normalisation, as a single image has no batch
+    statistics, and SiLU. With ReLU, gradients jump: meta-training, which goes through
+    gradients, then follows a slope that holds over no distance.
 
     Args:
         size: (height, width) of the input.
@@ -123,7 +126,9 @@ def _convolution(x: Any, filters: int, kernel: int, stride: int, name: str) -> A
         dtype="float32",
     )(x)
     x = keras.layers.GroupNormalization(
-        math.gcd(_GROUPS, filters), name=f"{name}_norm", dtype="float32"
+        math.gcd(_GROUPS, filters),
+        epsilon=_EPSILON,
+        name=f"{name}_norm",
+        dtype="float32",
     )(x)
-    # Not a ReLU: LiteRT has no operator for its gradient.
-    return ops.maximum(x, 0.0)
+    return ops.silu(x)

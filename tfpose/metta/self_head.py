@@ -13,7 +13,7 @@ __all__ = ["SelfHead"]
 class SelfHead(keras.layers.Layer):
     """Features `[B, h, w, C]` to self-supervised maps `[B, h, w, num_maps]`.
 
-    Two 1x1 convolutions with a ReLU between. So a set of weights for each image of a
+    Two 1x1 convolutions with a SiLU between, which is smooth (see `inpainting_encoder`). So a set of weights for each image of a
     batch is a batch of matrix products, and the gradient of weights is one, too:
     images adapt side by side, and devices that know no gradient of a convolution's
     kernel can adapt as well. The second has no bias: the softmax over a map's cells
@@ -55,7 +55,7 @@ class SelfHead(keras.layers.Layer):
         hidden_kernel, hidden_bias, maps_kernel = weights
         if len(hidden_bias.shape) == 2:
             hidden_bias = hidden_bias[:, None]
-        hidden = ops.maximum(ops.matmul(cells, hidden_kernel) + hidden_bias, 0.0)
+        hidden = ops.silu(ops.matmul(cells, hidden_kernel) + hidden_bias)
         maps = ops.matmul(hidden, maps_kernel)
         return ops.reshape(maps, (-1, height, width, self.num_maps))
 
