@@ -24,9 +24,9 @@ def inpainting_encoder(
     """One of the two encoders; they differ in the number of input channels.
 
     A 7x7 convolution, then 3x3 ones, each of stride 2, so that three `filters` compress
-    to an eighth. Each is followed by group normalisation, as a single image has no batch
-    statistics, and SiLU. With ReLU, gradients jump: meta-training, which goes through
-    gradients, then follows a slope that holds over no distance.
+    to an eighth. Each is followed by group normalisation, as a single image has no
+    batch statistics, and SiLU. With ReLU, gradients jump: meta-training, which goes
+    through gradients, then follows a slope that holds over no distance.
 
     Args:
         size: (height, width) of the input.

@@ -13,11 +13,12 @@ __all__ = ["SelfHead"]
 class SelfHead(keras.layers.Layer):
     """Features `[B, h, w, C]` to self-supervised maps `[B, h, w, num_maps]`.
 
-    Two 1x1 convolutions with a SiLU between, which is smooth (see `inpainting_encoder`). So a set of weights for each image of a
-    batch is a batch of matrix products, and the gradient of weights is one, too:
-    images adapt side by side, and devices that know no gradient of a convolution's
-    kernel can adapt as well. The second has no bias: the softmax over a map's cells
-    does not see one, so its gradient would be rounding errors.
+    Two 1x1 convolutions with a SiLU between, which is smooth (see
+    `inpainting_encoder`). So a set of weights for each image of a batch is a batch of
+    matrix products, and the gradient of weights is one, too: images adapt side by side,
+    and devices that know no gradient of a convolution's kernel can adapt as well. The
+    second has no bias: the softmax over a map's cells does not see one, so its gradient
+    would be rounding errors.
 
     Args:
         num_maps: int. Self-supervised maps.
