@@ -68,6 +68,19 @@ class Adapter(abc.ABC):
     def predict(self, state: State, sample: Sample) -> Outputs:
         """Predictions for a sample by the weights of a state; changes nothing."""
 
+    def trace(self, state: State, sample: Sample) -> Outputs:
+        """Predictions before and after each gradient step, as if nothing were left out.
+
+        Args:
+            state: of one sample.
+            sample: as for `adapt`, but may be B samples that all start from the state.
+
+        Returns:
+            as of `predict`, each tensor with an axis of steps + 1 in front; empty where
+            a method does not tell them.
+        """
+        return {}
+
     def describe(self, state: State) -> str:
         """What adaptation left out, from the counters of a state; empty for nothing."""
         return ""

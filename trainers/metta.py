@@ -76,16 +76,16 @@ class MetaTask(MeTTATask):
         return {**metrics, **before}, [*notes, f"pck after each step, %: {risen}"]
 
     def _trace(self, batch: dict[str, Any]) -> dict[str, Any]:
-        keypoints, scores, _ = self._adapter.trace(batch["image"])
+        state = self._adapter.init(self.net.variables)
+        found = self._adapter.trace(state, batch)
         return {
-            "keypoints": ops.transpose(keypoints, (1, 0, 2, 3)),
-            "scores": ops.transpose(scores, (1, 0, 2)),
+            name: ops.moveaxis(found[name], 0, 1) for name in ("keypoints", "scores")
         }
 
     def locate(self, images: Any) -> tuple[Any, Any]:
         """After adaptation; see `PoseTask`."""
-        keypoints, scores, _ = self._adapter.trace(ops.convert_to_tensor(images))
-        return keypoints[-1], scores[-1]
+        found = self._trace({"image": ops.convert_to_tensor(images)})
+        return found["keypoints"][:, -1], found["scores"][:, -1]
 
 
 def _copy_weights(start: Any, net: MeTTANet, config: MeTTAConfig) -> None:

@@ -241,24 +241,21 @@ class MeTTAAdapter(Adapter):
         ]
         return ", ".join(parts)
 
-    def trace(self, images: Any) -> tuple[Any, Any, Any]:
-        """Predictions and losses after each step, without guards.
-
-        Args:
-            images: `[B, H, W, 3]`, pixels 0..255; each starts from the trained weights.
-
-        Returns:
-            keypoints `[K + 1, B, J, 2]`, scores `[K + 1, B, J]`, and auxiliary losses
-            `[K + 1, B]`.
-        """
-        views = self._views(ops.cast(images, "float32"))
-        weights = self.loop.begin(self.net.adapted, images.shape[0])
-        history, losses = self.loop(weights, *views)
+    def trace(self, state: State, sample: Sample) -> Outputs:
+        """See `Adapter`; also `losses` `[K + 1, B]`, auxiliary ones."""
+        images = ops.cast(sample["image"], "float32")
+        views = self._views(images)
+        start = [tf.repeat(one, images.shape[0], 0) for one in state["weights"]]
+        history, losses = self.loop(start, *views)
         losses.append(self.loop.loss(history[-1], *views))
         keypoints, scores = zip(
             *(self._locate(of, views[0]) for of in history), strict=True
         )
-        return ops.stack(keypoints), ops.stack(scores), ops.stack(losses)
+        return {
+            "keypoints": ops.stack(keypoints),
+            "scores": ops.stack(scores),
+            "losses": ops.stack(losses),
+        }
 
     def _features(self, images: Any) -> Any:
         return self.net.extractor(images, training=False)
