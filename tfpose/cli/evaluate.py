@@ -12,6 +12,7 @@ from data_pipelines.people import PoseDataset
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.readers.detections import Detections, read_detections
 from data_pipelines.top_down import labelled_people, pose_truth
+from tfpose.cli.adaptation_steps import accuracy_by_step
 from tfpose.cli.dataset_people import DatasetPeople, find_people
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
@@ -21,6 +22,7 @@ from tfpose.metrics.oks import PosePredictions, oks_average_precision, rescore
 from tfpose.metrics.pose_scores import pck_scores
 from tfpose.metrics.results_file import read_results, write_results
 from tfpose.predictors import Predictor
+from tfpose.top_down.predictor import AdaptingTopDownPredictor
 
 __all__ = ["Protocol", "evaluate"]
 
@@ -44,7 +46,8 @@ class Protocol:
             None refuses unknown areas.
         adapt: see `tfpose.adapters.parse_adaptation`, for pose nets; the net adapts to
             each sample before its prediction, in the data set's order, without flip
-            test. Empty for none.
+            test. With true boxes, metrics after each step are told, too. Empty for
+            none.
     """
 
     detections: str = ""
@@ -137,6 +140,7 @@ class _Report:
     protocol: dict[str, Any]
     metrics: dict[str, float]
     notes: list[str]
+    steps: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
     def add_average_precision(
         self, people: PoseDataset, predictions: PosePredictions, protocol: Protocol
@@ -166,6 +170,10 @@ class _Report:
     def show(self) -> None:
         for name, value in self.metrics.items():
             print(f"{name:10s} {value:.4f}")
+        for step, row in enumerate(self.steps):
+            *metrics, (_, time) = row.items()
+            shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics)
+            print(f"after {step} steps: {shown}, {time:.1f} ms a person")
         for name, value in self.protocol.items():
             print(f"  {name}: {value}")
         for note in self.notes:
@@ -173,7 +181,8 @@ class _Report:
 
     def as_json(self) -> dict[str, Any]:
         metrics = {k: v if math.isfinite(v) else None for k, v in self.metrics.items()}
-        return {"metrics": metrics, "protocol": self.protocol, "notes": self.notes}
+        report = {"metrics": metrics, "protocol": self.protocol, "notes": self.notes}
+        return {**report, "steps": self.steps} if self.steps else report
 
 
 def _refuse_box_choices(protocol: Protocol) -> None:
@@ -233,6 +242,12 @@ def _evaluate_net(
         kept = np.arange(len(found))
     if write:
         write_results(write, _rows(predictions, kept), found.boxes[kept])
+    if isinstance(predictor, AdaptingTopDownPredictor):
+        report.notes += filter(None, [predictor.left_out()])
+        if labelled:
+            report.steps = accuracy_by_step(
+                predictor.net, protocol.adapt, shown, predictor.alignment
+            )
     return report
 
 

@@ -261,3 +261,7 @@ class AdaptingTopDownPredictor(TopDownPredictor):
             for name in ("keypoints", "scores")
         )
         return keypoints, scores
+
+    def left_out(self) -> str:
+        """What adaptation left out so far, and why; empty for nothing."""
+        return self._adapted.left_out()

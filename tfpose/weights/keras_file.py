@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import tempfile
 import zipfile
 
@@ -11,6 +12,7 @@ import numpy as np
 # These register models with Keras.
 import tfpose.iso.net
 import tfpose.lifters.build
+import tfpose.metta.net
 import tfpose.top_down.net  # noqa: F401
 from tfpose.errors import InputError
 from tfpose.files import write_whole
@@ -29,7 +31,8 @@ def load_keras(path: str) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises many types for files that are not its.
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        # Keras goes on with the model's whole config.
+        reason = re.split(r"\n|\. ", str(error).strip() or repr(error))[0]
         raise InputError(f"{path}: expected a .keras model, got: {reason}") from None
 
 
