@@ -1,18 +1,16 @@
 """Adaptation to one image: the inner loop, its derivatives, guards and refusals."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tiny_metta import make_tiny_metta
 from tfpose.adaptation import AdaptedModel
 from tfpose.adapters import build_adapter
 from tfpose.errors import InputError
 from tfpose.metta.adapt import InnerLoop, MeTTAAdapter
 from tfpose.metta.net import MeTTANet
 from tfpose.metta.options import MeTTAOptions
-from tfpose.skeletons import get_skeleton
-from tfpose.top_down.net import build_heatmap_net
 
 RNG = np.random.default_rng(0)
 FREE = MeTTAOptions(guard=False, limit=0)
@@ -20,41 +18,7 @@ FREE = MeTTAOptions(guard=False, limit=0)
 
 @pytest.fixture(scope="module")
 def net() -> MeTTANet:
-    keras.utils.set_random_seed(0)
-    skeleton = get_skeleton("coco17")
-    base = build_heatmap_net(
-        "hrnet_tiny",
-        (32, 32),
-        skeleton.num_joints,
-        info={
-            "skeleton": skeleton.to_dict(),
-            "sigma": 1.0,
-            "decoder": "dark",
-            "alignment": "half_pixel",
-            "flip_shift": 0,
-        },
-    )
-    net = MeTTANet(
-        base,
-        num_maps=6,
-        hidden=8,
-        shrink=2,
-        filters=(4, 8, 8),
-        steps=3,
-        masks=2,
-        # New weights have no peaks: smooth functions are easier to compare.
-        temperature=2,
-    )
-    # The official initial weights give features next to 0.
-    for variable in base.trainable_variables:
-        if variable.name == "kernel":
-            fan_in = np.prod(variable.shape[:-1])
-            variable.assign(RNG.normal(0, np.sqrt(2 / fan_in), variable.shape))
-    features = np.asarray(net.extractor(image(8), training=False))
-    kernel = net.adapted[0]
-    kernel.assign(np.asarray(kernel) / features.std())
-    net.pose_head.kernel.assign(RNG.normal(0, 0.3, net.pose_head.kernel.shape))
-    return net
+    return make_tiny_metta("coco17")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,88 @@
+"""Commands with a pose net that adapts: each step's accuracy, what was left out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from data_pipelines.readers.datasets import load_dataset
+from data_pipelines.top_down import labelled_people
+from tests.tiny_metta import make_tiny_metta
+from tfpose.cli.adaptation_steps import accuracy_by_step
+from tfpose.cli.commands import main
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("metta") / "metta.keras"
+    make_tiny_metta().save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def few(shared_data, tmp_path_factory) -> str:
+    """Six people of LSPET, as a data set of their own."""
+    source = shared_data / "lspet"
+    content = json.loads((source / "val.json").read_text())
+    content["images"] = content["images"][:6]
+    kept = {image["id"] for image in content["images"]}
+    content["annotations"] = [
+        one for one in content["annotations"] if one["image_id"] in kept
+    ]
+    folder = tmp_path_factory.mktemp("few")
+    (folder / "val.json").write_text(json.dumps(content))
+    for entry in source.iterdir():
+        if entry.is_dir():
+            (folder / entry.name).symlink_to(entry)
+    return str(folder)
+
+
+def test_each_step_has_its_accuracy_and_time(model, few):
+    net = make_tiny_metta()
+    people = labelled_people(load_dataset("coco_format", few, "val"))
+    rows = accuracy_by_step(net, "metta,steps=2,learning_rate=3", people, "half_pixel")
+    assert [set(row) for row in rows] == [{"pck", "ap", "ms"}] * 3
+    assert all(row["ms"] > 0 for row in rows)
+    again = accuracy_by_step(net, "metta,steps=1,learning_rate=3", people, "half_pixel")
+    for row, same in zip(rows, again, strict=False):
+        assert {**row, "ms": 0} == pytest.approx({**same, "ms": 0})
+
+
+@pytest.mark.slow
+def test_evaluate_tells_the_steps_and_what_was_left_out(model, few, tmp_path, capsys):
+    reports = {}
+    for name, more in (("plain", []), ("adapted", ["--adapt=metta,limit=1e-9"])):
+        out = tmp_path / f"{name}.json"
+        main(
+            [
+                "evaluate",
+                f"--model={model}",
+                "--dataset=coco_format",
+                f"--data_dir={few}",
+                "--split=val",
+                "--no_flip_test",
+                f"--out={out}",
+                *more,
+            ]
+        )
+        reports[name] = json.loads(out.read_text())
+    shown = capsys.readouterr().out
+    assert "after 0 steps: pck" in shown and "after 3 steps: pck" in shown
+    assert "steps" not in reports["plain"]
+    # Nobody moves so little: all answers are the plain ones.
+    plain, adapted = (reports[name]["metrics"]["pck"] for name in reports)
+    assert plain == pytest.approx(adapted)
+    assert reports["adapted"]["steps"][0]["pck"] == pytest.approx(plain)
+    assert any("joints moved too far" in note for note in reports["adapted"]["notes"])
+
+
+def test_predict_adapts_to_a_photo(model, shared_data, tmp_path):
+    photo = next((shared_data / "lspet").glob("*/*.jpg"))
+    found = {}
+    for name, more in (("plain", []), ("adapted", ["--adapt=metta,learning_rate=3"])):
+        out = tmp_path / name
+        main(["predict", str(photo), f"--model={model}", f"--out={out}", *more])
+        document = json.loads((out / "poses.json").read_text())
+        found[name] = np.array(document["annotations"][0]["keypoints"])
+    assert found["plain"].shape == found["adapted"].shape
+    assert np.abs(found["plain"] - found["adapted"]).max() > 0
