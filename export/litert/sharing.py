@@ -65,9 +65,7 @@ def share_weights(model: bytes) -> bytes:
     return packed(content)
 
 
-def _in_order(
-    content: schema.ModelT, graph: schema.SubGraphT
-) -> list[schema.TensorT]:
+def _in_order(content: schema.ModelT, graph: schema.SubGraphT) -> list[schema.TensorT]:
     """Tensors of a graph, those first that are to be kept rather than computed.
 
     Without a stored kernel both kinds of convolution are left to slower operators, and

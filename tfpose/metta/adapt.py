@@ -184,7 +184,8 @@ class MeTTAAdapter(Adapter):
         # What is not finite must not reach the state, not even times 0. Features are
         # those of the image as it is, as in `predict`: a compiler merges the two.
         views = tuple(
-            tf.where(usable[0], view, tf.zeros_like(view)) for view in self._views(image)
+            tf.where(usable[0], view, tf.zeros_like(view))
+            for view in self._views(image)
         )
         history, losses = self.loop(state["weights"], *views)
         weights = history[-1]
