@@ -5,7 +5,6 @@ import functools
 import json
 
 import cv2
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -28,44 +27,15 @@ from tests.export import stock_tensorflow
 from tfpose.adaptation import AdaptedModel
 from tfpose.adapters import build_adapter
 from tfpose.errors import InputError
-from tfpose.metta.net import MeTTANet
-from tfpose.skeletons import get_skeleton
-from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.predictor import TopDownPredictor
 
 # Random joints move far.
 ADAPT = "metta,learning_rate=0.05,limit=0"
-SIZE = (32, 32)
 
 
 @pytest.fixture(scope="module")
-def net() -> MeTTANet:
-    """Random weights that keep the scale of what they get."""
-    keras.utils.set_random_seed(0)
-    skeleton = get_skeleton("lsp14")
-    info = {
-        "skeleton": skeleton.to_dict(),
-        "sigma": 1.0,
-        "decoder": "dark",
-        "alignment": "half_pixel",
-        "flip_shift": 0,
-    }
-    base = build_heatmap_net(
-        "hrnet_tiny",
-        SIZE,
-        skeleton.num_joints,
-        info=info,
-        kernel_initializer=keras.initializers.HeNormal(seed=0),
-    )
-    sizes = {"num_maps": 6, "hidden": 8, "filters": (4, 8, 8)}
-    net = MeTTANet(base, **sizes, shrink=2, steps=2, temperature=2)
-    noise = np.random.default_rng(0).integers(0, 256, (8, *SIZE, 3))
-    features = np.asarray(net.extractor(noise.astype(np.float32), training=False))
-    kernel = net.adapted[0]
-    kernel.assign(np.asarray(kernel) / features.std())
-    shape = net.pose_head.kernel.shape
-    net.pose_head.kernel.assign(np.random.default_rng(0).normal(0, 0.3, shape))
-    return net
+def net(metta_net):
+    return metta_net
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +55,10 @@ def photos(shared_data) -> list[tuple[bytes, np.ndarray]]:
 def inputs(photos):
     """Small photos, and as the last a picture of one colour."""
     pictures = [
-        cv2.resize(decode_image(file), SIZE, interpolation=cv2.INTER_AREA)
+        cv2.resize(decode_image(file), (32, 32), interpolation=cv2.INTER_AREA)
         for file, _ in photos
     ]
-    return {"image": np.stack([*pictures, np.full((*SIZE, 3), 90, np.uint8)])}
+    return {"image": np.stack([*pictures, np.full((32, 32, 3), 90, np.uint8)])}
 
 
 def exported(net, adapt: str = ADAPT):
