@@ -23,9 +23,10 @@ RESTART = "restart"
 """Input of an online signature: start from the trained weights, not from the state."""
 
 _COUNT = "samples"
+_VALID = "valid"
 
-Prepare = Callable[[Tensors], tuple[Sample, Any]]
-Finish = Callable[[Outputs, Any], Tensors]
+Prepare = Callable[[Tensors], tuple[Sample, Tensors]]
+Finish = Callable[[Outputs, Tensors], Tensors]
 
 
 def with_adaptation(
@@ -36,7 +37,7 @@ def with_adaptation(
     prepare: Prepare,
     finish: Finish,
 ) -> ExportedModel:
-    """The model with a second signature: `lift` gets `adapt_and_lift` beside it.
+    """The model with a second signature: beside `lift`, say, `adapt_and_lift`.
 
     It has the main signature's inputs and outputs, and each row is predicted after the
     adapter has adapted to this row alone. For an online adapter it also has
@@ -54,9 +55,10 @@ def with_adaptation(
         adapter: of its net.
         weights: the trained ones, as `adapter.init` takes them. The net's variables,
             not their values: those would be stored a second time.
-        prepare: from the main signature's inputs to a sample of the adapter, of one
-            row, and which rows can be used, bool `[B]`.
-        finish: from predictions, and which rows can be used, to the outputs.
+        prepare: from the main signature's inputs to samples of the adapter, with an
+            axis B in front, and what `finish` needs besides: tensors by name, of which
+            `valid`, bool `[B]`, says which rows can be used; without it all can.
+        finish: from predictions, and what `prepare` kept, to the outputs.
 
     Raises:
         InputError: the state and the main signature have a name in common.
@@ -71,20 +73,26 @@ def with_adaptation(
     if clash := sorted(set(online) & {*main.inputs, *main.outputs}):
         raise InputError(f"{model.name}: {name} has names of the state: {clash}")
 
-    def adapt_row(inputs: Tensors) -> Tensors:
-        sample, valid = prepare({key: inputs[key] for key in main.inputs})
+    def adapt_row(sample: Sample, stream: Tensors) -> tuple[Outputs, Tensors]:
         state = trained = adapter.init(weights)
-        if online:
-            state = states.chosen(inputs[RESTART], trained, states.read(inputs))
-        adapted = adapter.adapt(state, sample)
-        outputs = finish(adapter.predict(adapted, sample), valid)
         if not online:
-            return outputs
-        return outputs | states.written(states.chosen(valid, adapted, state))
+            return adapter.predict(adapter.adapt(state, sample), sample), {}
+        state = states.chosen(stream[RESTART], trained, states.read(stream))
+        adapted = adapter.adapt(state, sample)
+        after = states.chosen(stream[_VALID], adapted, state)
+        return adapter.predict(adapted, sample), states.written(after)
+
+    def call(inputs: Tensors) -> Tensors:
+        sample, kept = prepare({key: inputs[key] for key in main.inputs})
+        stream = {key: inputs[key] for key in online}
+        if online:
+            stream[_VALID] = kept.get(_VALID, tf.ones_like(stream[RESTART]))
+        found, state = _row_by_row(adapt_row, sample, stream)
+        return finish(found, kept) | state
 
     adapting = dataclasses.replace(
         main,
-        call=lambda inputs: _row_by_row(adapt_row, inputs),
+        call=call,
         inputs=main.inputs | {key: _spec(row) for key, row in online.items()},
         outputs=(*main.outputs, *(key for key in online if key != RESTART)),
         example={**main.example, **online},
@@ -141,25 +149,26 @@ def _words(online: dict[str, np.ndarray]) -> dict[str, str]:
     return words
 
 
-def _row_by_row(call: Callable[[Tensors], Tensors], inputs: Tensors) -> Tensors:
+def _row_by_row(call: Callable[..., Any], *inputs: Tensors) -> Any:
     """The call's outputs for batches of one, stacked.
 
     If the batch is known to be one, as for LiteRT, there is no loop in the graph.
     """
-    rows = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
-    if all(value.shape[0] == 1 for value in rows.values()):
-        return call(rows)
+    nest = tf.nest.map_structure
+    rows = nest(tf.convert_to_tensor, inputs)
+    if all(value.shape[0] == 1 for value in tf.nest.flatten(rows)):
+        return call(*rows)
 
-    def one(row: Tensors) -> Tensors:
-        found = call({key: value[None] for key, value in row.items()})
-        return {key: value[0] for key, value in found.items()}
+    def one(row: tuple[Tensors, ...]) -> Any:
+        found = call(*nest(lambda value: value[None], row))
+        return nest(lambda value: value[0], found)
 
-    specs = {key: tf.TensorSpec(v.shape[1:], v.dtype) for key, v in rows.items()}
+    specs = nest(lambda value: tf.TensorSpec(value.shape[1:], value.dtype), rows)
     traced = tf.function(one, autograph=False).get_concrete_function(specs)
-    kinds = {
-        key: tf.TensorSpec(value.shape, value.dtype)
-        for key, value in traced.structured_outputs.items()
-    }
+    kinds = nest(
+        lambda value: tf.TensorSpec(value.shape, value.dtype),
+        traced.structured_outputs,
+    )
     return tf.map_fn(one, rows, fn_output_signature=kinds)
 
 

@@ -16,8 +16,8 @@ from data_pipelines.readers.datasets import DATASETS, SPLITS
 from export.adapting import with_adaptation
 from export.lifter import Pixels, lifter_model
 from export.model import Arrays, ExportedModel
-from export.pose_net import pose_model
-from export.serving.pose_net import photo_pose_model
+from export.pose_net import Fit, pose_model
+from export.serving.pose_net import Photos, photo_pose_model
 from export.validation import (
     Validation,
     lifting_calibration,
@@ -25,11 +25,12 @@ from export.validation import (
     pose_calibration,
     pose_validation,
 )
-from tfpose.adapters import build_adapter
+from tfpose.adapters import adaptation_names, build_adapter, parse_adaptation
 from tfpose.errors import InputError
 from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.pose_net import PoseNet
+from tfpose.top_down.predictor import TopDownPredictor
 
 __all__ = ["KINDS", "Kind", "Options", "find_kind"]
 
@@ -78,6 +79,7 @@ class Kind:
         matches: whether a net is of this kind.
         for_devices: (net, name, options) to the model that LiteRT gets.
         for_servers: the same for TF Serving.
+        lifts: whether methods of adaptation for lifters fit, or those for pose nets.
         own_options: names of `Options` that other kinds may not have.
         datasets: kinds of data that fit, the usual one first.
         splits: of the data, the one to validate on last.
@@ -90,6 +92,7 @@ class Kind:
     matches: Callable[[keras.Model], bool]
     for_devices: Callable[[Any, str, Options], ExportedModel]
     for_servers: Callable[[Any, str, Options], ExportedModel]
+    lifts: bool
     own_options: frozenset[str]
     datasets: tuple[str, ...]
     splits: tuple[str, ...]
@@ -100,7 +103,8 @@ class Kind:
         """The options, with the usual data where none are named.
 
         Raises:
-            InputError: an option that is for other nets, or data that do not fit.
+            InputError: an option or adaptation that is for other nets, data that do
+                not fit, or a flip test of a pose net that adapts.
         """
         usual = Options()
         for other in KINDS:
@@ -109,6 +113,8 @@ class Kind:
                     raise InputError(
                         f"{name} is for {other.name}s, and this net is a {self.name}"
                     )
+        if options.adapt:
+            self._check_adaptation(options)
         filled = dataclasses.replace(
             options,
             dataset=options.dataset or self.datasets[0],
@@ -117,6 +123,17 @@ class Kind:
         _check_choice("dataset", filled.dataset, self.datasets)
         _check_choice("split", filled.split, self.splits)
         return filled
+
+    def _check_adaptation(self, options: Options) -> None:
+        chosen = parse_adaptation(options.adapt)
+        if chosen.method.of_lifters != self.lifts:
+            names = ", ".join(adaptation_names(of_lifters=self.lifts))
+            raise InputError(
+                f"adapt: {chosen.name} is for other nets, and this net is a "
+                f"{self.name}, expected {names}"
+            )
+        if options.flip_test and not self.lifts:
+            raise InputError("flip_test: a pose net that adapts has none")
 
 
 def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
@@ -133,15 +150,44 @@ def _usual_first(usual: str, known: Iterable[str]) -> tuple[str, ...]:
 def _lifter(net: LiftingNet, name: str, options: Options) -> ExportedModel:
     """Devices and servers get the same."""
     model = lifter_model(net, options.source, flip_test=options.flip_test, name=name)
+    pixels = Pixels(net.skeleton, options.source or net.skeleton)
+    return _adapting(model, net, options, pixels)
+
+
+def _pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
+    """For devices."""
+    model = pose_model(
+        net,
+        options.image_size,
+        dtype=options.dtype,
+        flip_test=options.flip_test,
+        name=name,
+    )
+    fit = Fit.of(model.metadata["image_size"], net.input_size)
+    return _adapting(model, net, options, fit)
+
+
+def _photo_pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
+    """For servers."""
+    model = photo_pose_model(net, flip_test=options.flip_test, name=name)
+    return _adapting(model, net, options, Photos(TopDownPredictor(net)))
+
+
+def _adapting(
+    model: ExportedModel,
+    net: Any,
+    options: Options,
+    ends: Pixels | Fit | Photos,
+) -> ExportedModel:
+    """The model with what the options say of adaptation, if anything."""
     if not options.adapt:
         return model
-    pixels = Pixels(net.skeleton, options.source or net.skeleton)
     adapting = with_adaptation(
         model,
         build_adapter(net, options.adapt),
         net.variables,
-        prepare=pixels.prepare,
-        finish=pixels.finish,
+        prepare=ends.prepare,
+        finish=ends.finish,
     )
     metadata = {**model.metadata, "adaptation": options.adapt}
     return dataclasses.replace(adapting, metadata=metadata)
@@ -151,16 +197,9 @@ KINDS = (
     Kind(
         name="pose net",
         matches=lambda net: isinstance(net, PoseNet),
-        for_devices=lambda net, name, options: pose_model(
-            net,
-            options.image_size,
-            dtype=options.dtype,
-            flip_test=options.flip_test,
-            name=name,
-        ),
-        for_servers=lambda net, name, options: photo_pose_model(
-            net, flip_test=options.flip_test, name=name
-        ),
+        for_devices=_pose_net,
+        for_servers=_photo_pose_net,
+        lifts=False,
         own_options=frozenset({"image_size", "dtype"}),
         datasets=_usual_first("coco_format", DATASETS),
         splits=SPLITS,
@@ -176,7 +215,8 @@ KINDS = (
         matches=lambda net: isinstance(net, LiftingNet),
         for_devices=_lifter,
         for_servers=_lifter,
-        own_options=frozenset({"adapt", "skeleton", "subjects", "stride"}),
+        lifts=True,
+        own_options=frozenset({"skeleton", "subjects", "stride"}),
         datasets=_usual_first("h36m", LIFTING_DATASETS),
         splits=LIFTING_SPLITS,
         validate=lambda model, folder, options: lifting_validation(

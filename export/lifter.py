@@ -49,12 +49,12 @@ class Pixels:
     def __init__(self, target: Skeleton, source: Skeleton) -> None:
         self._rows = _joint_rows(source, target)
 
-    def prepare(self, inputs: Tensors) -> tuple[Tensors, Any]:
+    def prepare(self, inputs: Tensors) -> tuple[Tensors, Tensors]:
         """From `keypoints` `[B, J, 2]` and `image_size` `[B, 2]` to a lifter's input.
 
         Returns:
-            `keypoints` by `normalize_keypoints`, and which rows can be used, bool
-            `[B]`; the others are 0.
+            `keypoints` by `normalize_keypoints`, and `valid`, bool `[B]`, which rows
+            can be used; the others are 0.
         """
         with exact():
             keypoints = _mixed(ops.cast(inputs["keypoints"], "float32"), self._rows)
@@ -63,14 +63,15 @@ class Pixels:
             # In place of what is bad, because NaN times 0 would still be NaN.
             usable = ops.where(valid[:, None, None], keypoints, 0.0)
             image = ops.where(valid[:, None], size, 1.0)
-            return {"keypoints": normalize_keypoints(usable, image)}, valid
+            points = normalize_keypoints(usable, image)
+            return {"keypoints": points}, {"valid": valid}
 
-    def finish(self, predictions: Tensors, valid: Any) -> Tensors:
+    def finish(self, predictions: Tensors, kept: Tensors) -> Tensors:
         """From a lifter's `positions` to them, NaN where not valid, and `valid`."""
         positions = ops.cast(predictions["positions"], "float32")
         with exact():
             found = ops.all(ops.abs(positions) < _FAR, axis=(1, 2))
-            valid = ops.logical_and(valid, found)
+            valid = ops.logical_and(kept["valid"], found)
             positions = ops.where(valid[:, None, None], positions, np.nan)
         return {"positions": positions, "valid": valid}
 
@@ -111,8 +112,8 @@ def lifter_model(
     pixels = Pixels(lifter.skeleton, source)
 
     def call(inputs: Tensors) -> Tensors:
-        sample, valid = pixels.prepare(inputs)
-        return pixels.finish({"positions": lifter.lift(sample["keypoints"])}, valid)
+        sample, kept = pixels.prepare(inputs)
+        return pixels.finish({"positions": lifter.lift(sample["keypoints"])}, kept)
 
     lift = Signature(
         call=call,

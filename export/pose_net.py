@@ -12,7 +12,7 @@ from tfpose.errors import InputError
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["pose_metadata", "pose_model"]
+__all__ = ["Fit", "pose_metadata", "pose_model"]
 
 _DTYPES = ("uint8", "float32")
 # TokenPose's layers, see `tfpose.top_down.tokens`.
@@ -56,13 +56,14 @@ def pose_model(
         raise InputError(f"image_size is {size}, expected (height, width)")
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}, expected one of {_DTYPES}")
-    fit = _Fit.of(size, net.input_size)
+    fit = Fit.of(size, net.input_size)
 
     def call(inputs: Tensors) -> Tensors:
-        heatmaps = predictor.heatmaps(fit.pixels(inputs["image"]))
+        sample, kept = fit.prepare(inputs)
+        heatmaps = predictor.heatmaps(sample["image"])
         with exact():
             keypoints, scores = predictor.codec.decode(heatmaps, predictor.decoder)
-            return {"keypoints": fit.points(keypoints), "scores": scores}
+            return fit.finish({"keypoints": keypoints, "scores": scores}, kept)
 
     locate = Signature(
         call,
@@ -70,10 +71,15 @@ def pose_model(
         ("keypoints", "scores"),
         example={"image": _example(size, dtype)},
         described=_described(size, dtype),
-        varied=_TRANSFORMER if net.token_head else (),
+        varied=_TRANSFORMER if _has_tokens(net) else (),
     )
     metadata = {**pose_metadata(predictor), "image_size": list(size)}
     return ExportedModel(name, {"locate": locate}, metadata)
+
+
+def _has_tokens(net: PoseNet) -> bool:
+    """Whether a TokenPose is in the net."""
+    return any(layer.name == "keypoint_tokens" for layer in net.layers)
 
 
 def _example(size: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -118,8 +124,8 @@ def pose_metadata(predictor: TopDownPredictor) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Fit:
-    """How pictures of one size are brought to another, and points brought back."""
+class Fit:
+    """How pictures of one size are brought to a net's, and points brought back."""
 
     block: int
     resized: tuple[int, ...]
@@ -129,7 +135,7 @@ class _Fit:
     scale: tuple[float, ...]
 
     @classmethod
-    def of(cls, image_size: tuple[int, ...], input_size: tuple[int, ...]) -> "_Fit":
+    def of(cls, image_size: tuple[int, ...], input_size: tuple[int, ...]) -> "Fit":
         pairs = list(zip(image_size, input_size, strict=True))
         scale = min(inner / outer for outer, inner in pairs)
         block = next(
@@ -145,6 +151,14 @@ class _Fit:
             border.append((before, whole - side - before))
         scales = [new / old for new, old in zip(resized, image_size, strict=True)]
         return cls(block, tuple(resized), tuple(border), tuple(scales))
+
+    def prepare(self, inputs: Tensors) -> tuple[Tensors, Tensors]:
+        """From `image` `[B, H, W, 3]` to a net's; nothing is kept for `finish`."""
+        return {"image": self.pixels(inputs["image"])}, {}
+
+    def finish(self, predictions: Tensors, kept: Tensors) -> Tensors:
+        """`keypoints` `[B, J, 2]` of a net's input to those of the picture."""
+        return {**predictions, "keypoints": self.points(predictions["keypoints"])}
 
     def pixels(self, images: Any) -> Any:
         """`[B, H, W, 3]` of any type to float32 of the net's size."""

@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--adapt",
         default="",
-        help="how a lifter adapts, such as iso,mode=vanilla,steps=3: its second "
-        "signature, adapt_and_lift",
+        help="how a net adapts, such as metta, or iso,mode=vanilla,steps=3: a second "
+        "signature, adapt_and_locate of a pose net, adapt_and_lift of a lifter",
     )
     add("--dataset", default="", help="kind of data; default: the usual for the net")
     add("--data_dir", default="", help="data set to measure on; default: none")

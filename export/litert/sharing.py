@@ -20,6 +20,10 @@ __all__ = ["share_weights"]
 _LEAST = 1024
 # Relative error of a weight that is computed: two roundings of float32.
 _NEAR = 3e-7
+# Of matrices and of the kernels of convolutions.
+_RANKS = (2, 4)
+# How the kernel of a convolution becomes that of its gradient: inputs and outputs swap.
+_SWAPPED = (3, 1, 2, 0)
 _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype(np.float32),
     schema.TensorType.FLOAT16: np.dtype(np.float16),
@@ -40,7 +44,7 @@ def share_weights(model: bytes) -> bytes:
     kept: list[_Kept] = []
     for graph in content.subgraphs:
         changes = []
-        for tensor in graph.tensors:
+        for tensor in _in_order(content, graph):
             found = _Kept.of(content, tensor)
             if found is None or any(tensor.buffer == one.buffer for one in kept):
                 continue
@@ -49,7 +53,7 @@ def share_weights(model: bytes) -> bytes:
                 source = next(_sources(kept, found.values), None)
             if source is not None:
                 changes.append((tensor, source))
-            elif len(tensor.shape) == 2:
+            elif len(tensor.shape) in _RANKS:
                 kept.append(found)
         for tensor, source in changes:
             _compute(content, graph, tensor, source)
@@ -59,6 +63,22 @@ def share_weights(model: bytes) -> bytes:
         if number not in used:
             buffer.data = None
     return packed(content)
+
+
+def _in_order(content: schema.ModelT, graph: schema.SubGraphT) -> list[schema.TensorT]:
+    """Tensors of a graph, those first that are to be kept rather than computed.
+
+    Without a stored kernel both kinds of convolution are left to slower operators, and
+    the transposed one loses more.
+    """
+    kernels = {
+        int(operator.inputs[1])
+        for operator in graph.operators or ()
+        if content.operatorCodes[operator.opcodeIndex].builtinCode
+        == schema.BuiltinOperator.TRANSPOSE_CONV
+    }
+    others = [i for i in range(len(graph.tensors)) if i not in kernels]
+    return [graph.tensors[i] for i in (*sorted(kernels), *others)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,10 +132,12 @@ class _Source:
     Attributes:
         kept: if it is quantised, its values are the weights. Otherwise its transposed
             values are, times `factors`.
-        factors: one for each column.
+        order: of the axes, transposed; empty if it is quantised.
+        factors: one for each column of a matrix; None for 1.
     """
 
     kept: _Kept
+    order: tuple[int, ...] = ()
     factors: np.ndarray | None = None
 
 
@@ -131,6 +153,10 @@ def _sources(kept: list[_Kept], wanted: np.ndarray) -> Iterator[_Source]:
                 yield _Source(one)
             continue
         sides = wanted.shape
+        if stored.ndim == 4:
+            if np.array_equal(stored.transpose(_SWAPPED), wanted):
+                yield _Source(one, _SWAPPED)
+            continue
         if stored.size != wanted.size or sides[-1:] != stored.shape[:1]:
             continue
         turned = stored.T
@@ -141,7 +167,8 @@ def _sources(kept: list[_Kept], wanted: np.ndarray) -> Iterator[_Source]:
         sums = np.asarray(np.sum(flat * turned, axis=0, dtype=np.float64))
         factors = np.asarray(sums / length, np.float32)
         if np.allclose(turned * factors, flat, rtol=_NEAR, atol=1e-30):
-            yield _Source(one, factors)
+            scaled = not (factors == 1).all()
+            yield _Source(one, (1, 0), factors if scaled else None)
 
 
 def _compute(
@@ -156,14 +183,14 @@ def _compute(
     sides, shape = list(kept.shape), list(tensor.shape)
     stored = maker.tensor(b"stored", sides, kept.buffer, kept.type)
     steps: list[tuple[int, list[int], list[int], Any]] = []
-    if source.factors is None:
+    if not source.order:
         graph.tensors[stored].quantization = kept.quantization
         steps.append((schema.BuiltinOperator.DEQUANTIZE, [], sides, None))
     else:
-        sides = sides[::-1]
-        order = maker.constant(b"order", np.array([1, 0], np.int32))
+        sides = [sides[axis] for axis in source.order]
+        order = maker.constant(b"order", np.array(source.order, np.int32))
         steps.append((schema.BuiltinOperator.TRANSPOSE, [order], sides, None))
-        if not (source.factors == 1).all():
+        if source.factors is not None:
             factors = maker.constant(b"factors", source.factors[None])
             kind = schema.BuiltinOperator.MUL
             steps.append((kind, [factors], sides, schema.MulOptionsT()))

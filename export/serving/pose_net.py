@@ -17,7 +17,7 @@ from tfpose.top_down.crop import BOX_PADDING
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["photo_pose_model"]
+__all__ = ["Photos", "photo_pose_model"]
 
 _DESCRIBED = {
     "image_bytes": "string [B]: JPEG or PNG files, turned upright by EXIF",
@@ -63,25 +63,12 @@ def photo_pose_model(
         InputError: the net is no pose net.
     """
     predictor = TopDownPredictor(net, flip_test)
-    crops = _Crops(net.input_size, predictor.alignment, predictor.antialias)
+    photos = Photos(predictor)
 
     def call(inputs: Tensors) -> Tensors:
-        scales, shifts = crops.maps(inputs["boxes"])
-        pixels, sizes, valid = crops.cut(
-            inputs["image_bytes"], inputs["boxes"], scales, shifts
-        )
-        found, scores = predictor.locate(pixels)
-        found = tf.cast(found, tf.float64)
-        keypoints = (found - shifts[:, None]) / scales[:, None]
-        nothing = tf.constant(np.nan, tf.float32)
-        return {
-            "keypoints": tf.where(
-                valid[:, None, None], tf.cast(keypoints, tf.float32), nothing
-            ),
-            "scores": tf.where(valid[:, None], tf.cast(scores, tf.float32), 0.0),
-            "image_size": tf.where(valid[:, None], sizes, nothing),
-            "valid": valid,
-        }
+        sample, kept = photos.prepare(inputs)
+        keypoints, scores = predictor.locate(sample["image"])
+        return photos.finish({"keypoints": keypoints, "scores": scores}, kept)
 
     locate = Signature(
         call=call,
@@ -94,6 +81,49 @@ def photo_pose_model(
         described=_DESCRIBED,
     )
     return ExportedModel(name, {"locate": locate}, pose_metadata(predictor))
+
+
+class Photos:
+    """Cuts a net's inputs from what callers send, and brings its keypoints back.
+
+    Args:
+        predictor: says how crops are cut.
+    """
+
+    def __init__(self, predictor: TopDownPredictor) -> None:
+        self._crops = _Crops(
+            predictor.net.input_size, predictor.alignment, predictor.antialias
+        )
+
+    def prepare(self, inputs: Tensors) -> tuple[Tensors, Tensors]:
+        """From `image_bytes` and `boxes` to a net's `image`.
+
+        Returns:
+            the images, black where not `valid`; and that, bool `[B]`, with what
+            `finish` needs besides.
+        """
+        scales, shifts = self._crops.maps(inputs["boxes"])
+        pixels, sizes, valid = self._crops.cut(
+            inputs["image_bytes"], inputs["boxes"], scales, shifts
+        )
+        kept = {"scales": scales, "shifts": shifts, "sizes": sizes, "valid": valid}
+        return {"image": pixels}, kept
+
+    def finish(self, predictions: Tensors, kept: Tensors) -> Tensors:
+        """From a net's `keypoints` and `scores` to the outputs of `locate`."""
+        valid = kept["valid"]
+        found = tf.cast(predictions["keypoints"], tf.float64)
+        keypoints = (found - kept["shifts"][:, None]) / kept["scales"][:, None]
+        nothing = tf.constant(np.nan, tf.float32)
+        scores = tf.cast(predictions["scores"], tf.float32)
+        return {
+            "keypoints": tf.where(
+                valid[:, None, None], tf.cast(keypoints, tf.float32), nothing
+            ),
+            "scores": tf.where(valid[:, None], scores, 0.0),
+            "image_size": tf.where(valid[:, None], kept["sizes"], nothing),
+            "valid": valid,
+        }
 
 
 def _example() -> dict[str, np.ndarray]:

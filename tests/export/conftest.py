@@ -16,6 +16,7 @@ from export.serving.saved_model import write_saved_model
 from tests.toy_adapter import ToyAdapter, ToyLifter, make_toy_lifter
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.net import LiftingNet
+from tfpose.metta.net import MeTTANet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
 
@@ -106,6 +107,21 @@ def lifter_net() -> LiftingNet:
     keras.utils.set_random_seed(0)
     info = {"test_mpjpe": 48.5}
     return build_lifter("martinez_small", get_skeleton("h36m16"), info=info)
+
+
+@pytest.fixture(scope="session")
+def metta_net() -> MeTTANet:
+    """A net of random weights, for 32 x 32 pixels, which adapts in two steps."""
+    base = make_net(size=(32, 32))
+    sizes = {"num_maps": 6, "hidden": 8, "filters": (4, 8, 8)}
+    net = MeTTANet(base, **sizes, shrink=2, steps=2, temperature=2)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (8, 32, 32, 3)).astype(np.float32)
+    features = np.asarray(net.extractor(noise, training=False))
+    kernel = net.adapted[0]
+    kernel.assign(np.asarray(kernel) / features.std())
+    net.pose_head.kernel.assign(rng.normal(0, 0.3, net.pose_head.kernel.shape))
+    return net
 
 
 @pytest.fixture(scope="session")

@@ -260,10 +260,7 @@ def test_the_commands_know_both_signatures(
     assert "adapt_and_lift, milliseconds:" in capsys.readouterr().out
 
 
-def test_adaptation_is_for_lifters(tiny_net, lifter_net, poses):
-    kind = find_kind(tiny_net, "")
-    with pytest.raises(InputError, match="adapt is for lifters, and this net is a pos"):
-        kind.checked(Options(adapt="iso"))
+def test_only_lifters_that_can_adapt_do(lifter_net):
     kind = find_kind(lifter_net, "")
     with pytest.raises(InputError, match="keeps no limb_lengths of its training data"):
         kind.for_devices(lifter_net, "some", Options(adapt="iso"))

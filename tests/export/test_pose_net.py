@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.images import decode_image
-from export.pose_net import _Fit, pose_model
+from export.pose_net import Fit, pose_model
 from tests.export.conftest import make_net
 from tfpose.errors import InputError
 from tfpose.top_down.crop import region_matrices, warp
@@ -41,7 +41,7 @@ def test_at_the_nets_size_it_is_the_predictors_locate(tiny_net, photo, flip_test
 @pytest.mark.parametrize("size", [(96, 96), (128, 96), (100, 200), (192, 144)])
 def test_other_sizes_are_the_predictors_crop_of_the_whole(tiny_net, photo, size):
     image = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA)
-    fit = _Fit.of(size, (64, 64))
+    fit = Fit.of(size, (64, 64))
     small = fit.pixels(image[None])
     # The region that is the smallest square around the picture.
     middle = np.array([[(size[1] - 1) / 2, (size[0] - 1) / 2]])
@@ -59,7 +59,7 @@ def test_points_go_back_by_the_way_that_pixels_came(tiny_net):
     y, x = np.mgrid[:120, :90].astype(np.float32)
     points = np.array([[20.3, 31.7], [60.2, 88.8], [45.0, 60.0]])
     dots = [np.exp(-((x - a) ** 2 + (y - b) ** 2) / 60) for a, b in points]
-    fit = _Fit.of((120, 90), (64, 64))
+    fit = Fit.of((120, 90), (64, 64))
     small = np.asarray(fit.pixels(np.stack(dots, -1)[None]))[0]
     v, u = np.mgrid[:64, :64]
     middles = [

@@ -14,6 +14,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from data_pipelines.images import decode_image
+from export.kinds import Options, find_kind
+from export.litert.convert import convert
 from export.web.__main__ import main
 from export.web.server import LITERTJS, copy_site, find_site, open_server
 from tests.export.chromium import find_chromium, open_chromium
@@ -220,11 +222,13 @@ def box_matrix(box, size=(64, 64), alignment="half_pixel") -> np.ndarray:
     return region_matrices(centres, sizes, size, alignment=alignment)[0]
 
 
-def browser_crop(page, box, alignment="half_pixel") -> tuple[np.ndarray, np.ndarray]:
+def browser_crop(
+    page, box, alignment="half_pixel", size=(64, 64)
+) -> tuple[np.ndarray, np.ndarray]:
     """The page's own crop of its photo, and the matrix that made it."""
     call = CROP % (alignment, alignment, json.dumps(list(map(float, box))))
     matrix, encoded = page.evaluate(call)
-    pixels = np.frombuffer(base64.b64decode(encoded), np.uint8).reshape(64, 64, 3)
+    pixels = np.frombuffer(base64.b64decode(encoded), np.uint8).reshape(*size, 3)
     sx, sy, tx, ty = (matrix[key] for key in ("sx", "sy", "tx", "ty"))
     return np.array([[sx, 0, tx], [0, sy, ty]]), pixels
 
@@ -362,3 +366,33 @@ def test_a_gpu_finds_the_same_pose(chromium, served, tflite, tmp_path):
 def test_without_a_gpu_the_page_says_so(browser, served):
     show(browser, served.address + "?accelerator=webgpu", "!problem.hidden")
     assert "no WebGPU adapter" in browser.evaluate("problem.textContent")
+
+
+@pytest.mark.slow
+def test_the_page_adapts_and_shows_both_poses(
+    browser, litertjs, photo, metta_net, tmp_path
+):
+    kind = find_kind(metta_net, "")
+    options = kind.checked(Options(adapt="metta,learning_rate=0.05,limit=0"))
+    model = kind.for_devices(metta_net, "adapting", options)
+    path = tmp_path / "pose.tflite"
+    path.write_bytes(convert(model))
+    path.with_suffix(".json").write_text(json.dumps(model.metadata))
+    runs = Interpreter(str(path), num_threads=1).get_signature_runner
+    with _Served(find_site(str(path), litertjs, str(photo))) as site:
+        page = show(browser, site.address + "?picture=picture", "tfpose.pose")
+        assert not page.evaluate("adapting.hidden")
+        assert page.evaluate("tfpose.pose.before") is None
+        page.evaluate("adapt.click()")
+        page.wait_for("tfpose.pose.before")
+        pose = page.evaluate("tfpose.pose")
+        size = metta_net.input_size
+        _, pixels = browser_crop(page, pose["box"], size=size)
+    found = [runs(name)(image=pixels[None])["scores"][0] for name in model.signatures]
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+    np.testing.assert_allclose(pose["before"]["scores"], found[0], atol=1e-3)
+    np.testing.assert_allclose(pose["scores"], found[1], atol=1e-3)
+
+
+def test_nets_that_do_not_adapt_have_no_switch(page):
+    assert page.evaluate("adapting.hidden") and page.evaluate("!tfpose.net.adapts")

@@ -181,9 +181,12 @@ class MeTTAAdapter(Adapter):
     def adapt(self, state: State, sample: Sample) -> State:
         image = ops.cast(sample["image"], "float32")
         usable = self._usable(image)
-        # What is not finite must not reach the state, not even times 0.
-        image = tf.where(usable[0], image, tf.zeros_like(image))
-        views = self._views(image)
+        # What is not finite must not reach the state, not even times 0. Features are
+        # those of the image as it is, as in `predict`: a compiler merges the two.
+        views = tuple(
+            tf.where(usable[0], view, tf.zeros_like(view))
+            for view in self._views(image)
+        )
         history, losses = self.loop(state["weights"], *views)
         weights = history[-1]
         plain, adapted = (

@@ -107,6 +107,7 @@ class MeTTANet(PoseNet):
         inputs, features = pose_net.inputs[0], _features(pose_net)
         super().__init__(inputs, head(self_head(features)), name=name, **kwargs)
         self.pose_net, self.self_head, self.pose_head = pose_net, self_head, head
+        self.image_mean, self.image_std = pose_net.image_mean, pose_net.image_std
         self.num_maps, self.hidden, self.map_sigma = num_maps, hidden, map_sigma
         self.temperature = temperature
         self.shrink, self.filters = shrink, filters

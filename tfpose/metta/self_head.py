@@ -55,7 +55,8 @@ class SelfHead(keras.layers.Layer):
         cells = ops.reshape(features, (-1, height * width, channels))
         hidden_kernel, hidden_bias, maps_kernel = weights
         if len(hidden_bias.shape) == 2:
-            hidden_bias = hidden_bias[:, None]
+            # Not a slice with a new axis: devices know no gradient of slices.
+            hidden_bias = ops.expand_dims(hidden_bias, 1)
         hidden = ops.silu(ops.matmul(cells, hidden_kernel) + hidden_bias)
         maps = ops.matmul(hidden, maps_kernel)
         return ops.reshape(maps, (-1, height, width, self.num_maps))

@@ -13,8 +13,9 @@ __all__ = ["PoseNet"]
 class PoseNet(keras.Model):
     """Pixels 0..255 `[B, H, W, C]` to heatmaps `[B, H / 4, W / 4, num_outputs]`.
 
-    A subclass calls `keras.Model.__init__` with its inputs and outputs, and sets
-    `info`.
+    A subclass calls `keras.Model.__init__` with its inputs and outputs, and sets `info`
+    and what its pixels are normalised by: `image_mean` and `image_std`, three floats
+    each, of R, G and B in 0..1.
     """
 
     stride = 4

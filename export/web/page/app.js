@@ -79,7 +79,8 @@ async function lookInto(box) {
 async function look() {
   const {net, photo} = state;
   if (net && photo) {
-    const pose = await net.estimate(photo, state.box ?? [0, 0, photo.width, photo.height]);
+    const box = state.box ?? [0, 0, photo.width, photo.height];
+    const pose = await net.estimate(photo, box, element('adapt').checked);
     // A new photo that came meanwhile will be drawn by its own call.
     if (photo !== state.photo) return;
     state.pose = pose;
@@ -102,11 +103,13 @@ function draw() {
     pen.strokeRect(...box);
     pen.setLineDash([]);
   }
+  if (state.pose?.before) drawPose(state.pose.before, state.net.skeleton, unit, '#ffffff');
   if (state.pose) drawPose(state.pose, state.net.skeleton, unit);
   element('whole').disabled = !state.box;
 }
 
-function drawPose({keypoints, scores}, {joints, limbs}, unit) {
+/** Draws a pose, in the colours of its sides or in one. */
+function drawPose({keypoints, scores}, {joints, limbs}, unit, colour) {
   const threshold = Number(element('threshold').value);
   const sure = scores.map((score) => score > threshold);
   // Pixel 0 has its middle at 0, but at 0.5 on a canvas.
@@ -114,11 +117,11 @@ function drawPose({keypoints, scores}, {joints, limbs}, unit) {
   pen.lineCap = 'round';
   const ends = limbs.map((names) => names.map((name) => joints.indexOf(name)));
   for (const [first, second] of ends.filter((pair) => pair.every((end) => sure[end]))) {
-    for (const [width, colour] of [
+    for (const [width, ink] of [
       [3.4 * unit, '#141418'],
-      [2.2 * unit, COLOURS[sideOf(joints[first], joints[second])]],
+      [2.2 * unit, colour ?? COLOURS[sideOf(joints[first], joints[second])]],
     ]) {
-      pen.strokeStyle = colour;
+      pen.strokeStyle = ink;
       pen.lineWidth = width;
       pen.beginPath();
       pen.moveTo(...at[first]);
@@ -130,7 +133,7 @@ function drawPose({keypoints, scores}, {joints, limbs}, unit) {
     if (!sure[joint]) return;
     pen.beginPath();
     pen.arc(...at[joint], 2 * unit, 0, 2 * Math.PI);
-    pen.fillStyle = COLOURS[sideOf(name)];
+    pen.fillStyle = colour ?? COLOURS[sideOf(name)];
     pen.fill();
     pen.strokeStyle = '#141418';
     pen.lineWidth = 0.6 * unit;
@@ -243,6 +246,7 @@ function listen() {
   }));
   element('whole').addEventListener('click', guarded(() => lookInto(null)));
   element('threshold').addEventListener('input', () => { draw(); report(); });
+  element('adapt').addEventListener('change', guarded(() => lookInto(state.box)));
   element('runner').addEventListener('change', ({target}) => {
     // The runtime is loaded once a page.
     const address = new URL(location.href);
@@ -274,6 +278,7 @@ async function start() {
     `${metadata.name ?? 'model'}: ${skeleton.joints.length} joints ` +
     `(${skeleton.name}), input ${width}×${height} ${input.dtype}`;
   element('runtime').textContent = runtime;
+  element('adapting').hidden = !state.net.adapts;
   // A photo may have been opened while the model was loading.
   if (state.photo) await look();
   else if (chosen.has('picture')) await showPhoto(await download(chosen.get('picture')));

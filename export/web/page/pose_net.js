@@ -8,6 +8,8 @@
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 
 const BOX_PADDING = 1.25;
+const PLAIN = 'locate';
+const ADAPTING = 'adapt_and_locate';
 
 /** Context and aspect of the input around a box [x, y, w, h], as a matrix. */
 export function boxMatrix(box, [height, width], alignment = 'half_pixel') {
@@ -133,6 +135,8 @@ export class PoseNet {
     const gpu = model.isFullyAccelerated ? 'GPU' : 'GPU, partly CPU';
     this.runtime = accelerator === 'wasm' ? threads : gpu;
     [this.input] = model.getInputDetails();
+    // One with a state goes on from picture to picture, which the page does not.
+    this.adapts = model.signatures[ADAPTING]?.getInputDetails().length === 1;
     this.inputSize = [...this.input.shape].slice(1, 3);
     const outputs = model.getOutputDetails().map(({name}) => name);
     for (const name of ['keypoints', 'scores']) {
@@ -144,27 +148,32 @@ export class PoseNet {
 
   /**
    * Keypoints [[x, y], ...] in the photo's pixels and scores of the person in the box,
-   * with the milliseconds that the model took, and all of it with cropping.
+   * with the milliseconds that the model took, and all of it with cropping. If the net
+   * adapts to the photo first, `before` has what it finds without.
    */
-  async estimate(photo, box) {
+  async estimate(photo, box, adapt = false) {
     const start = performance.now();
     const matrix = boxMatrix(box, this.inputSize, this.alignment);
     const pixels = cropPixels(photo, matrix, this.inputSize, this.alignment);
+    const place = ({keypoints, scores}) => ({
+      keypoints: scores.map((_, joint) => [
+        (keypoints[2 * joint] - matrix.tx) / matrix.sx,
+        (keypoints[2 * joint + 1] - matrix.ty) / matrix.sy,
+      ]),
+      scores,
+    });
+    const before = adapt ? place(await this.run(pixels)) : null;
     const ready = performance.now();
-    const {keypoints, scores} = await this.run(pixels);
+    const found = place(await this.run(pixels, adapt ? ADAPTING : PLAIN));
     const end = performance.now();
-    const points = scores.map((_, joint) => [
-      (keypoints[2 * joint] - matrix.tx) / matrix.sx,
-      (keypoints[2 * joint + 1] - matrix.ty) / matrix.sy,
-    ]);
-    return {box, keypoints: points, scores, netTime: end - ready, wholeTime: end - start};
+    return {box, before, ...found, netTime: end - ready, wholeTime: end - start};
   }
 
   /** Flat keypoints in input pixels and scores, of RGB bytes [H, W, 3]. */
-  async run(pixels) {
+  async run(pixels, signature = PLAIN) {
     const values = this.input.dtype === 'float32' ? Float32Array.from(pixels) : pixels;
     const tensor = new Tensor(values, [...this.input.shape]);
-    const results = await this.model.run({[this.input.name]: tensor});
+    const results = await this.model.run(signature, {[this.input.name]: tensor});
     tensor.delete();
     const read = async (name) => [...(await results[name].data())];
     const found = {keypoints: await read('keypoints'), scores: await read('scores')};

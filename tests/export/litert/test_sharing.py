@@ -80,5 +80,31 @@ def test_a_step_is_that_of_keras_from_weights_stored_once(activation, scale, sto
         np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_kernel_and_its_transposed_one_are_stored_once():
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.Conv2D(16, 3, strides=2, padding="same")
+    layer.build((None, 4, 6, 8))
+
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.nn.silu(layer(x)))
+        return tape.gradient(loss, x)
+
+    def picture(x):
+        return tf.reshape(x, (-1, 4, 6, 1)) * tf.linspace(1.0, 2.0, 8)
+
+    model = ExportedModel(
+        "slope", {"slope": signature(lambda i: {"y": slope(picture(i["x"]))})}, {}
+    )
+    file = convert(model)
+    shapes = (16, 3, 3, 8), (8, 3, 3, 16)
+    found = [one for shape in shapes for one in stored_tensors(file, shape, "float32")]
+    assert len({buffer for buffer, _ in found if _has_data(file, buffer)}) == 1
+    x = np.random.default_rng(0).normal(size=(1, 24)).astype(np.float32)
+    y = Interpreter(model_content=file).get_signature_runner("slope")(x=x)["y"]
+    np.testing.assert_allclose(y, slope(picture(x)), rtol=1e-4, atol=1e-4)
+
+
 def _has_data(file: bytes, buffer: int) -> bool:
     return schema.Model.GetRootAs(file).Buffers(buffer).DataLength() > 0

@@ -31,6 +31,8 @@ def test_net_comes_back(saved):
 def test_importing_tfpose_is_enough_for_keras(saved):
     code = (
         f"import keras, sys, {tfpose.__name__}\n"
+        "find = keras.saving.get_registered_object\n"
+        "assert find('tfpose>ISONet') and find('tfpose>MeTTANet')\n"
         "print(type(keras.saving.load_model(sys.argv[1])).__name__)"
     )
     done = subprocess.run(
