@@ -22,7 +22,7 @@ from data_pipelines.readers.coco_images import ImageTable, is_id, read_images
 from data_pipelines.readers.segmentations import read_segmentations
 from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
-from tfpose.skeletons import Skeleton
+from tfpose.skeletons import SKELETONS, Skeleton
 
 __all__ = ["MIN_BOX_SIDE", "clip_boxes", "load_json", "read_coco"]
 
@@ -114,6 +114,7 @@ def read_coco(
                 "give the skeleton of its annotations"
             )
         skeleton = _find_skeleton(category, annotations, path)
+        _note_sides(skeleton, category, report)
     folder = None if image_dir is None else os.fspath(image_dir)
     images = read_images(content["images"], folder, report)
     people = _read_people(annotations, images, skeleton.num_joints, report)
@@ -203,6 +204,18 @@ def _find_skeleton(
     usual = lengths.most_common(1)[0][0] if lengths else 0
     shorter = usual % 3 == 0 and 0 < usual // 3 < names
     return skeleton_of_category(category, path, usual // 3 if shorter else None)
+
+
+def _note_sides(
+    skeleton: Skeleton, category: dict[str, Any], report: SkipReport
+) -> None:
+    known = skeleton.name in SKELETONS or "flip_pairs" in category
+    if not known and skeleton.unsided:
+        names = ", ".join(skeleton.unsided)
+        report.note(
+            f"joint without a side ({names}), unless the category's flip_pairs say so",
+            len(skeleton.unsided),
+        )
 
 
 def _read_people(
