@@ -232,7 +232,8 @@ class Skeleton:
         unknown = [key for key in fields if key not in known]
         if unknown:
             raise InputError(
-                f"skeleton: unknown field {unknown[0]!r}" + nearest_name(unknown[0], known)
+                f"skeleton: unknown field {unknown[0]!r}"
+                + nearest_name(unknown[0], known)
             )
         for key in ("name", "joints"):
             if key not in fields:

@@ -34,8 +34,8 @@ def joint_names(texts: Sequence[str]) -> tuple[str, ...]:
     """
     names = [_joint_name(text) for text in texts]
     english = [
-        (re.compile(f"^({left})_?|_?({left})$"), re.compile(f"^({right})_?|_?({right})$"))
-        for left, right in LEFT_RIGHT[:2]
+        [re.compile(f"^({words})_?|_?({words})$") for words in sides]
+        for sides in LEFT_RIGHT[:2]
     ]
     for left, right in find_pairs(names):
         for patterns in english:
@@ -165,7 +165,7 @@ def _flip_pair(pair: Any, texts: Sequence[str], where: str) -> tuple[int, int]:
         type(end) is int and 0 <= end < len(texts) for end in ends
     ):
         raise InputError(
-            f"{where}: categories: flip_pairs has {pair!r}, expected two keypoint names, "
-            f"or indices in 0..{len(texts) - 1}"
+            f"{where}: categories: flip_pairs has {pair!r}, expected two keypoint "
+            f"names, or indices in 0..{len(texts) - 1}"
         )
     return ends[0], ends[1]
