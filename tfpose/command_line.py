@@ -1,10 +1,13 @@
 """What all command-line programs do alike: paths, bad input, Ctrl-C."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
+
+from absl import logging as absl_logging
 
 from tfpose.errors import InputError
 
@@ -38,6 +41,8 @@ def run_command(
     # `bazel run` starts programs in its own folder, but paths are relative to the
     # user's.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+    absl_logging.use_absl_handler()
+    absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
     try:
         run(parser.parse_args(arguments))
     except BrokenPipeError:  # The reader of the output has stopped, as `head` does.
