@@ -10,6 +10,7 @@ from typing import NoReturn
 from absl import logging as absl_logging
 
 from tfpose.errors import InputError
+from tfpose.streams import harden_streams
 
 __all__ = ["CommandParser", "run_command"]
 
@@ -41,12 +42,12 @@ def run_command(
     # `bazel run` starts programs in its own folder, but paths are relative to the
     # user's.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+    harden_streams()
     absl_logging.use_absl_handler()
     absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
     try:
         run(parser.parse_args(arguments))
-    except BrokenPipeError:  # The reader of the output has stopped, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout.flush()
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
