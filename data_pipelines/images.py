@@ -284,6 +284,9 @@ def _imdecode(data: bytes, flags: int, name: str) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise InputError(f"{name}: image refused by OpenCV: {error.err}") from None
+    if image is None and data[4:8] == b"ftyp":
+        kind = data[8:12].decode("ascii", "replace").strip()
+        raise InputError(f"{name}: {kind} is not read; expected JPEG, PNG or the like")
     if image is None:
         raise InputError(f"{name}: not an image, or a corrupt one ({_found(data)})")
     return image

@@ -275,3 +275,9 @@ def test_floats_are_from_0_to_1_or_refused(shared_data):
     _, data = cv2.imencode(".tif", stored * 300)
     with pytest.raises(InputError, match="hot.tif: samples are float32 up to 228"):
         decode_image(data.tobytes(), name="hot.tif")
+
+
+def test_photos_of_phones_that_are_not_read_are_called_so():
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
+    with pytest.raises(InputError, match="a.heic: heic is not read; expected JPEG"):
+        decode_image(data, name="a.heic")

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -192,6 +194,27 @@ def test_a_damaged_video_is_done_as_far_as_it_goes(
     done = VideoReader(predict.out / "damaged_pose.mp4").announced
     document = json.loads((predict.out / "poses.json").read_text())
     assert 0 < done == len(document["images"]) < 100
+
+
+@pytest.mark.slow
+def test_names_that_are_no_utf_8(photos, pose_model, tmp_path):
+    """Under a plain C locale, too. TensorFlow is loaded anew."""
+    name, out = b"a\xff:b.jpg", b"poses \xfe"
+    shutil.copy(
+        os.fsencode(next(photos.iterdir())), os.fsencode(tmp_path) + b"/" + name
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    python = [sys.executable, "-m", "tfpose", "predict", f"--model={pose_model}"]
+    done = subprocess.run(
+        [*map(os.fsencode, python), name, b"--out=" + out],
+        cwd=tmp_path,
+        env=os.environ | plain | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    written = sorted(os.listdir(folder + b"/" + out))
+    assert written == [b"a\xff:b_pose.png", b"poses.json"]
 
 
 def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
