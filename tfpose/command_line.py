@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from absl import logging as absl_logging
-
 from tfpose.errors import InputError
 from tfpose.streams import harden_streams
 
@@ -43,8 +41,7 @@ def run_command(
     # user's.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
     harden_streams()
-    absl_logging.use_absl_handler()
-    absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
+    logging.basicConfig(format="%(message)s")
     try:
         run(parser.parse_args(arguments))
         sys.stdout.flush()

@@ -113,7 +113,7 @@ def _draw_person(
             cv2.line(canvas, *ends, colour, width + extra, cv2.LINE_AA, _SHIFT)
     radius = int((0.75 * width + 0.75) * 2**_SHIFT)
     for joint in np.flatnonzero(drawn):
-        colour = SIDE_COLOURS[skeleton.side(joint)]
+        colour = SIDE_COLOURS[skeleton.side(int(joint))]
         strokes = [(radius + 2**_SHIFT, _OUTLINE, cv2.FILLED)]
         strokes.append((radius, colour, cv2.FILLED))
         if not certain[joint]:

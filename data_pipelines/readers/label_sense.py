@@ -108,7 +108,6 @@ def read_as_corners(
     """
     limits = np.asarray(sizes)[..., ::-1]
     start, end = boxes[:, :2], boxes[:, 2:]
-    over: np.ndarray = start + end > limits + _OVERHANG
-    fits: np.ndarray = (start < end) & (end <= limits + _OVERHANG)
-    fits &= start >= -_OVERHANG
-    return over.any(axis=1), fits.all(axis=1)
+    over = (start + end > limits + _OVERHANG).any(axis=1)
+    fits = (start < end) & (end <= limits + _OVERHANG) & (start >= -_OVERHANG)
+    return np.asarray(over), np.asarray(fits.all(axis=1))

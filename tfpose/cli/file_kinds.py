@@ -1,6 +1,7 @@
 """What a file is, by how it begins: suffixes are often wrong, or unknown."""
 
 import pathlib
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -54,7 +55,7 @@ def has_more_frames(data: bytes) -> bool:
     if data[12:16] == b"VP8X":
         return bool(data[20] & 2)
     if data[:4] in (b"II*\0", b"MM\0*"):
-        order = "little" if data[:2] == b"II" else "big"
+        order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
         start = int.from_bytes(data[4:8], order)
         entries = int.from_bytes(data[start : start + 2], order)
         following = start + 2 + 12 * entries

@@ -109,14 +109,14 @@ def _files(paths: Iterable[str]) -> list[pathlib.Path]:
         if path.is_dir():
             found = sorted(p for p in path.iterdir() if not p.name.startswith("."))
             inside = [p for p in found if p.is_file() and file_kind(p)]
-            if others := [p.name for p in found if p not in inside]:
-                more = ", ..." if len(others) > _MOST_NAMED else ""
-                names = ", ".join(others[:_MOST_NAMED]) + more
-                logging.warning("%s: not looked at: %s", path, names)
             if not inside:
                 raise InputError(
                     f"{path}: expected photos or videos in this folder, found none"
                 )
+            if others := [p.name for p in found if p not in inside]:
+                more = ", ..." if len(others) > _MOST_NAMED else ""
+                names = ", ".join(others[:_MOST_NAMED]) + more
+                logging.warning("%s: not looked at: %s", path, names)
             files += inside
         elif path.is_file():
             files.append(path)

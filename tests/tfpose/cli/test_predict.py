@@ -200,9 +200,8 @@ def test_a_damaged_video_is_done_as_far_as_it_goes(
 def test_names_that_are_no_utf_8(photos, pose_model, tmp_path):
     """Under a plain C locale, too. TensorFlow is loaded anew."""
     name, out = b"a\xff:b.jpg", b"poses \xfe"
-    shutil.copy(
-        os.fsencode(next(photos.iterdir())), os.fsencode(tmp_path) + b"/" + name
-    )
+    folder = os.fsencode(tmp_path)
+    shutil.copy(next(photos.iterdir()), folder + b"/" + name)
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     python = [sys.executable, "-m", "tfpose", "predict", f"--model={pose_model}"]
     done = subprocess.run(
