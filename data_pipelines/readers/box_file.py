@@ -218,7 +218,7 @@ class BoxFile:
             if not isinstance(categories, list):
                 raise InputError(f"{self.path}: categories is no list")
             whole_numbers(categories)
-            return find_people(categories, self.path)["id"]
+            return find_people(categories, self.path, of_boxes=True)["id"]
         ids = {annotation.get("category_id") for annotation in annotations} - {None}
         if len(ids) > 1:
             raise InputError(

@@ -41,8 +41,11 @@ def file_kind(path: pathlib.Path) -> str:
 
 def may_be_video(path: pathlib.Path) -> bool:
     """Whether a file of no known kind is worth a try; FFmpeg draws texts, too."""
-    with open(path, "rb") as file:
-        return b"\0" in file.read(4096)
+    try:
+        with open(path, "rb") as file:
+            return b"\0" in file.read(4096)
+    except OSError:
+        return True
 
 
 def has_more_frames(data: bytes) -> bool:
@@ -53,7 +56,7 @@ def has_more_frames(data: bytes) -> bool:
     if data.startswith(b"\x89PNG"):
         return b"acTL" in data[:128]
     if data[12:16] == b"VP8X":
-        return bool(data[20] & 2)
+        return bool(int.from_bytes(data[20:21]) & 2)
     if data[:4] in (b"II*\0", b"MM\0*"):
         order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
         start = int.from_bytes(data[4:8], order)

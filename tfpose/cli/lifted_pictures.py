@@ -56,13 +56,11 @@ class LiftedPictures:
         """
         name = str(image.get("file_name", f"image_{image['id']}"))
         is_frame = "frame_index" in image
-        if not len(keypoints) and not is_frame:
+        stem = pathlib.Path(name).stem
+        if stem in self._unwritable or not (len(keypoints) or is_frame):
             return
         photo = None if is_frame else _photo(name)
         drawn = _draw(image, photo, keypoints, positions, skeleton)
-        stem = pathlib.Path(name).stem
-        if stem in self._unwritable:
-            return
         try:
             if is_frame:
                 self._add_frame(stem, drawn, float(image.get("seconds", 0.0)))

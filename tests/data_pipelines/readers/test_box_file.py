@@ -164,6 +164,7 @@ def test_which_are_people_is_known_or_asked(load) -> None:
     with pytest.raises(InputError, match=r"one category of people.*'cat', 'dog'"):
         load({**content, "categories": others})
     others[0]["name"] = "PERSON"
+    others[1]["keypoints"] = ["nose", "tail"]
     table = load({**content, "categories": others})
     assert table.of_photo(A).tolist() == [[1, 2, 3, 4]]
 
