@@ -4,6 +4,7 @@ Every reader of the repository decodes here, so an image that is broken, rotated
 in an unusual colour space is treated in one way everywhere.
 """
 
+import functools
 import os
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Literal, Protocol
 
 import cv2
 import numpy as np
+from absl import logging
 
 from tfpose.errors import InputError
 
@@ -23,6 +25,13 @@ REDUCTIONS = (1, 2, 4, 8)
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Bytes of TIFF's short and long integers, without and with signs. The standard wants a
+# short; some programs write a long.
+_INTEGERS = {3: 2, 4: 4, 8: 2, 9: 4}
+# Beginnings of formats that have 8 bits only: BMP, WebP, GIF.
+_SHALLOW = (b"BM", b"RIFF", b"GIF8")
+# Bits of a sample that cameras and microscopes write into 16.
+_USED_BITS = (8, 10, 12, 14, 16)
 _REDUCED_FLAGS = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -67,12 +76,15 @@ class FileImages:
 
 @dataclass(frozen=True)
 class _Header:
-    """What the file says of itself: stored size in px and EXIF orientation 1..8."""
+    """What the file says of itself: stored size in px, EXIF orientation 1..8, and
+    whether its samples have more than 8 bits.
+    """
 
     kind: str
     height: int
     width: int
     orientation: int = 1
+    deep: bool = False
 
     @property
     def stored(self) -> tuple[int, int]:
@@ -93,7 +105,9 @@ def decode_image(
 
     JPEG (grayscale, progressive, CMYK in Adobe's inverted kind) and PNG (palette,
     16 bit) are understood, and what else OpenCV reads. Transparency is dropped, not
-    blended.
+    blended. Of samples of 16 bits the highest 8 that the image uses are taken: one of
+    which none reaches 4,096 has 12 bits, as of many cameras; a warning says so. Floats
+    are taken for 0 to 1.
 
     `reduce` decodes JPEG at 1/2, 1/4 or 1/8 in the DCT domain, for a person who is
     far larger than the network's input. The result has ceil(H / reduce) rows and
@@ -114,7 +128,8 @@ def decode_image(
         uint8 `[H, W, 3]`, RGB, contiguous.
 
     Raises:
-        InputError: not an image, truncated, or of another size than declared.
+        InputError: not an image, truncated, of another size than declared, or of
+            samples of another kind.
     """
     if reduce not in REDUCTIONS:
         raise ValueError(f"reduce must be one of {REDUCTIONS}, received {reduce}")
@@ -126,8 +141,7 @@ def decode_image(
     if header.kind == "JPEG" and reduce > 1 and not rotate:
         flag = _REDUCED_FLAGS[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
         return cv2.cvtColor(_imdecode(data, flag, name), cv2.COLOR_BGR2RGB)
-    flag = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    image = _imdecode(data, flag, name)
+    image = _decode_rgb(data, cv2.IMREAD_IGNORE_ORIENTATION, name, header.deep)
     if image.shape[:2] != header.stored:
         raise InputError(
             f"{name}: decoded to {_text(image.shape)}, but its header says "
@@ -211,7 +225,7 @@ def _parse_jpeg(data: bytes, name: str) -> _Header:
 
 
 def _parse_png(data: bytes, name: str) -> _Header:
-    height = width = 0
+    height = width = depth = 0
     orientation, position = 1, 8
     while position + 8 <= len(data):
         length = int.from_bytes(data[position : position + 4], "big")
@@ -219,11 +233,12 @@ def _parse_png(data: bytes, name: str) -> _Header:
         body = data[position + 8 : position + 8 + length]
         if kind == b"IHDR" and len(body) >= 8:
             width, height = (int.from_bytes(body[i : i + 4], "big") for i in (0, 4))
+            depth = int.from_bytes(body[8:9])
         elif kind == b"eXIf":
             orientation = _exif_orientation(body)
         position += 12 + length
         if kind == b"IEND" and position <= len(data):
-            return _Header("PNG", height, width, orientation)
+            return _Header("PNG", height, width, orientation, depth > 8)
     raise InputError(f"{name}: truncated PNG (no IEND chunk)")
 
 
@@ -237,7 +252,9 @@ def _exif_orientation(tiff: bytes) -> int:
     count = int.from_bytes(tiff[start : start + 2], order)
     for entry in range(start + 2, start + 2 + 12 * count, 12):
         if int.from_bytes(tiff[entry : entry + 2], order) == 0x0112:
-            value = int.from_bytes(tiff[entry + 8 : entry + 10], order)
+            kind = int.from_bytes(tiff[entry + 2 : entry + 4], order)
+            size = _INTEGERS.get(kind, 0)
+            value = int.from_bytes(tiff[entry + 8 : entry + 8 + size], order)
             return value if 1 <= value <= 8 else 1
         if entry + 12 > len(tiff):
             break
@@ -267,6 +284,9 @@ def _imdecode(data: bytes, flags: int, name: str) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise InputError(f"{name}: image refused by OpenCV: {error.err}") from None
+    if image is None and data[4:8] == b"ftyp":
+        kind = data[8:12].decode("ascii", "replace").strip()
+        raise InputError(f"{name}: {kind} is not read; expected JPEG, PNG or the like")
     if image is None:
         raise InputError(f"{name}: not an image, or a corrupt one ({_found(data)})")
     return image
@@ -280,16 +300,52 @@ def _decode_other(
     data: bytes, size: tuple[int, int] | None, name: str, reduce: int
 ) -> np.ndarray:
     """Formats without a header parser here: rotation is tried, then ignored."""
-    image = _imdecode(data, cv2.IMREAD_COLOR_RGB, name)
+    deep = not data.startswith(_SHALLOW)
+    image = _decode_rgb(data, 0, name, deep)
     if size is not None and image.shape[:2] != tuple(size):
-        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        upright, image = image, _imdecode(data, flags, name)
+        flag = cv2.IMREAD_IGNORE_ORIENTATION
+        upright, image = image, _decode_rgb(data, flag, name, deep)
         if image.shape[:2] != tuple(size):
             raise InputError(
                 f"{name}: the image is {_text(upright.shape)}, its record says "
                 f"{_text(size)}"
             )
     return _average(image, reduce)
+
+
+def _decode_rgb(data: bytes, flag: int, name: str, deep: bool) -> np.ndarray:
+    """uint8 RGB; `deep` where samples may have more than 8 bits."""
+    if deep:
+        image = _imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR | flag, name)
+        if image.dtype != np.uint8:
+            image = _shallow(image, name)
+            code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
+            return cv2.cvtColor(image, code)
+    return _imdecode(data, cv2.IMREAD_COLOR_RGB | flag, name)
+
+
+def _shallow(image: np.ndarray, name: str) -> np.ndarray:
+    """uint8 of deeper samples."""
+    top = image.max(initial=0)
+    if image.dtype == np.uint16:
+        bits = next(bits for bits in _USED_BITS if top < 2**bits)
+        if bits < 16:
+            _say_bits(bits, name)
+        return (image >> (bits - 8)).astype(np.uint8)
+    if image.dtype.kind == "f" and image.min(initial=0) >= 0 and top <= 1:
+        return np.rint(image * 255).astype(np.uint8)
+    raise InputError(
+        f"{name}: samples are {image.dtype} up to {top:g}; expected 8 or 16 bits, or "
+        "floats from 0 to 1"
+    )
+
+
+@functools.cache
+def _say_bits(bits: int, name: str) -> None:
+    # Once for each image: training decodes it again and again.
+    logging.warning(
+        "%s: its samples of 16 bits use %d, and are scaled by these", name, bits
+    )
 
 
 def _average(image: np.ndarray, reduce: int) -> np.ndarray:

@@ -205,8 +205,14 @@ class TopDownTraining(_Crops):
             budget_megabytes: memory for decoded photos.
             alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; any but `half_pixel`
                 shrinks photos without averaging, as published.
+
+        Raises:
+            InputError: people are to be mirrored, and which joints are left and which
+                right is not known.
         """
         super().__init__(people, input_size, budget_megabytes, alignment)
+        if augmentation.flip_probability:
+            _ = people.skeleton.flip_permutation
         self.steps_per_epoch = steps_per_epoch(len(people), batch_size)
         self._epoch_size = self.steps_per_epoch * batch_size
         self._seed, self._augmentation = seed, augmentation

@@ -241,6 +241,20 @@ def test_no_file_names_a_place_of_one_machine():
     fail_with(problems)
 
 
+def test_the_page_of_users_names_tests_that_are_there():
+    page = (ROOT / "docs" / "users.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if "| test |" not in row]
+    assert len(rows) > 25
+    problems = []
+    for row in rows:
+        named = re.search(r"`(tests/\S+\.py)::(test_\w+)` \|$", row)
+        text = (ROOT / named[1]).read_text(encoding="utf-8") if named else ""
+        if not named or f"def {named[2]}(" not in text:
+            problems.append(f"docs/users.md: no such test: {row}")
+    fail_with(problems)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="bash is not there")
 def test_ci_script_parses():
     status = os.spawnlp(os.P_WAIT, "bash", "bash", "-n", str(ROOT / ".ci" / "run"))

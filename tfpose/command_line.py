@@ -1,12 +1,14 @@
 """What all command-line programs do alike: paths, bad input, Ctrl-C."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from tfpose.errors import InputError
+from tfpose.streams import harden_streams
 
 __all__ = ["CommandParser", "run_command"]
 
@@ -38,10 +40,11 @@ def run_command(
     # `bazel run` starts programs in its own folder, but paths are relative to the
     # user's.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+    harden_streams()
+    logging.basicConfig(format="%(message)s")
     try:
         run(parser.parse_args(arguments))
-    except BrokenPipeError:  # The reader of the output has stopped, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout.flush()
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -113,7 +113,7 @@ def _draw_person(
             cv2.line(canvas, *ends, colour, width + extra, cv2.LINE_AA, _SHIFT)
     radius = int((0.75 * width + 0.75) * 2**_SHIFT)
     for joint in np.flatnonzero(drawn):
-        colour = SIDE_COLOURS[_side(skeleton.joints[joint])]
+        colour = SIDE_COLOURS[skeleton.side(int(joint))]
         strokes = [(radius + 2**_SHIFT, _OUTLINE, cv2.FILLED)]
         strokes.append((radius, colour, cv2.FILLED))
         if not certain[joint]:
@@ -272,16 +272,9 @@ def _checked_image(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def _side(joint: str) -> str:
-    if joint.startswith("left_"):
-        return "left"
-    return "right" if joint.startswith("right_") else "middle"
-
-
 def _limb_colour(skeleton: Skeleton, first: int, second: int) -> Colour:
     """The side's colour if the limb has joints of one side only."""
-    ends = {_side(skeleton.joints[first]), _side(skeleton.joints[second])}
-    sides = ends - {"middle"}
+    sides = {skeleton.side(first), skeleton.side(second)} - {"middle"}
     return SIDE_COLOURS[sides.pop() if len(sides) == 1 else "middle"]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import tempfile
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from tfpose.errors import InputError
 
-__all__ = ["write_picture", "write_whole"]
+__all__ = ["usable_folder", "write_picture", "write_whole"]
 
 Result = TypeVar("Result")
 
@@ -47,6 +48,22 @@ def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> 
         raise InputError(
             f"{path}: cannot be written: {reason}; nothing saved was lost"
         ) from None
+
+
+def usable_folder(path: str | os.PathLike) -> pathlib.Path:
+    """A folder for results, made if need be; to be asked for before the work.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    folder = pathlib.Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{folder}: cannot be written: {reason}") from None
 
 
 def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:

@@ -132,6 +132,9 @@ class Predictor(abc.ABC):
         Raises:
             InputError: as of `predict`.
         """
+        if image is None:
+            raise InputError("image: found None, as of a file that was not read")
+        image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise InputError(
                 f"image: expected uint8 [h, w, 3], got {image.dtype} {image.shape}"
@@ -144,7 +147,13 @@ class Predictor(abc.ABC):
             return None
         if boxes is None:
             boxes = np.array([[0, 0, image.shape[1], image.shape[0]]])
-        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        boxes = np.asarray(boxes, np.float64)
+        if boxes.shape == (0,):  # Of an empty list.
+            boxes = np.zeros((0, 4))
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise InputError(
+                f"boxes: expected [people, 4] of x, y, w, h, got {list(boxes.shape)}"
+            )
         for box in boxes:
             problem = box_problem(box, image.shape)
             if problem:

@@ -8,7 +8,8 @@ to its OFFSET, those of any other joint replace its OFFSET.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def read_bvh(
     """Joint positions of a BVH file, by forward kinematics.
 
     An added rest pose at the beginning is left out, and bones that CMU's conversion
-    lost are put back (see `_restore_bones`); `Clip.notes` says so.
+    lost are put back (see `_restore_bones`); `Clip.notes` says so, and of how many
+    frames.
 
     Args:
         path: the file.
@@ -72,7 +74,7 @@ def read_bvh(
     scale = metres_per_unit(opening[0], parents, unit, file)
     first = _first_frame(nodes, motion, opening * scale, 1 / frame_time)
     if first:
-        notes.append("added rest pose left out of the beginning")
+        notes.append(f"added rest pose (frames: {first}) left out of the beginning")
     frames = sample_frames(len(motion), first, 1 / frame_time, frames_per_second)
     return Clip(
         file=file,
@@ -108,10 +110,8 @@ def _read_hierarchy(lines: list[str], file: str) -> tuple[list[_Node], int]:
     if not lines or lines[0].strip().lstrip("\ufeff").upper() != "HIERARCHY":
         found = lines[0].strip()[:40] if lines else ""
         raise _fail(file, 0, f"found {found!r}, expected HIERARCHY")
-    for row, line in enumerate(lines[1:], 1):
+    for row, line in _statements(lines):
         words = line.split()
-        if not words:
-            continue
         key = words[0].upper()
         if opened is not None and key != "{":
             raise _fail(file, row, f"found {line.strip()[:40]!r}, expected {{")
@@ -158,6 +158,14 @@ def _read_hierarchy(lines: list[str], file: str) -> tuple[list[_Node], int]:
         else:
             raise _fail(file, row, f"found {line.strip()[:40]!r} in the hierarchy")
     raise _fail(file, len(lines) - 1, "the file ends before MOTION")
+
+
+def _statements(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Rows and texts from the second line on; braces may share a line with others."""
+    for row, line in enumerate(lines[1:], 1):
+        for part in re.split(r"([{}])", line):
+            if part.strip():
+                yield row, part
 
 
 def _read_channels(words: list[str], file: str, row: int) -> tuple[str, ...]:
@@ -239,8 +247,8 @@ def _first_frame(
 ) -> int:
     """The frame that the take begins with: after an added rest pose and empty frames.
 
-    Those have whole degrees in all channels, which no measured frame has; or nothing
-    human is as fast as what follows them.
+    Those have whole degrees in all channels, which no measured frame has, and do not
+    move; or nothing human is as fast as what follows them.
 
     Args:
         nodes: K nodes.
@@ -256,7 +264,9 @@ def _first_frame(
     ]
     measured = (motion[:, angles] % 1 != 0).any(axis=1)
     if measured.any() and not measured[0]:
-        return int(measured.argmax())
+        first = int(measured.argmax())
+        if (motion[:first, angles] == motion[0, angles]).all():
+            return first
     if len(opening) < 3:
         return 0
     local = opening - opening[:, :1]

@@ -124,11 +124,19 @@ def sample_frames(
     return np.rint(steps).astype(np.int32)
 
 
+def _body_root(parents: Sequence[int]) -> int:
+    """The first node with several children: bones above it lead to the body, as from
+    a reference on the floor. Without such a node, the root.
+    """
+    children = np.bincount([parent for parent in parents if parent >= 0])
+    return int((children > 1).argmax()) if (children > 1).any() else 0
+
+
 def _reach(positions: np.ndarray, parents: Sequence[int]) -> float:
-    """Length of the longest path along the bones of one pose `[K, 3]`."""
+    """Length of the longest path along the body's bones in one pose `[K, 3]`."""
     deepest = np.zeros(len(parents))
     longest = 0.0
-    for node in range(len(parents) - 1, 0, -1):
+    for node in range(len(parents) - 1, _body_root(parents), -1):
         parent = parents[node]
         length = np.linalg.norm(positions[node] - positions[parent]) + deepest[node]
         longest = max(longest, deepest[parent] + length)

@@ -169,11 +169,33 @@ def read_takes(
         )
     if not takes:
         raise InputError(f"{folder}: no clip of use{report.example()}")
-    for person in dict.fromkeys(take.subject for take in takes):
-        every = [take.positions for take in takes if take.subject == person]
-        check_upright(np.concatenate(every), skeleton, f"{folder}: subject {person!r}")
+    takes = _upright(takes, skeleton, report)
     report.used = {"clips": len(takes), "poses": sum(len(t.frames) for t in takes)}
     return takes, report
+
+
+def _upright(takes: list[Take], skeleton: Skeleton, report: SkipReport) -> list[Take]:
+    """The takes of people who stand up along y at all; the others are reported.
+
+    Raises:
+        InputError: nobody does.
+    """
+    fallen: dict[str, InputError] = {}
+    for person in dict.fromkeys(take.subject for take in takes):
+        every = [take.positions for take in takes if take.subject == person]
+        where = f"{report.source}: subject {person!r}"
+        try:
+            check_upright(np.concatenate(every), skeleton, where)
+        except InputError as error:
+            fallen[person] = error
+    for row, take in enumerate(takes):
+        if take.subject in fallen:
+            reason = "the person never stands up along y"
+            report.skip("clip", row, take.file, reason, str(fallen[take.subject]))
+    standing = [take for take in takes if take.subject not in fallen]
+    if not standing:
+        raise next(iter(fallen.values()))
+    return standing
 
 
 def _clip_paths(folder: str | os.PathLike) -> list[pathlib.Path]:

@@ -9,8 +9,9 @@ One of two forms, boxes as [x, y, w, h] in pixels, x and y the left and top edge
      "annotations": [{"image_id": 1, "bbox": [x, y, w, h]}, ...]}
 
 The first one, and for a single video frame numbers alone may be its keys. The second
-one is COCO's, and what `predict` itself writes; crowds and categories other than person
-are left out. A file may be named by any end of its path that names no other one.
+one is COCO's, and what `predict` itself writes; crowds and categories other than people
+are left out. A file may be named by any end of its path that names no other one, or by
+a whole path of another machine, of Windows, too.
 """
 
 import json
@@ -23,9 +24,18 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.readers.coco_format import load_json
+from data_pipelines.readers.coco_images import whole_numbers
+from data_pipelines.readers.people_category import find_people
 from tfpose.errors import InputError
 
 __all__ = ["BoxFile"]
+
+_FIELDS: dict[str, tuple[Any, str]] = {
+    "id": ((int, str), "a number"),
+    "image_id": ((int, str), "a number"),
+    "file_name": (str, "a text"),
+    "bbox": (list, "four numbers x, y, w, h"),
+}
 
 Boxes = np.ndarray
 Frames = dict[int, Boxes]
@@ -143,52 +153,96 @@ class BoxFile:
         return value
 
     def _read_coco(self, content: dict[str, Any]) -> dict[str, Boxes | Frames]:
-        try:
-            people = {
-                category["id"]
-                for category in content.get("categories", [])
-                if category["name"] == "person"
-            }
-            found: dict[Any, list[list[float]]] = {
-                i["id"]: [] for i in content["images"]
-            }
-            for row, annotation in enumerate(content["annotations"]):
-                if people and annotation["category_id"] not in people:
-                    continue
-                if not annotation.get("iscrowd"):
-                    box = self._box(annotation["bbox"], f"annotation {row}")
-                    found[annotation["image_id"]].append(box)
-            entries: dict[str, Boxes | Frames] = {}
-            for image in content["images"]:
-                name, frame = image["file_name"], image.get("frame_index")
-                boxes = np.array(found[image["id"]]).reshape(-1, 4)
-                frames = entries.setdefault(name, boxes if frame is None else {})
-                if frame is not None and isinstance(frames, dict):
-                    frames[int(frame)] = boxes
-                elif frames is not boxes:
+        images = self._records(content, "images", ("id", "file_name"))
+        annotations = self._records(content, "annotations", ("image_id", "bbox"))
+        wanted = self._people_id(content.get("categories"), annotations)
+        found: dict[Any, list[list[float]]] = {image["id"]: [] for image in images}
+        for row, annotation in enumerate(annotations):
+            if annotation.get("category_id", wanted) != wanted:
+                continue
+            if annotation.get("iscrowd"):
+                continue
+            if annotation["image_id"] not in found:
+                raise InputError(
+                    f"{self.path}: annotation {row}: image_id "
+                    f"{annotation['image_id']!r} is none of the images"
+                )
+            box = self._box(annotation["bbox"], f"annotation {row}")
+            found[annotation["image_id"]].append(box)
+        entries: dict[str, Boxes | Frames] = {}
+        for row, image in enumerate(images):
+            name, frame = image["file_name"], image.get("frame_index")
+            boxes = np.array(found[image["id"]]).reshape(-1, 4)
+            frames = entries.setdefault(name, boxes if frame is None else {})
+            if frame is not None and isinstance(frames, dict):
+                if type(frame) is not int:
                     raise InputError(
-                        f"{self.path}: images: {name!r} is there more than once, "
-                        "without a frame_index"
+                        f"{self.path}: image {row}: frame_index is {frame!r}, expected "
+                        "a number from 0"
                     )
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"{self.path}: expected images with id and file_name and annotations "
-                f"with image_id and bbox, got {type(error).__name__}: {error}"
-            ) from None
+                frames[frame] = boxes
+            elif frames is not boxes:
+                raise InputError(
+                    f"{self.path}: images: {name!r} is there more than once, "
+                    "without a frame_index"
+                )
         return entries
+
+    def _records(
+        self, content: dict[str, Any], kind: str, fields: tuple[str, str]
+    ) -> list[dict[str, Any]]:
+        """A list of the file, whose records have the two fields."""
+        records = content[kind]
+        if not isinstance(records, list):
+            raise InputError(
+                f"{self.path}: {kind} is a {type(records).__name__}, expected a list"
+            )
+        whole_numbers(records)
+        for row, record in enumerate(records):
+            name = f"{self.path}: {kind.removesuffix('s')} {row}"
+            if not isinstance(record, dict):
+                raise InputError(f"{name}: expected an object, found {record!r:.60}")
+            for field in fields:
+                types, wanted = _FIELDS[field]
+                value = record.get(field)
+                if not isinstance(value, types):
+                    raise InputError(
+                        f"{name}: {field} is {json.dumps(value)[:60]}, "
+                        f"expected {wanted}"
+                    )
+        return records
+
+    def _people_id(self, categories: Any, annotations: list[dict[str, Any]]) -> Any:
+        """The category of people; None where the file has no categories."""
+        if categories:
+            if not isinstance(categories, list):
+                raise InputError(f"{self.path}: categories is no list")
+            whole_numbers(categories)
+            return find_people(categories, self.path, of_boxes=True)["id"]
+        ids = {annotation.get("category_id") for annotation in annotations} - {None}
+        if len(ids) > 1:
+            raise InputError(
+                f"{self.path}: annotations have the category_id "
+                f"{' and '.join(map(repr, sorted(ids, key=repr)[:4]))}, and no "
+                "categories say which are people"
+            )
+        return next(iter(ids), None)
 
     def _assign(
         self, entries: Mapping[str, Any], files: Iterable[pathlib.Path]
     ) -> dict[pathlib.Path, Any]:
-        """The entries by the files that they name by an end of the path."""
-        by_end = {pathlib.PurePath(name).parts: name for name in entries}
+        """The entries by the files that they name by an end of the path.
+
+        A whole path of another machine names a file by its own end.
+        """
+        by_end = {_parts(name): name for name in entries}
         owners: dict[str, pathlib.Path] = {}
         for file in files:
             parts = file.absolute().parts
             ends = (parts[start:] for start in range(len(parts)))
             name = next((by_end[end] for end in ends if end in by_end), None)
+            if name is None:
+                name = self._of_another_machine(by_end, parts)
             if name is None:
                 continue
             if name in owners:
@@ -198,3 +252,27 @@ class BoxFile:
                 )
             owners[name] = file
         return {file: entries[name] for name, file in owners.items()}
+
+    def _of_another_machine(
+        self, names: Mapping[tuple[str, ...], str], parts: tuple[str, ...]
+    ) -> str | None:
+        """The whole path whose end is most like the file's."""
+        likeness = {
+            name: len(os.path.commonprefix([entry[::-1], parts[::-1]]))
+            for entry, name in names.items()
+            if entry[-1:] == parts[-1:] and entry[0][-1:] in ("/", "\\")
+        }
+        best = [n for n in likeness if likeness[n] == max(likeness.values())]
+        if len(best) > 1:
+            raise InputError(
+                f"{self.path}: {parts[-1]!r} may be {best[0]!r} or {best[1]!r}, "
+                "expected paths of this machine"
+            )
+        return best[0] if best else None
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    windows = pathlib.PureWindowsPath(name)
+    if windows.drive or ("\\" in name and "/" not in name):
+        return windows.parts
+    return pathlib.PurePosixPath(name).parts

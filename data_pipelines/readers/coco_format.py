@@ -18,11 +18,18 @@ import numpy as np
 from data_pipelines.images import FileImages
 from data_pipelines.people import PoseDataset
 from data_pipelines.readers.category_skeleton import skeleton_of_category
-from data_pipelines.readers.coco_images import ImageTable, is_id, read_images
+from data_pipelines.readers.coco_images import (
+    ImageTable,
+    is_id,
+    read_images,
+    whole_numbers,
+)
+from data_pipelines.readers.label_sense import check_boxes, check_keypoints
+from data_pipelines.readers.people_category import find_people, names_joints
 from data_pipelines.readers.segmentations import read_segmentations
 from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
-from tfpose.skeletons import Skeleton
+from tfpose.skeletons import SKELETONS, Skeleton
 
 __all__ = ["MIN_BOX_SIDE", "clip_boxes", "load_json", "read_coco"]
 
@@ -78,6 +85,9 @@ def read_coco(
       and height that are missing are read from the file's header.
     * Boxes are clipped to the image; one without at least `MIN_BOX_SIDE` px left is
       skipped. A missing box is the extent of the labelled keypoints.
+    * Labelled keypoints at exactly (0, 0) are taken for absent, and counted. Files of
+      which most keypoints or boxes cannot be pixels, as `label_sense` has it, are
+      refused.
     * Annotations without keypoints stay, with all joints absent: they serve
       pretraining. A missing area is NaN, never guessed. Crowds stay, flagged.
     * Segmentations are polygons or run lengths, checked and not decoded. A bad one is
@@ -98,22 +108,24 @@ def read_coco(
         The dataset, in the file's order, and what was not used.
 
     Raises:
-        InputError: not such a file, unknown joints, or no usable person in it.
+        InputError: not such a file, unknown joints, two images with one file, labels
+            that make no sense together, or no usable person in it.
     """
     path = os.fspath(json_path)
     content = _checked(load_json(path), path)
     report = SkipReport(path)
     if correct is not None:
         correct(content, report)
-    category = _people_category(content["categories"], path, skeleton)
+    category = find_people(content["categories"], path)
     annotations = _of_category(content["annotations"], category, content, report)
     if skeleton is None:
-        if not _names_joints(category):
+        if not names_joints(category):
             raise InputError(
                 f"{path}: category {category.get('name')!r} names no keypoints; "
                 "give the skeleton of its annotations"
             )
         skeleton = _find_skeleton(category, annotations, path)
+        _note_sides(skeleton, category, report)
     folder = None if image_dir is None else os.fspath(image_dir)
     images = read_images(content["images"], folder, report)
     people = _read_people(annotations, images, skeleton.num_joints, report)
@@ -145,27 +157,8 @@ def _checked(content: Any, path: str) -> dict[str, list[dict]]:
         if not isinstance(content[key], list):
             kind = type(content[key]).__name__
             raise InputError(f"{path}: {key!r} is a {kind}, expected a list")
+        whole_numbers(content[key])
     return content
-
-
-def _people_category(
-    categories: list[Any], path: str, skeleton: Skeleton | None
-) -> dict[str, Any]:
-    """The category of people: with keypoints, or called person, or the only one."""
-    categories = [c for c in categories if isinstance(c, dict) and is_id(c.get("id"))]
-    with_joints = [c for c in categories if _names_joints(c)]
-    for choice in (with_joints, categories):
-        people = [c for c in choice if c.get("name") == "person"]
-        if len(choice) == 1 or len(people) == 1:
-            return choice[0] if len(choice) == 1 else people[0]
-    names = [c.get("name") for c in categories]
-    raise InputError(
-        f"{path}: expected one category of people, found {len(names)}: {names[:8]}"
-    )
-
-
-def _names_joints(category: dict[str, Any]) -> bool:
-    return isinstance(category.get("keypoints"), list) and bool(category["keypoints"])
 
 
 def _of_category(
@@ -205,6 +198,18 @@ def _find_skeleton(
     return skeleton_of_category(category, path, usual // 3 if shorter else None)
 
 
+def _note_sides(
+    skeleton: Skeleton, category: dict[str, Any], report: SkipReport
+) -> None:
+    known = skeleton.name in SKELETONS or "flip_pairs" in category
+    if not known and skeleton.unsided:
+        names = ", ".join(skeleton.unsided)
+        report.note(
+            f"joint without a side ({names}), unless the category's flip_pairs say so",
+            len(skeleton.unsided),
+        )
+
+
 def _read_people(
     annotations: list[dict], images: ImageTable, num_joints: int, report: SkipReport
 ) -> dict[str, Any]:
@@ -215,13 +220,16 @@ def _read_people(
     keypoints = _keypoints(annotations, num_joints, reasons, report)
     boxes = _boxes(annotations, keypoints, reasons, report)
     sizes = np.array(images.sizes or [(1, 1)], np.float64)[rows]
-    boxes = clip_boxes(boxes, sizes, reasons, report)
+    given, boxes = boxes, clip_boxes(boxes, sizes, reasons, report)
     used = np.array([i for i, reason in enumerate(reasons) if reason is None], int)
     for annotation, reason in zip(annotations, reasons, strict=True):
         if reason is not None:
             name = _image_name(annotation, images)
             reason, _, detail = reason.partition(" | ")
             report.skip("annotation", annotation.get("id"), name, reason, detail)
+    if len(used):
+        check_boxes(given[used], sizes[used], report.source)
+        check_keypoints(given[used], keypoints[used], report.source)
     chosen = [annotations[i] for i in used]
     areas = np.array([_number(a.get("area")) for a in chosen], np.float32)
     areas[~((areas > 0) & np.isfinite(areas))] = np.nan
@@ -324,7 +332,9 @@ def _keypoints(
                 reasons[i] = "keypoints are not numbers"
     keypoints = flat.reshape(-1, num_joints, 3)
     visibility = keypoints[..., 2]
-    keypoints[visibility == 0] = 0
+    corner = (visibility > 0) & (keypoints[..., :2] == 0).all(axis=2)
+    report.note("labelled keypoint at (0, 0), taken for absent", corner.sum())
+    keypoints[(visibility == 0) | corner] = 0
     for i in np.flatnonzero(~np.isin(visibility, (0, 1, 2)).all(axis=1)).tolist():
         reasons[i] = reasons[i] or _WRONG_VISIBILITY
     for i in np.flatnonzero(~(np.abs(keypoints) < _HUGE).all(axis=(1, 2))).tolist():
@@ -355,7 +365,9 @@ def _boxes(
             report.note("bbox absent, extent of the labelled keypoints taken")
             continue
         try:
-            boxes[i] = box
+            # NumPy would spread a single number over all four.
+            x, y, width, height = box
+            boxes[i] = x, y, width, height
         except (TypeError, ValueError, OverflowError):
             reasons[i] = f"bbox is not four numbers | {str(box)[:60]}"
     for i in np.flatnonzero(~(np.abs(boxes) < _HUGE).all(axis=1)).tolist():

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -9,7 +10,7 @@ from data_pipelines.images import image_size
 from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 
-__all__ = ["UNKNOWN_SIZE", "ImageTable", "is_id", "read_images"]
+__all__ = ["UNKNOWN_SIZE", "ImageTable", "is_id", "read_images", "whole_numbers"]
 
 UNKNOWN_SIZE = (2**31 - 1, 2**31 - 1)
 """Of an image that is not there; too large for a box to reach over its edge."""
@@ -39,9 +40,13 @@ def read_images(
 ) -> ImageTable:
     """Finds every image of the list; names the others in the report.
 
-    Without `image_dir` no file is looked for.
+    Without `image_dir` no file is looked for. Two records of one name are one image.
+
+    Raises:
+        InputError: two records of different names lead to one file.
     """
     images = ImageTable()
+    owners: dict[str, int] = {}
     for number, record in enumerate(records):
         if not isinstance(record, dict):
             report.skip("image", None, "", "not an object", f"row {number}")
@@ -68,6 +73,12 @@ def read_images(
             images.unusable[image_id] = reason
             report.skip("image", image_id, str(name), reason, detail)
             continue
+        row = owners.setdefault(path, len(images.ids))
+        if row < len(images.ids) and "frame_index" not in record:
+            _expect_same_name(images.names[images.ids[row]], str(name), path, report)
+            images.rows[image_id] = row
+            report.note("image named by two records, taken for one")
+            continue
         images.rows[image_id] = len(images.ids)
         images.ids.append(image_id)
         images.paths.append(path)
@@ -75,9 +86,20 @@ def read_images(
     return images
 
 
+def _expect_same_name(first: str, second: str, path: str, report: SkipReport) -> None:
+    if os.path.normpath(first) != os.path.normpath(second):
+        raise InputError(
+            f"{report.source}: images {first!r} and {second!r} both lead to {path}; "
+            "expected each in its own folder"
+        )
+
+
 def _find_image(name: Any, image_dir: str) -> str:
     if not isinstance(name, str) or not name:
         raise InputError("no file_name")
+    if "\\" in name and not os.path.exists(os.path.join(image_dir, name)):
+        # Written on Windows.
+        name = name.replace("\\", "/")
     rest, path = name, os.path.join(image_dir, name)
     first = path
     while True:
@@ -118,3 +140,20 @@ def is_id(value: Any) -> TypeGuard[int]:
     """Whether a JSON value is an int64 (true and false are none)."""
     integer = isinstance(value, int) and not isinstance(value, bool)
     return integer and -(2**63) <= value < 2**63
+
+
+_NUMBERED = ("id", "image_id", "category_id", "height", "width")
+
+
+def whole_numbers(records: Iterable[Any]) -> None:
+    """Makes 36 of 36.0 in ids and sizes, in place, as programs with tables write them.
+
+    Args:
+        records: JSON values; those that are no objects are left alone.
+    """
+    for record in records:
+        if isinstance(record, dict):
+            for key in _NUMBERED:
+                value = record.get(key)
+                if isinstance(value, float) and value.is_integer():
+                    record[key] = int(value)

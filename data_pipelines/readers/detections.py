@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.readers.coco_format import load_json
+from data_pipelines.readers.coco_images import whole_numbers
 from tfpose.errors import InputError
 
 __all__ = ["Detections", "read_detections"]
 
+# Of COCO, whose numbers begin at 1.
 _PERSON = 1
 
 
@@ -67,9 +69,10 @@ class Detections:
 def read_detections(
     path: str | os.PathLike, image_ids: np.ndarray, threshold: float = 0.0
 ) -> Detections:
-    """Reads the boxes of category 1, person, that score at least `threshold`.
+    """Reads the boxes of people that score at least `threshold`.
 
-    Boxes of other categories are not looked at, those of lower scores are counted.
+    People are category 1, as in COCO, or the only category. Boxes of other categories
+    are not looked at, those of lower scores are counted.
 
     Args:
         path: list of {image_id, category_id, bbox, score}.
@@ -78,8 +81,8 @@ def read_detections(
 
     Raises:
         InputError: not such a file, a box of an unknown image (the file of another
-            split), a box without a size, a number that is not finite, or no box is
-            left.
+            split), a box without a size, a number that is not finite, categories of
+            which it is not clear which are people, or no box is left.
     """
     path = os.fspath(path)
     records = load_json(path)
@@ -88,13 +91,16 @@ def read_detections(
             f"{path}: found a {type(records).__name__} at the top, expected a list of "
             "detections"
         )
-    known = set(np.asarray(image_ids).tolist())
-    people, kept = 0, []
+    whole_numbers(records)
     for row, record in enumerate(records):
         problem = _problem(record)
         if problem:
             raise InputError(f"{path}: record {row}: {problem}")
-        if record["category_id"] != _PERSON:
+    person = _person(path, {record["category_id"] for record in records})
+    known = set(np.asarray(image_ids).tolist())
+    people, kept = 0, []
+    for row, record in enumerate(records):
+        if record["category_id"] != person:
             continue
         if record["image_id"] not in known:
             raise InputError(
@@ -118,6 +124,19 @@ def read_detections(
     )
 
 
+def _person(path: str, categories: set[int]) -> int:
+    """The category of people. The file does not name it."""
+    if len(categories) == 1:
+        return next(iter(categories))
+    # Who counts from 0 has bicycles at 1.
+    if 0 in categories:
+        raise InputError(
+            f"{path}: has the category_id 0 beside {len(categories) - 1} others, which "
+            "COCO does not have; expected people as 1, or boxes of people alone"
+        )
+    return _PERSON
+
+
 def _problem(record: Any) -> str:
     """What is wrong with a record; empty if nothing."""
     if not isinstance(record, dict):
@@ -127,6 +146,8 @@ def _problem(record: Any) -> str:
         return f"has no {' and no '.join(sorted(missing))}"
     if not isinstance(record["image_id"], int):
         return f"image_id is {record['image_id']!r}, expected an integer"
+    if not isinstance(record["category_id"], int):
+        return f"category_id is {record['category_id']!r}, expected an integer"
     box = record["bbox"]
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
         return f"bbox is {box!r}, expected four finite numbers"

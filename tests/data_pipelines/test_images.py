@@ -216,3 +216,68 @@ def test_real_photos_agree_with_pillow(shared_data):
     for path in paths:
         data = path.read_bytes()
         assert _difference(decode_image(data), _pillow(data)) < 1.5, path
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("kind", [1, 3, 4])
+def test_orientations_of_any_kind_of_integer(order, kind):
+    mark = {"little": b"II", "big": b"MM"}[order]
+    size = {1: 1, 3: 2, 4: 4}[kind]
+
+    def number(value, size):
+        return value.to_bytes(size, order)
+
+    tiff = mark + number(42, 2) + number(8, 4) + number(1, 2)
+    tiff += number(0x0112, 2) + number(kind, 2) + number(1, 4)
+    tiff += number(6, size).ljust(4, b"\0") + number(0, 4)
+    plain = _encode()
+    segment = b"Exif\0\0" + tiff
+    length = (len(segment) + 2).to_bytes(2, "big")
+    data = plain[:2] + b"\xff\xe1" + length + segment + plain[2:]
+    assert np.array_equal(decode_image(data), _pillow(data))
+    assert image_size(data) == ((97, 131) if kind == 1 else (131, 97))
+
+
+def test_a_real_photo_with_a_long_orientation(shared_data):
+    data = (shared_data / "cases" / "images" / "exif_MM_long.jpg").read_bytes()
+    assert image_size(data) == (94, 192)
+    assert _difference(decode_image(data), _pillow(data)) < 2
+
+
+@pytest.mark.parametrize("name", ["u16_12bit.tif", "gray12in16.png"])
+def test_12_bits_in_16_are_not_black(shared_data, caplog, name):
+    data = (shared_data / "cases" / "images" / name).read_bytes()
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    expected = (stored / 16).astype(np.uint8)
+    if stored.ndim == 3:
+        expected = expected[..., ::-1]
+    else:
+        expected = np.repeat(expected[..., None], 3, axis=2)
+    assert np.array_equal(decode_image(data, name=name), expected)
+    assert f"{name}: its samples of 16 bits use 12" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [".png", ".tif"])
+@pytest.mark.parametrize(("bits", "top"), [(10, 1000), (12, 4000), (16, 60000)])
+def test_bits_that_samples_use(kind, bits, top):
+    stored = (_scene() * (top / 255)).astype(np.uint16)
+    stored[0, 0] = top
+    _, data = cv2.imencode(kind, stored)
+    found = decode_image(data.tobytes())
+    assert np.array_equal(found[..., ::-1], stored >> (bits - 8))
+
+
+def test_floats_are_from_0_to_1_or_refused(shared_data):
+    data = (shared_data / "cases" / "images" / "float01.tif").read_bytes()
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    found = decode_image(data)
+    np.testing.assert_allclose(found[..., ::-1], stored * 255, atol=0.51)
+    _, data = cv2.imencode(".tif", stored * 300)
+    with pytest.raises(InputError, match="hot.tif: samples are float32 up to 228"):
+        decode_image(data.tobytes(), name="hot.tif")
+
+
+def test_photos_of_phones_that_are_not_read_are_called_so():
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
+    with pytest.raises(InputError, match="a.heic: heic is not read; expected JPEG"):
+        decode_image(data, name="a.heic")

@@ -78,3 +78,16 @@ def test_a_stream_is_picture_by_picture_in_order():
 def test_people_of_other_numbers_are_a_mistake():
     with pytest.raises(ValueError, match=r"boxes must be \(2, 4\)"):
         People(np.zeros((2, 3, 2)), np.zeros((2, 3)), np.zeros(2), np.zeros((1, 4)))
+
+
+def test_a_picture_that_was_not_read():
+    with pytest.raises(InputError, match="image: found None, as of a file"):
+        Centres(wants_boxes=True).predict(None)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 5), (5, 4, 1), (2, 2), ()])
+def test_boxes_are_not_reshaped(shape):
+    # Four boxes of five columns have the numbers of five boxes.
+    with pytest.raises(InputError, match=r"expected \[people, 4\] of x, y, w, h, got"):
+        Centres(wants_boxes=True).predict(_picture(3, 4), np.ones(shape))
+    assert len(Centres(wants_boxes=True).predict(_picture(3, 4), [])) == 0

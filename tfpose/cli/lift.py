@@ -13,7 +13,7 @@ from tfpose.cli.person_streams import person_streams
 from tfpose.cli.pose_file import PoseFile
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
-from tfpose.files import write_whole
+from tfpose.files import usable_folder, write_whole
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.skeletons import Skeleton, convert_keypoints
 
@@ -50,11 +50,11 @@ def lift(
 
     Raises:
         InputError: no such file or lifter, joints that the lifter's cannot be made of,
-            or nobody to lift.
+            nobody to lift, or a picture that cannot be written; the poses are.
     """
     lifter = load_lifter(model, adapt=adapt)
     poses = PoseFile.read(document, skeleton, image_size)
-    folder = pathlib.Path(out)
+    folder = usable_folder(out)
     found = [
         (image, *_complete(people, poses, lifter.skeleton, document))
         for image, people in poses.by_image()
@@ -83,6 +83,10 @@ def lift(
     print(f"{done} pictures, {len(people)} people; in {folder}", flush=True)
     if isinstance(lifter, AdaptingLifter) and (left_out := lifter.left_out()):
         print(left_out, flush=True)
+    for failure in pictures.failures[:-1]:
+        print(f"not written: {failure}", file=sys.stderr)
+    if pictures.failures:
+        raise InputError(pictures.failures[-1])
 
 
 _Found = tuple[dict[str, Any], list[dict[str, Any]], np.ndarray]

@@ -24,10 +24,16 @@ _USUAL_FPS = 25.0
 
 
 class LiftedPictures:
-    """A picture of each photo, and one video of all frames of a video."""
+    """A picture of each photo, and one video of all frames of a video.
+
+    Attributes:
+        failures: a line for each picture or video that could not be written.
+    """
 
     def __init__(self, folder: pathlib.Path):
+        self.failures: list[str] = []
         self._folder = folder
+        self._unwritable: set[str] = set()
         self._writer: VideoWriter | None = None
         self._video: str = ""
         self._waiting: tuple[np.ndarray, float] | None = None
@@ -39,7 +45,7 @@ class LiftedPictures:
         positions: np.ndarray,
         skeleton: Skeleton,
     ) -> None:
-        """Draws the people of an image.
+        """Draws the people of an image; what cannot be written is in `failures`.
 
         Args:
             image: its record: `file_name`, `height`, `width`, of a video's frame
@@ -47,21 +53,22 @@ class LiftedPictures:
             keypoints: `[P, J, 2]`, pixels.
             positions: `[P, J, 3]`, metres.
             skeleton: of both.
-
-        Raises:
-            InputError: the disk is full.
         """
         name = str(image.get("file_name", f"image_{image['id']}"))
         is_frame = "frame_index" in image
-        if not len(keypoints) and not is_frame:
+        stem = pathlib.Path(name).stem
+        if stem in self._unwritable or not (len(keypoints) or is_frame):
             return
         photo = None if is_frame else _photo(name)
         drawn = _draw(image, photo, keypoints, positions, skeleton)
-        stem = pathlib.Path(name).stem
-        if is_frame:
-            self._add_frame(stem, drawn, float(image.get("seconds", 0.0)))
-        else:
-            write_picture(self._folder / f"{stem}_3d.png", drawn)
+        try:
+            if is_frame:
+                self._add_frame(stem, drawn, float(image.get("seconds", 0.0)))
+            else:
+                write_picture(self._folder / f"{stem}_3d.png", drawn)
+        except InputError as error:
+            self._unwritable.add(stem)
+            self.failures.append(str(error))
 
     def _add_frame(self, stem: str, drawn: np.ndarray, seconds: float) -> None:
         """Frames wait for the next, whose time tells how many there are a second."""
@@ -89,11 +96,14 @@ class LiftedPictures:
 
     def close(self) -> None:
         """Ends the video that is being written."""
-        if self._waiting is not None and self._writer is None:
-            self._open(_USUAL_FPS)
-            self._put(self._waiting[0])
-        if self._writer is not None:
-            self._writer.close()
+        try:
+            if self._waiting is not None and self._writer is None:
+                self._open(_USUAL_FPS)
+                self._put(self._waiting[0])
+            if self._writer is not None:
+                self._writer.close()
+        except InputError as error:
+            self.failures.append(str(error))
         self._writer, self._waiting = None, None
 
 

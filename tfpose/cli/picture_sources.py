@@ -5,15 +5,17 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from absl import logging
 
 from data_pipelines.images import decode_image
 from data_pipelines.readers.box_file import BoxFile
-from data_pipelines.video import VIDEO_SUFFIXES, VideoFrame, VideoReader
+from data_pipelines.video import VideoFrame, VideoReader
+from tfpose.cli.file_kinds import file_kind, has_more_frames, may_be_video
 from tfpose.errors import InputError
 
 __all__ = ["PictureSource", "find_sources"]
 
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+_MOST_NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,8 @@ class PictureSource:
             data = self.path.read_bytes()
         except OSError as error:
             raise InputError(f"{self.path}: not readable: {error.strerror}") from None
+        if has_more_frames(data):
+            logging.warning("%s: its first frame alone is looked at", self.path)
         yield decode_image(data, name=str(self.path)), None
 
     def boxes_of(self, frame: VideoFrame | None) -> np.ndarray | None:
@@ -74,7 +78,8 @@ def find_sources(
         raise InputError("box and boxes are both given, expected one of them")
     everywhere = None if box is None else _box(box)
     files = _files(paths)
-    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    kinds = {file: file_kind(file) for file in files}
+    videos = [file for file in files if kinds[file] != "photo"]
     photos = [file for file in files if file not in videos]
     table = BoxFile(box_file, photos, videos) if box_file else None
     sources, failures = [], []
@@ -84,6 +89,8 @@ def find_sources(
         try:
             if table is not None:
                 boxes = table.of_video(path) if video else table.of_photo(path)
+            if not kinds[path] and not may_be_video(path):
+                raise InputError(f"{path}: neither a photo nor a video")
             reader = VideoReader(path) if video else None
         except InputError as error:
             failures.append(str(error))
@@ -98,14 +105,18 @@ def find_sources(
 
 def _files(paths: Iterable[str]) -> list[pathlib.Path]:
     files: list[pathlib.Path] = []
-    known = _IMAGE_SUFFIXES | VIDEO_SUFFIXES
     for path in map(pathlib.Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in known)
+            found = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+            inside = [p for p in found if p.is_file() and file_kind(p)]
             if not inside:
                 raise InputError(
                     f"{path}: expected photos or videos in this folder, found none"
                 )
+            if others := [p.name for p in found if p not in inside]:
+                more = ", ..." if len(others) > _MOST_NAMED else ""
+                names = ", ".join(others[:_MOST_NAMED]) + more
+                logging.warning("%s: not looked at: %s", path, names)
             files += inside
         elif path.is_file():
             files.append(path)

@@ -67,13 +67,15 @@ class PoseDocument:
         Raises:
             InputError: the file cannot be written.
         """
-        category = {
+        category: dict[str, Any] = {
             "id": 1,
             "name": "person",
             "keypoints": list(self.skeleton.joints),
             # COCO counts joints from 1 here.
             "skeleton": [[i + 1, j + 1] for i, j in self.skeleton.limbs],
         }
+        if self.skeleton.mirrored is not None:
+            category["flip_pairs"] = [list(pair) for pair in self.skeleton.mirrored]
 
         def put(aside: pathlib.Path) -> None:
             with open(aside, "w", encoding="utf-8") as file:

@@ -8,6 +8,8 @@ import numpy as np
 
 from data_pipelines.readers.category_skeleton import skeleton_of_category
 from data_pipelines.readers.coco_format import load_json
+from data_pipelines.readers.coco_images import whole_numbers
+from data_pipelines.readers.label_sense import expect_pixels
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton, get_skeleton
 
@@ -22,7 +24,8 @@ class PoseFile:
         skeleton: their joints.
         images: the file's records by id, each with `height` and `width` in pixels.
         annotations: the file's records, each with an `image_id` of `images` and
-            `keypoints` as float64 `[J, 3]`: x, y in pixels and score or visibility.
+            `keypoints` as float64 `[J, 3]`: x, y in pixels and score or visibility, 0
+            where the file has (0, 0) for a place.
     """
 
     skeleton: Skeleton
@@ -39,7 +42,8 @@ class PoseFile:
             image_size: `height,width` of all images in pixels, where it does not say.
 
         Raises:
-            InputError: no such file, or a record that cannot be used; names it.
+            InputError: no such file, a record that cannot be used, or keypoints that
+                are no pixels; names it.
         """
         content = load_json(path)
         size = _parse_size(image_size)
@@ -95,18 +99,27 @@ def _annotations_of(
     content: dict[str, Any], path: str, joints: Skeleton
 ) -> list[dict[str, Any]]:
     kept = []
+    whole_numbers(content["annotations"] or [])
     for row, annotation in enumerate(content["annotations"] or []):
         values = annotation.get("keypoints") if isinstance(annotation, dict) else None
         try:
-            points = np.asarray(values, np.float64).reshape(joints.num_joints, 3)
+            points = np.array(values, np.float64)
         except (TypeError, ValueError):
+            points = np.zeros(0)
+        if points.shape not in ((3 * joints.num_joints,), (joints.num_joints, 3)):
             raise InputError(
                 f"{path}: annotation {row}: expected keypoints of "
                 f"{3 * joints.num_joints} numbers, for {joints.name}"
-            ) from None
+            )
+        points = points.reshape(joints.num_joints, 3)
+        # What programs write that have no other word for absent.
+        points[(points[:, :2] == 0).all(axis=1)] = 0
         if "image_id" not in annotation:
             raise InputError(f"{path}: annotation {row}: has no image_id")
         kept.append({**annotation, "keypoints": points})
+    poses = np.array([annotation["keypoints"] for annotation in kept])
+    if kept:
+        expect_pixels(poses[poses[..., 2] > 0][:, :2], path)
     return kept
 
 
@@ -121,6 +134,7 @@ def _images_of(
         ids = dict.fromkeys(annotation["image_id"] for annotation in annotations)
         records = [{"id": key} for key in ids]
     images = {}
+    whole_numbers(records)
     for row, record in enumerate(records):
         if not isinstance(record, dict) or "id" not in record:
             raise InputError(f"{path}: image {row}: has no id")

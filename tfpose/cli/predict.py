@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from data_pipelines.readers.label_sense import read_as_corners
 from data_pipelines.video import VideoFrame, VideoWriter
 from tfpose.cli.models import load_predictor
 from tfpose.cli.picture_sources import PictureSource, find_sources
@@ -17,7 +18,7 @@ from tfpose.cli.pose_document import PoseDocument
 from tfpose.cli.progress import Progress
 from tfpose.drawing import draw_skeleton
 from tfpose.errors import InputError
-from tfpose.files import write_picture
+from tfpose.files import usable_folder, write_picture
 from tfpose.predictors import People, Picture, box_problem
 
 __all__ = ["predict"]
@@ -111,6 +112,8 @@ class _Work:
         self._progress = Progress(self._total)
         self._writer: VideoWriter | None = None
         self._writing: PictureSource | None = None
+        self._unwritable: set[str] = set()
+        self._doubted = False
 
     def pictures(self) -> Iterator[Picture[_Origin]]:
         for source in self._sources:
@@ -126,7 +129,13 @@ class _Work:
                 self.fail(str(error))
 
     def finish(self, picture: Picture[_Origin], people: People) -> None:
-        """Draws and writes a picture and its people."""
+        """Draws and writes a picture and its people.
+
+        Raises:
+            InputError: the folder cannot be written to, so that nothing can be kept.
+        """
+        if not self.document.images:
+            usable_folder(self._folder)
         source, frame = picture.origin.source, picture.origin.frame
         drawn = draw_skeleton(
             picture.image,
@@ -135,10 +144,7 @@ class _Work:
             _THRESHOLD,
             faint=_FAINT,
         )
-        if frame is None:
-            write_picture(self._folder / f"{source.name}_pose.png", drawn)
-        else:
-            self._video_of(source).write(drawn)
+        self._write(source, frame, drawn)
         height, width = picture.image.shape[:2]
         record = {"file_name": str(source.path), "height": height, "width": width}
         if frame is not None:
@@ -149,6 +155,21 @@ class _Work:
         self.document.add(record, people)
         self._progress.report(self.document.images, str(source.path))
 
+    def _write(
+        self, source: PictureSource, frame: VideoFrame | None, drawn: np.ndarray
+    ) -> None:
+        """Writes what was drawn; if that fails, the poses are there all the same."""
+        if source.name in self._unwritable:
+            return
+        try:
+            if frame is None:
+                write_picture(self._folder / f"{source.name}_pose.png", drawn)
+            else:
+                self._video_of(source).write(drawn)
+        except InputError as error:
+            self._unwritable.add(source.name)
+            self.fail(str(error), "not written")
+
     def close(self) -> None:
         """Makes files of all that has been done."""
         self._progress.clear()
@@ -158,8 +179,7 @@ class _Work:
                 self.document.write(self._folder / "poses.json")
         finally:
             self.document.close()
-            if self._writer is not None:
-                self._writer.close()
+            self._close_video()
 
     def summary(self) -> str:
         done = self.document
@@ -171,17 +191,24 @@ class _Work:
     def failure(self) -> str:
         if len(self.failures) == 1:
             return self.failures[0]
-        return f"{len(self.failures)} photos, videos or boxes were not used"
+        return f"{len(self.failures)} photos, videos or boxes were not used or written"
 
     def _video_of(self, source: PictureSource) -> VideoWriter:
         if self._writer is None or self._writing is not source:
-            if self._writer is not None:
-                self._writer.close()
+            self._close_video()
             assert source.reader is not None
             target = self._folder / f"{source.name}_pose.mp4"
             self._writer = VideoWriter(target, source.reader.fps)
             self._writing = source
         return self._writer
+
+    def _close_video(self) -> None:
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        except (InputError, OSError) as error:
+            self.fail(str(error), "not written")
 
     def _usable(
         self,
@@ -197,6 +224,7 @@ class _Work:
         """
         problems = [box_problem(box, shape) for box in boxes]
         where = str(source.path)
+        self._doubt(boxes, where, shape)
         if frame is not None:
             if all(problems) and not isinstance(source.boxes, dict):
                 raise InputError(f"{where}: box: {problems[0]}")
@@ -207,12 +235,25 @@ class _Work:
         # A video keeps all its frames.
         return kept if len(kept) or not len(boxes) or frame is not None else None
 
-    def fail(self, line: str) -> None:
-        """Notes what cannot be used, and says so where it is not all there is."""
+    def _doubt(self, boxes: np.ndarray, where: str, shape: tuple[int, ...]) -> None:
+        """Says once if boxes seem to be two corners each."""
+        over, corners = read_as_corners(boxes, np.array(shape[:2]))
+        if not self._doubted and over.any() and corners.all():
+            self._doubted = True
+            self._progress.clear()
+            print(
+                f"check: {where}: boxes reach over the picture's edges as x, y, w, h; "
+                "as x1, y1, x2, y2 none would",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def fail(self, line: str, what: str = "not used") -> None:
+        """Notes what went wrong, and says so where it is not all there is."""
         self.failures.append(line)
         if self._total != 1:
             self._progress.clear()
-            print(f"not used: {line}", file=sys.stderr, flush=True)
+            print(f"{what}: {line}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -138,7 +138,7 @@ def _draw_group(
     top: float,
 ) -> np.ndarray:
     # In a group of left-right pairs the left joint is drawn beside the right one.
-    pairs = all(skeleton.flip_permutation[member] != member for member in members)
+    pairs = all(skeleton.side(member) != "middle" for member in members)
     columns = 2 if pairs else min(len(members), 5)
     rows = -(-len(members) // columns)
     figure = matplotlib.figure.Figure(

@@ -196,8 +196,9 @@ def _with_head(skeleton: Skeleton) -> tuple[Skeleton, list[list[int]]]:
     rows.insert(top, [skeleton.index("thorax"), top])
     limbs.remove(neck)
     limbs += [("thorax", "head"), ("head", "head_top")]
-    pairs = tuple((joints.index(a), joints.index(b)) for a, b in limbs)
-    return Skeleton(skeleton.name, tuple(joints), pairs), rows
+    fields = {"name": skeleton.name, "joints": joints, "limbs": limbs}
+    fields["mirrored"] = skeleton.to_dict()["mirrored"]
+    return Skeleton.from_dict(fields), rows
 
 
 def _joint_adjacency(skeleton: Skeleton) -> Any:

@@ -18,6 +18,7 @@ from tfpose.codecs.alignment import (
     mirror_sum,
     region_scales,
 )
+from tfpose.errors import InputError
 
 __all__ = [
     "BOX_PADDING",
@@ -54,10 +55,14 @@ def box_regions(
         centres float64 `[P, 2]` and sizes float64 `[P, 2]` (w, h), in pixels.
 
     Raises:
-        InputError: an unknown alignment.
+        InputError: an unknown alignment, or boxes of another shape.
     """
     check_alignment(alignment)
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    boxes = np.asarray(boxes, np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InputError(
+            f"boxes: expected [people, 4] of x, y, w, h, got {list(boxes.shape)}"
+        )
     centres = boxes[:, :2] + boxes[:, 2:] / 2 + box_offset(alignment)
     aspect = input_size[1] / input_size[0]
     width = np.maximum(boxes[:, 2], boxes[:, 3] * aspect)

@@ -1,21 +1,30 @@
 """Copying of a checkpoint's tensors to the variables of a net, with checks."""
 
+import collections
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
 
 from tfpose.errors import InputError
-from tfpose.weights.torch_file import TorchTensor
+from tfpose.weights.torch_file import Checkpoint, TorchTensor
 from tfpose.weights.torch_names import Slot
 
-__all__ = ["COUNTER", "Imported", "check_tensors", "file_source", "fill_slots"]
+__all__ = [
+    "Imported",
+    "check_tensors",
+    "file_source",
+    "fill_slots",
+    "is_counter",
+    "unwrap",
+]
 
-# The end of the names of PyTorch's batch counters, which our nets do not have.
-COUNTER = "num_batches_tracked"
+# The end of the names of PyTorch's counters of batches, and of averaged models, which
+# our nets do not have.
+_COUNTERS = ("num_batches_tracked", "n_averaged")
 
 # Number of tensors that a message names for each kind of problem.
 _MAX_LISTED = 5
@@ -36,6 +45,44 @@ class Imported:
     num_tensors: int
     num_parameters: int
     notes: tuple[str, ...]
+
+
+def is_counter(name: str) -> bool:
+    """Whether a tensor of this name only counts something during training."""
+    return name.endswith(_COUNTERS)
+
+
+def unwrap(
+    checkpoint: Checkpoint, knows: Callable[[Iterable[str]], bool]
+) -> tuple[Checkpoint, str]:
+    """Takes off what wrappers of a net, also nested, put before its tensors' names.
+
+    Such are DataParallel (`module.`), torch.compile (`_orig_mod.`) and programs that
+    have the net as a part (`model.`).
+
+    Args:
+        checkpoint: as it was read.
+        knows: whether any of some names is of the net.
+
+    Returns:
+        The checkpoint and the prefix that was taken off; as it was, and "", if no
+        prefix of most names leaves names of the net.
+    """
+    names = [name for name in checkpoint.tensors if not is_counter(name)]
+    prefix = ""
+    while not knows(name.removeprefix(prefix) for name in names):
+        starts = collections.Counter(
+            name.removeprefix(prefix).partition(".")[0]
+            for name in names
+            if name.startswith(prefix) and "." in name.removeprefix(prefix)
+        )
+        (start, count) = (starts.most_common(1) or [("", 0)])[0]
+        if count <= len(names) / 2:
+            return checkpoint, ""
+        prefix += f"{start}."
+    tensors = {k.removeprefix(prefix): v for k, v in checkpoint.tensors.items()}
+    others = {k.removeprefix(prefix): v for k, v in checkpoint.others.items()}
+    return dataclasses.replace(checkpoint, tensors=tensors, others=others), prefix
 
 
 def check_tensors(

@@ -9,11 +9,12 @@ from tfpose.lifters.build import build_lifter
 from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import get_skeleton
 from tfpose.weights.filling import (
-    COUNTER,
     Imported,
     check_tensors,
     file_source,
     fill_slots,
+    is_counter,
+    unwrap,
 )
 from tfpose.weights.lifter_names import lifter_slots
 from tfpose.weights.torch_file import read_checkpoint
@@ -107,15 +108,20 @@ def import_lifter(path: str | os.PathLike, net: LiftingNet) -> Imported:
             counts them.
     """
     path = os.fspath(path)
-    checkpoint = read_checkpoint(path)
-    slots, tensors = lifter_slots(net), checkpoint.tensors
-    ignored = [name for name in tensors if name.endswith(COUNTER)]
+    slots = lifter_slots(net)
+    checkpoint, prefix = unwrap(
+        read_checkpoint(path), lambda names: any(name in slots for name in names)
+    )
+    tensors = checkpoint.tensors
+    ignored = [name for name in tensors if is_counter(name)]
     shapes = {name: slot.shape for name, slot in slots.items()}
     label = str(net.info.get("preset", net.name))
     check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
     fill_slots(path, slots, tensors)
     net.info = net.info | {"source": file_source(path)}
     where = f"under {checkpoint.location!r} " if checkpoint.location else ""
-    notes = (f"{len(slots)} tensors {where}with the names of PoseAug's code",)
+    notes = [f"{len(slots)} tensors {where}with the names of PoseAug's code"]
+    if prefix:
+        notes.append(f"{prefix!r} taken off the tensors' names")
     num_parameters = sum(math.prod(slot.shape) for slot in slots.values())
-    return Imported(net, len(slots), num_parameters, notes)
+    return Imported(net, len(slots), num_parameters, tuple(notes))

@@ -3,6 +3,7 @@
 import collections
 import os
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,11 +12,12 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.top_down.net import HeatmapNet
 from tfpose.weights.filling import (
-    COUNTER,
     Imported,
     check_tensors,
     file_source,
     fill_slots,
+    is_counter,
+    unwrap,
 )
 from tfpose.weights.torch_file import Checkpoint, TorchTensor, read_checkpoint
 from tfpose.weights.torch_names import Slot, torch_constants, torch_slots
@@ -40,6 +42,8 @@ _HEAD = re.compile(
     r"final_layer\.(weight|bias)|deconv_layers\..*|(features|transformer)\.mlp_head\..*"
 )
 
+_MMPOSE_PREFIXES = ("backbone.", "keypoint_head.", "head.")
+
 # Largest difference of a tensor that is computed, not learned, from ours.
 _ROUNDING = 1e-5
 
@@ -55,7 +59,8 @@ def import_weights(
     Reads checkpoints of the official code of HRNet, SimpleBaseline and TokenPose, of
     MMPose's HRNet and ResNet heatmap nets, and of ImageNet classifiers with the same
     backbones, of which only the backbone is used. The file may have only the tensors or
-    a whole training state. No code in it is executed.
+    a whole training state, and names with the prefixes of wrappers. No code in it is
+    executed.
 
     Args:
         path: file written by `torch.save`.
@@ -83,18 +88,25 @@ def import_weights(
             f"{path}: its name says Caffe-style ResNet, which has its strides on the "
             "1x1 convolutions; expected PyTorch-style weights"
         )
-    checkpoint = read_checkpoint(path)
+    known = {*torch_slots(net), *torch_constants(net)}
+    checkpoint, prefix = unwrap(
+        read_checkpoint(path), lambda names: _knows(names, known)
+    )
     names, from_mmpose = _official_names(checkpoint)
     backbone_only = not any(_HEAD.fullmatch(name) for name in names)
     target = net.backbone if backbone_only else net
     slots, constants = torch_slots(target), torch_constants(target)
+    label = str(net.info.get("preset", net.name))
+    if not slots:
+        raise InputError(
+            f"{path}: has no head of {label}, and the net has no other weights"
+        )
     ignored = [
         name
         for name in names
         if name not in slots
-        and (name.endswith(COUNTER) or (backbone_only and _is_of_head(name, slots)))
+        and (is_counter(name) or (backbone_only and _is_of_head(name, slots)))
     ]
-    label = str(net.info.get("preset", net.name))
     shapes = {name: slot.shape for name, slot in slots.items()}
     shapes |= {name: constant.shape for name, constant in constants.items()}
     check_tensors(path, label, shapes, names, checkpoint.others, ignored)
@@ -104,6 +116,8 @@ def import_weights(
     where = f"under {checkpoint.location!r} " if checkpoint.location else ""
     kind = "MMPose's" if from_mmpose else "the official"
     notes = [f"{len(slots)} tensors {where}with {kind} names", *_ignored_notes(ignored)]
+    if prefix:
+        notes.append(f"{prefix!r} taken off the tensors' names")
     if not backbone_only:
         notes += _size_notes(path, net.input_size)
     num_parameters = sum(int(np.prod(slot.shape)) for slot in slots.values())
@@ -127,14 +141,20 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
 
 
+def _knows(names: Iterable[str], known: set[str]) -> bool:
+    prefixes = ("", *_MMPOSE_PREFIXES)
+    return any(
+        name.removeprefix(prefix) in known for name in names for prefix in prefixes
+    )
+
+
 def _official_names(checkpoint: Checkpoint) -> tuple[dict[str, TorchTensor], bool]:
     """Tensors by the official names, and whether the file has MMPose's names."""
-    prefixes = ("backbone.", "keypoint_head.", "head.")
     if not any(name.startswith("backbone.") for name in checkpoint.tensors):
         return checkpoint.tensors, False
     renamed = {}
     for name, tensor in checkpoint.tensors.items():
-        prefix = next((p for p in prefixes if name.startswith(p)), "")
+        prefix = next((p for p in _MMPOSE_PREFIXES if name.startswith(p)), "")
         renamed[name.removeprefix(prefix)] = tensor
     return renamed, True
 
@@ -164,7 +184,7 @@ def _check_constants(
 
 def _ignored_notes(ignored: list[str]) -> list[str]:
     groups = collections.Counter(
-        name.partition(".")[0] for name in ignored if not name.endswith(COUNTER)
+        name.partition(".")[0] for name in ignored if not is_counter(name)
     )
     if not groups:
         return []

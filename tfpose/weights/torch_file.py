@@ -109,7 +109,7 @@ class Checkpoint:
     """The contents of a checkpoint.
 
     Attributes:
-        tensors: the net's tensors by name, without the `module.` of `DataParallel`.
+        tensors: the net's tensors by name.
         others: descriptions of the values beside them that are no tensors, by name.
         location: key of the tensors in the file, such as `state_dict`; empty for the
             top.
@@ -348,8 +348,6 @@ def _find_tensors(content: Any, path: str) -> Checkpoint:
             f"{_describe(content)}"
         )
     named = {_text(name): value for name, value in values.items()}
-    if all(name.startswith("module.") for name in named):
-        named = {name.removeprefix("module."): v for name, v in named.items()}
     tensors = {k: v for k, v in named.items() if isinstance(v, TorchTensor)}
     others = {k: _describe(v) for k, v in named.items() if k not in tensors}
     meta = content.get("meta")

@@ -11,6 +11,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from tfpose.errors import InputError
+from tfpose.streams import harden_streams
 from trainers.engine.config import RunConfig, config_from_flags, define_flags
 from trainers.engine.loop import train
 from trainers.engine.stopping import Interrupted
@@ -36,6 +37,7 @@ def run_main(
     """
     # `bazel run` starts programs in its own folder; paths are the user's.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+    harden_streams()
     define_flags(config_class, presets)
 
     def main(argv: list[str]) -> None:

@@ -140,7 +140,7 @@ def test_a_jump_no_human_makes_ends_a_rest_pose(tmp_path):
     head = ARM[: ARM.index("1 2 3")].replace("Frames: 2", "Frames: 10")
     clip = read_bvh(_write(tmp_path, head + "\n".join(rows)))
     assert clip.frames.tolist() == list(range(1, 10))
-    assert clip.notes == ("added rest pose left out of the beginning",)
+    assert clip.notes == ("added rest pose (frames: 1) left out of the beginning",)
 
 
 def test_cmu_clips_are_human_and_lose_their_rest_pose(shared_data):

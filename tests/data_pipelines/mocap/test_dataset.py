@@ -59,7 +59,8 @@ def test_pose_pairs_of_three_people(folder):
     assert dataset.actions == ("02_01", "39_01", "squat1Reps")
     assert dataset.keypoint_source == "projected"
     assert report.used["clips"] == 3 and not report.skipped
-    assert report.notes["clips with added rest pose left out of the beginning"] == 1
+    left_out = "added rest pose (frames: 1) left out of the beginning"
+    assert report.notes[f"clips with {left_out}"] == 1
     # 343 frames at 120 Hz are 29 poses at 10; two views of each.
     assert (dataset.subject_index == 0).sum() == 2 * 29
     np.testing.assert_allclose(np.diff(dataset.frame[:29]), 12)
@@ -156,6 +157,37 @@ def test_bodies_that_are_not_human_are_refused(folder, fault):
     with pytest.raises(InputError, match=message) as error:
         read_takes(folder, SKELETON, subjects=["bd"])
     assert "\n" not in str(error.value)
+
+
+def test_one_person_who_lies_costs_nobody_else(folder):
+    amc = folder / "hdm05" / "bd" / "HDM_bd_squat1Reps_001_120.amc"
+    rows = amc.read_text(errors="replace").splitlines()
+    rows = ["root 0 0 0 90 0 0" if row.startswith("root") else row for row in rows]
+    amc.write_text("\n".join(rows))
+    takes, report = read_takes(folder, SKELETON)
+    assert {take.subject for take in takes} == {"02", "39"}
+    (skipped,) = report.skipped
+    assert skipped["file"] == f"hdm05/bd/{amc.name}"
+    assert "subject 'bd' is upright along z, expected y" in skipped["detail"]
+
+
+@pytest.mark.parametrize(
+    ("case", "place"),
+    [
+        # From a reference on the floor, and with braces behind names.
+        ("bvh_reference_root_4m", [4.0, 0.9, 0.2]),
+        ("bvh_brace_same_line", [0.0, 0.9, 0.0]),
+        # Whole degrees that move are no rest pose.
+        ("bvh_first_frames_whole_degrees", [0.0, 0.9, 0.0]),
+    ],
+)
+def test_files_of_other_programs(shared_data, case, place):
+    folder = shared_data / "cases" / "mocap" / case
+    (take,), report = read_takes(folder, SKELETON, frames_per_second=None)
+    assert take.frames.tolist() == list(range(40))
+    assert not report.skipped and not report.notes
+    np.testing.assert_allclose(take.positions[0, 0], place, atol=0.02)
+    assert 1.5 < np.ptp(take.positions[0, :, 1]) < 1.7
 
 
 def test_folders_without_clips(tmp_path, folder):

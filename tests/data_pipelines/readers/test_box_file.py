@@ -108,19 +108,72 @@ def test_names_are_ends_of_paths(load) -> None:
         ({"c.mp4": {"first": []}}, "'c.mp4': frame is 'first', expected a number"),
         ({"c.mp4": {"4": [[1]]}}, "'c.mp4': frame 4: box is \\[1\\]"),
         ({"4": [[1]]}, "frame 4: box is \\[1\\]"),
-        ({"images": [], "annotations": [{}]}, "with image_id and bbox, got KeyError"),
+        ({"images": [], "annotations": [{}]}, "annotation 0: image_id is null"),
+        (
+            {"images": [], "annotations": [{"image_id": 1}]},
+            "annotation 0: bbox is null, expected four numbers",
+        ),
         (
             {"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4]}]},
-            "got KeyError: 1",
+            "annotation 0: image_id 1 is none of the images",
         ),
         (
             {"images": [{"id": 1}], "annotations": []},
-            "got KeyError: 'file_name'",
+            "image 0: file_name is null, expected a text",
         ),
-        ({"images": 5, "annotations": []}, "got TypeError"),
+        ({"images": 5, "annotations": []}, "images is a int, expected a list"),
     ],
 )
 def test_what_is_no_box_file_is_refused(load, content, message) -> None:
     with pytest.raises(InputError, match=message) as error:
         load(content)
     assert "boxes.json: " in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.fixture
+def of_case(shared_data):
+    """The boxes of a file of `cases/boxes`."""
+    folder = shared_data / "cases" / "boxes"
+    photo = folder / "p.jpg"
+
+    def read(name):
+        return BoxFile(folder / f"{name}.json", [photo], []).of_photo(photo).tolist()
+
+    return read
+
+
+@pytest.mark.parametrize("name", ["Person_capital", "category_human", "windows_name"])
+def test_people_alone_by_any_word_and_file_by_any_path(of_case, name) -> None:
+    assert of_case(name) == [[340, 138, 60, 195]]
+
+
+def test_records_without_a_box_are_named(of_case) -> None:
+    with pytest.raises(InputError, match="null_bbox.json: annotation 1: bbox is null"):
+        of_case("null_bbox")
+
+
+def test_which_are_people_is_known_or_asked(load) -> None:
+    people = [
+        {"image_id": 5.0, "bbox": [1, 2, 3, 4], "category_id": 0},
+        {"image_id": 5, "bbox": [5, 6, 7, 8], "category_id": 16.0},
+    ]
+    content = {"images": [{"id": 5, "file_name": "a.jpg"}], "annotations": people}
+    with pytest.raises(InputError, match="category_id 0 and 16, and no categories"):
+        load(content)
+    others = [{"id": 0, "name": "cat"}, {"id": 16, "name": "dog"}]
+    with pytest.raises(InputError, match=r"one category of people.*'cat', 'dog'"):
+        load({**content, "categories": others})
+    others[0]["name"] = "PERSON"
+    others[1]["keypoints"] = ["nose", "tail"]
+    table = load({**content, "categories": others})
+    assert table.of_photo(A).tolist() == [[1, 2, 3, 4]]
+
+
+def test_paths_of_another_machine(load) -> None:
+    found = load({"D:\\x\\two\\b.jpg": [[1, 2, 3, 4]], "D:\\x\\six\\b.jpg": []})
+    assert found.of_photo(B).tolist() == [[1, 2, 3, 4]]
+    assert load({"/elsewhere/a.jpg": []}).of_photo(A).shape == (0, 4)
+    with pytest.raises(InputError, match="may be .*three.* or .*four"):
+        load({"D:\\three\\b.jpg": [[1, 2, 3, 4]], "D:\\four\\b.jpg": []})
+    with pytest.raises(InputError, match="no entry of its name"):
+        load({"other/a.jpg": []}).of_photo(A)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from data_pipelines.readers.category_skeleton import joint_name, skeleton_of_category
+from data_pipelines.readers.category_skeleton import joint_names, skeleton_of_category
 from tfpose.errors import InputError
-from tfpose.skeletons import SKELETONS
+from tfpose.skeletons import SKELETONS, Skeleton
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,93 @@ from tfpose.skeletons import SKELETONS
     ],
 )
 def test_spellings_of_one_joint(text):
-    assert joint_name(text) == "left_shoulder"
+    assert joint_names([text]) == ("left_shoulder",)
 
 
 def test_names_that_only_look_like_sides():
-    assert joint_name("lower_lip") == "lower_lip"
-    assert joint_name("right") == "right"
-    assert joint_name("medial_left_hip") == "left_medial_hip"
-    assert joint_name("root (pelvis)") == "pelvis"
-    assert joint_name("Head top") == "head_top"
+    names = ["lower_lip", "right", "medial_left_hip", "root (pelvis)", "Head top"]
+    wanted = ("lower_lip", "right", "left_medial_hip", "pelvis", "head_top")
+    assert joint_names(names) == wanted
+    assert joint_names(["bright", "upright", "ear_r"])[:2] == ("bright", "upright")
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("leftear", "rightear"),
+        ("earleft", "earright"),
+        ("LeftEar", "RightEar"),
+        ("LEar", "REar"),
+        ("ear_l", "ear_r"),
+        ("ear_lt", "ear_rt"),
+    ],
+)
+def test_sides_joined_to_names_of_any_animal(left, right):
+    skeleton = skeleton_of_category(
+        {"keypoints": ["snout", left, right, "tailbase"]}, "x.json"
+    )
+    assert skeleton.joints == ("snout", "left_ear", "right_ear", "tailbase")
+    assert skeleton.flip_permutation == (0, 2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("oreille gauche", "oreille droite"),
+        ("linkes Ohr", "rechtes Ohr"),
+        ("oreja izquierda", "oreja derecha"),
+        ("orecchio sx", "orecchio dx"),
+        ("lewe ucho", "prawe ucho"),
+        ("левое ухо", "правое ухо"),
+        ("左耳", "右耳"),
+        ("왼쪽 귀", "오른쪽 귀"),
+        ("बायाँ कान", "दायाँ कान"),
+        ("الأذن اليسرى", "الأذن اليمنى"),
+    ],
+)
+def test_sides_in_other_languages_and_letters(left, right):
+    skeleton = skeleton_of_category({"keypoints": ["nose", right, left]}, "x.json")
+    assert skeleton.joints[1:] == tuple(
+        text.lower().replace(" ", "_") for text in (right, left)
+    )
+    assert skeleton.flip_permutation == (0, 2, 1)
+    assert [skeleton.side(joint) for joint in range(3)] == ["middle", "right", "left"]
+
+
+@pytest.mark.parametrize("names", [list("abcdefghilprs"), ["p_d", "p_e", "p_g"]])
+def test_counting_letters_are_no_sides(names):
+    with pytest.raises(InputError, match='not known of .*"flip_pairs"'):
+        _ = skeleton_of_category({"keypoints": names}, "x.json").flip_permutation
+
+
+def test_pairs_that_the_file_gives():
+    names = ["1", "2", "3"]
+    for pairs in ([[2, 0]], [["3", "1"]]):
+        category = {"keypoints": names, "flip_pairs": pairs}
+        skeleton = skeleton_of_category(category, "x.json")
+        assert skeleton.joints == ("1", "2", "3")
+        assert skeleton.flip_permutation == (2, 1, 0)
+        assert skeleton.side(2) == "left"
+        assert Skeleton.from_dict(skeleton.to_dict()) == skeleton
+    none = skeleton_of_category({"keypoints": names, "flip_pairs": []}, "x.json")
+    assert none.flip_permutation == (0, 1, 2)
+    for pairs, message in (
+        ([[1, 3]], "indices in 0..2"),
+        ([["left", "1"]], "two keypoint names"),
+        ([[0, 1], [1, 2]], "pairs of different"),
+        ({}, "expected a list"),
+    ):
+        with pytest.raises(InputError, match=f"x.json: categories: .*{message}"):
+            skeleton_of_category({"keypoints": names, "flip_pairs": pairs}, "x.json")
+
+
+def test_pairs_that_contradict_the_names_are_refused():
+    names = [joint.replace("_", "") for joint in SKELETONS["coco17"].joints]
+    pairs = [[i, j] for i, j in SKELETONS["coco17"].flip_pairs]
+    found = skeleton_of_category({"keypoints": names, "flip_pairs": pairs}, "x.json")
+    assert found is SKELETONS["coco17"]
+    with pytest.raises(InputError, match="whose names say"):
+        skeleton_of_category({"keypoints": names, "flip_pairs": pairs[1:]}, "x.json")
 
 
 @pytest.mark.parametrize("name", sorted(SKELETONS))

@@ -106,3 +106,18 @@ def test_boxes_outside_their_image_are_left_out_and_counted(tmp_path):
     )
     with pytest.raises(InputError, match="all of them are outside"):
         found.within({1: (1, 1)})
+
+
+def test_people_are_the_only_category_whatever_its_number(tmp_path):
+    path = _file(tmp_path)
+    records = json.loads(path.read_text())
+    records[0]["category_id"] = 0.0
+    path.write_text(json.dumps(records))
+    assert len(read_detections(path, np.array([1]))) == 1
+
+
+def test_counting_from_0_is_not_taken_for_coco(tmp_path):
+    # Category 1 is a bicycle there.
+    path = _file(tmp_path, {"category_id": 0})
+    with pytest.raises(InputError, match="category_id 0 beside 1 others"):
+        read_detections(path, np.array([1]))

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -163,10 +165,21 @@ def test_bad_boxes_cost_themselves_only(predict, quick, photos, clip, tmp_path, 
     assert lines[0].startswith(f"not used: {second}: ") and "has no entry" in lines[0]
     assert lines[1].startswith(f"not used: {first}: box: expected finite")
     assert lines[2].startswith(f"not used: {clip}: frame 1: box: expected finite")
-    assert lines[3] == "error: 3 photos, videos or boxes were not used"
+    assert lines[3] == "error: 3 photos, videos or boxes were not used or written"
     document = json.loads((predict.out / "poses.json").read_text())
     assert [p["bbox"][0] for p in document["annotations"]] == [10, 20, 0]
     assert len(document["images"]) == 1 + FRAMES
+
+
+def test_boxes_that_seem_to_be_two_corners_are_said(
+    predict, quick, shared_data, capsys
+):
+    folder = shared_data / "cases" / "boxes"
+    predict(folder / "p.jpg", boxes=folder / "xyxy_overhang.json")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"check: {folder / 'p.jpg'}: boxes reach over")
+    predict(folder / "p.jpg", boxes=folder / "Person_capital.json")
+    assert not capsys.readouterr().err
 
 
 def test_a_damaged_video_is_done_as_far_as_it_goes(
@@ -181,6 +194,26 @@ def test_a_damaged_video_is_done_as_far_as_it_goes(
     done = VideoReader(predict.out / "damaged_pose.mp4").announced
     document = json.loads((predict.out / "poses.json").read_text())
     assert 0 < done == len(document["images"]) < 100
+
+
+@pytest.mark.slow
+def test_names_that_are_no_utf_8(photos, pose_model, tmp_path):
+    """Under a plain C locale, too. TensorFlow is loaded anew."""
+    name, out = b"a\xff:b.jpg", b"poses \xfe"
+    folder = os.fsencode(tmp_path)
+    shutil.copy(next(photos.iterdir()), folder + b"/" + name)
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    python = [sys.executable, "-m", "tfpose", "predict", f"--model={pose_model}"]
+    done = subprocess.run(
+        [*map(os.fsencode, python), name, b"--out=" + out],
+        cwd=tmp_path,
+        env=os.environ | plain | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    written = sorted(os.listdir(folder + b"/" + out))
+    assert written == [b"a\xff:b_pose.png", b"poses.json"]
 
 
 def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
@@ -203,6 +236,30 @@ def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
     (line,) = _refused(capsys, predict, text, photo)
     assert line == f"error: {text}: not a video, or a damaged one"
     assert (predict.out / f"{photo.stem}_pose.png").exists()
+
+
+def test_what_cannot_be_written_costs_itself_only(predict, quick, photos, clip, capsys):
+    first, second = sorted(photos.iterdir())
+    blocked = [f"{first.stem}_pose.png", "one_pose.mp4"]
+    for name in blocked:
+        # A folder of that name is in the way.
+        (predict.out / name / "inside").mkdir(parents=True)
+    lines = _refused(capsys, predict, photos, clip)
+    for name, line in zip(blocked, lines[:2], strict=True):
+        assert line.startswith("not written: ") and str(predict.out / name) in line
+    assert lines[2:] == ["error: 2 photos, videos or boxes were not used or written"]
+    document = json.loads((predict.out / "poses.json").read_text())
+    assert len(document["images"]) == len(document["annotations"]) == 2 + FRAMES
+    assert (predict.out / f"{second.stem}_pose.png").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_named_at_once(
+    predict, quick, photos, capsys, monkeypatch
+):
+    predict.out.write_text("a file")
+    monkeypatch.setattr(module, "draw_skeleton", None)
+    (line,) = _refused(capsys, predict, photos)
+    assert line == f"error: {predict.out}: cannot be written: File exists"
 
 
 def test_ctrl_c_keeps_what_is_done(predict, quick, clip, monkeypatch, capsys):

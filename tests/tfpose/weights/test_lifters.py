@@ -161,3 +161,16 @@ def test_presets_lists_lifters(capsys):
     presets()
     said = capsys.readouterr().out
     assert all(name in said for name in [*LIFTER_PRESETS, "hrnet_w48_coco_384x288"])
+
+
+def test_prefixes_of_wrappers_are_taken_off_and_said(tmp_path):
+    net = build_lifter_preset("martinez")
+    tensors = {
+        f"model.module.{name}": Tensor.of(np.full(slot.shape, 0.5, np.float32))
+        for name, slot in lifter_slots(net).items()
+    }
+    path = tmp_path / "wrapped.pth"
+    path.write_bytes(zip_bytes(tensors))
+    done = import_lifter(path, net)
+    assert "'model.module.' taken off the tensors' names" in done.notes
+    assert all((variable == 0.5).all() for variable in done.model.get_weights())

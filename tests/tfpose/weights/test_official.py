@@ -293,6 +293,43 @@ def test_training_states_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "prefix",
+    ["module.", "model.", "_orig_mod.", "model._orig_mod.module.", "pose_net.student."],
+)
+@pytest.mark.parametrize("mmpose", [False, True])
+def test_prefixes_of_wrappers_are_taken_off_and_said(tmp_path, prefix, mmpose):
+    tensors = random_tensors(tiny_hrnet(), 1)
+    if mmpose:
+        tensors = {
+            f"{'head' if 'final_layer' in name else 'backbone'}.{name}": array
+            for name, array in tensors.items()
+        }
+    value = checkpoint(tensors, prefix) | {"n_averaged": Tensor.of(np.array(3))}
+    done = import_weights(save(tmp_path, value), tiny_hrnet())
+    expected = random_tensors(tiny_hrnet(), 1)["final_layer.bias"]
+    assert np.array_equal(done.model.get_layer("head").bias, expected)
+    assert f"{prefix!r} taken off the tensors' names" in done.notes
+
+
+def test_a_prefix_of_another_net_is_not_taken_off(tmp_path):
+    value = checkpoint({"module.encoder.w": np.ones((3, 4), np.float32)})
+    with pytest.raises(InputError, match="200 missing .conv1.weight"):
+        import_weights(save(tmp_path, value), tiny_hrnet())
+
+
+def test_a_file_of_which_nothing_fits_is_no_backbone(tmp_path):
+    """TokenPose-T has no weights before its tokens: any file would be its backbone."""
+    net = build_heatmap_net("tokenpose_t", (64, 64), 3, info=INFO)
+    assert not torch_slots(net.backbone)
+    path = save(tmp_path, checkpoint(random_tensors(tiny_resnet())))
+    with pytest.raises(InputError, match="does not fit|has no head of"):
+        import_weights(path, net)
+    other = checkpoint({"encoder.w": np.ones((3, 4), np.float32)})
+    with pytest.raises(InputError, match="weights.pth: has no head of"):
+        import_weights(save(tmp_path, other), net)
+
+
+@pytest.mark.parametrize(
     "name,warned", [("net_32x32.pth", False), ("pose_384x288.pth", True)]
 )
 def test_another_size_in_the_name_is_said(tmp_path, name, warned):

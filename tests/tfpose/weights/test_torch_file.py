@@ -76,8 +76,7 @@ def test_views_share_a_storage(written):
     "value,place",
     [
         ({"w": None}, ""),
-        ({"module.w": None}, ""),
-        ({"epoch": 3, "model": "x", "state_dict": {"module.w": None}}, "state_dict"),
+        ({"epoch": 3, "model": "x", "state_dict": {"w": None}}, "state_dict"),
         ({"model": {"w": None}, "optimizer": {"state": {0: {"step": 1}}}}, "model"),
         ({"model": {"state_dict": {"w": None}}, "perf": 0.5}, "model.state_dict"),
         ({"best_state_dict": {"w": None}, "state_dict": {}}, "best_state_dict"),
@@ -264,7 +263,7 @@ def test_as_pytorch_writes_and_reads(tmp_path, new, protocol):
     }
     value = {
         "epoch": 3,
-        "state_dict": {f"module.{name}": tensor for name, tensor in tensors.items()},
+        "state_dict": tensors,
         "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}},
         "meta": {"cfg": "text", "seed": np.float32(2)},
     }
