@@ -12,9 +12,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def _is_program() -> bool:
-    """Whether this import is part of `python -m tfpose`."""
+    """Whether this import is part of the command `tfpose` or `python -m tfpose`."""
+    name = next(iter(getattr(sys, "argv", [])), "")
     # While Python looks for the module, the program's name is "-m".
-    if getattr(sys, "argv", [])[:1] != ["-m"] or "-m" not in sys.orig_argv:
+    if name != "-m":
+        return os.path.basename(name) in ("tfpose", "tfpose.exe")
+    if "-m" not in sys.orig_argv:
         return False
     return sys.orig_argv[sys.orig_argv.index("-m") + 1] == "tfpose"
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tfpose.parts import need
+
 __all__ = ["GrpcLink", "Input", "Link", "RestLink", "ServingError"]
 
 
@@ -124,6 +126,7 @@ class GrpcLink:
     """gRPC, by the messages of tensorflow-serving-api."""
 
     def __init__(self, place: str, model: str, version: int | None):
+        need("tensorflow_serving")
         import grpc
         from tensorflow_serving.apis import (
             model_service_pb2_grpc,
