@@ -1,11 +1,19 @@
 """Human pose estimation for TensorFlow and Keras 3.
 
+    from tfpose import load_predictor
+
+    people = load_predictor()("photo.jpg")
+
 Importing the package registers its layers and models, so that
 `keras.saving.load_model` can read the `.keras` files it wrote.
 """
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfpose.api import load_predictor
 
 # TensorFlow logs lines about the processor's instructions when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -34,4 +42,13 @@ if not _is_program():
     from tfpose.top_down import net  # noqa: F401
 
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["__version__", "load_predictor"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what reads photos and videos only when it is asked for."""
+    if name == "load_predictor":
+        from tfpose.api import load_predictor
+
+        return load_predictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

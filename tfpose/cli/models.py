@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-import tfpose
 from tfpose.adaptation import AdaptedModel
 from tfpose.adapters import build_adapter
 from tfpose.cli.refined_lifter import RefinedLifter
@@ -25,7 +24,7 @@ from tfpose.weights.keras_file import load_keras
 __all__ = ["DEFAULT_NET", "PREDICTORS", "load_lifter", "load_predictor"]
 
 # What it was trained on and how well it does: default.md beside it.
-DEFAULT_NET = pathlib.Path(tfpose.__file__).parent / "weights" / "default.keras"
+DEFAULT_NET = pathlib.Path(__file__).parents[1] / "weights" / "default.keras"
 
 
 def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:

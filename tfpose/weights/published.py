@@ -248,8 +248,8 @@ def _download(address: str, folder: pathlib.Path) -> pathlib.Path:
         if isinstance(error, TimeoutError):
             reason = f"nothing came for {_PATIENCE:g} seconds"
         raise InputError(
-            f"{address}: cannot be downloaded: {reason} (this needs a network once; the "
-            f"model is then kept in {cache_folder()})"
+            f"{address}: cannot be downloaded: {reason} (this needs a network once; "
+            f"the model is then kept in {cache_folder()})"
         ) from None
     finally:
         socket.setdefaulttimeout(before)
