@@ -12,8 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tfpose.parts import need
-
 __all__ = ["GrpcLink", "Input", "Link", "RestLink", "ServingError"]
 
 
@@ -126,6 +124,9 @@ class GrpcLink:
     """gRPC, by the messages of tensorflow-serving-api."""
 
     def __init__(self, place: str, model: str, version: int | None):
+        # Here, because REST needs no more of this project and of others than NumPy.
+        from tfpose.parts import need
+
         need("tensorflow_serving")
         import grpc
         from tensorflow_serving.apis import (

@@ -7,17 +7,18 @@ import pytest
 
 from tfpose import parts
 
-# Runs `python -m` with arguments where one package cannot be found.
+# Does what Python does with the arguments behind the first, which names a package that
+# cannot be found.
 _RUN = """
 import importlib.machinery, runpy, sys
-missing, module = sys.argv[1:3]
+missing, _, module, *arguments = sys.argv[1:]
 class Finder(importlib.machinery.PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
         if name.split(".")[0] != missing:
             return super().find_spec(name, path, target)
 sys.meta_path[-1] = Finder
-del sys.argv[1:3]
+sys.argv, sys.orig_argv = ["-m", *arguments], ["python", "-m", module]
 runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 _TENSORFLOW = (
@@ -43,23 +44,23 @@ def _run(missing: str, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     "missing,program,line",
     [
-        ("tensorflow", ["tfpose", "predict", "photo.jpg"], _TENSORFLOW),
-        ("tensorflow", ["trainers.top_down", "--workdir=runs/x"], _TENSORFLOW),
+        ("tensorflow", ["-m", "tfpose", "predict", "photo.jpg"], _TENSORFLOW),
+        ("tensorflow", ["-m", "trainers.top_down", "--workdir=runs/x"], _TENSORFLOW),
         pytest.param(
             "ai_edge_quantizer",
-            ["export.litert", "--model=x.keras"],
+            ["-m", "export.litert", "--model=x.keras"],
             _LITERT,
             marks=pytest.mark.slow,
         ),
         pytest.param(
             "tensorflow_serving",
-            ["export.savedmodel", "--model=x.keras", "--out=x"],
+            ["-m", "export.savedmodel", "--model=x.keras", "--out=x"],
             _SERVING,
             marks=pytest.mark.slow,
         ),
         pytest.param(
             "tensorflow_serving",
-            ["export.serving.client", "ready", "--server=grpc://x:1", "--model=x"],
+            ["-m", "export.serving.client", "ready", "--server=grpc://x", "--model=x"],
             _SERVING,
             marks=pytest.mark.slow,
         ),

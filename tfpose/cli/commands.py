@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tfpose")
+    parser = argparse.ArgumentParser(prog="tfpose")
     commands = parser.add_subparsers(dest="command", required=True)
 
     _add_predict(commands)
