@@ -36,7 +36,9 @@ NOT_RUN = {
     r"=coco\b": "needs COCO",
     r"mmpose_": "downloads; tests/tfpose/weights/test_published.py downloads from here",
     r"import_weights|hrnet_w32\.keras": "needs a published checkpoint",
-    r"docker|curl|serving\.client": "needs TF Serving; tests/export/serving has others",
+    r"docker|curl|serving\.client|ServingClient": (
+        "needs TF Serving; tests/export/serving has stand-ins"
+    ),
     r"export\.web": "serves a page until it is stopped; tests/export/test_web.py",
     r"-m data_pipelines\.mannequin": "draws for minutes",
     r"model=runs/(views|flow|iso/views_0|lift)": "needs what a benchmark trains",
@@ -47,6 +49,7 @@ OTHER_LANGUAGES = {"swift", "kotlin", "xml", "ruby", "js", "text"}
 # Programs whose options argparse reads; absl reads those of trainers and benchmarks.
 ARGPARSE = {
     "tfpose",
+    "benchmarks.mannequin_speed",
     "data_pipelines.mannequin",
     "data_pipelines.prepare",
     "export.litert",
@@ -127,7 +130,13 @@ def files(shared_data, tmp_path_factory) -> Path:
     lifter = build_lifter(
         "martinez_small", get_skeleton("lsp14"), info={"limb_lengths": lengths}
     )
-    for name in ("lifter", "iso", "runs/iso/model", "runs/poseaug/model"):
+    for name in (
+        "lifter",
+        "iso",
+        "runs/iso/model",
+        "runs/poseaug/model",
+        "runs/vpose/model",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         lifter.save(folder / f"{name}.keras")
     mocap = shared_data / "mocap"
@@ -211,7 +220,7 @@ def test_what_is_not_run_has_options_that_exist(monkeypatch):
 # Every program defines its flags anew, in one process.
 _CHECK_FLAGS = """
 import json, runpy, sys
-from absl import flags
+from absl import app, flags
 before = set(flags.FLAGS)
 for where, module, arguments in json.load(sys.stdin):
     sys.argv = [module, *arguments, "--only_check_args"]

@@ -28,10 +28,11 @@ DEFAULT_NET = pathlib.Path(__file__).parents[1] / "weights" / "default.keras"
 
 
 def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:
-    """The pose net in a `.keras` file, ready to use.
+    """A pose net, ready to use.
 
     Args:
-        path: the file; empty for the net that ships with the package.
+        path: its file, address or name, see `tfpose.weights.keras_file.load_keras`;
+            empty for the net that ships with the package.
         adapt: see `tfpose.adapters.parse_adaptation`; empty for none.
         **choices: the predictor's own, such as `decoder`; None leaves one to the net.
 

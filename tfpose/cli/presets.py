@@ -25,8 +25,8 @@ def presets(part: str = "") -> None:
     lifters = [preset for name, preset in LIFTER_PRESETS.items() if part in name]
     if not published and not nets and not lifters:
         raise InputError(f"no preset has {part!r} in its name")
-    names = [one.name for one in (*published, *nets, *lifters)]
-    width = max(map(len, names))
+    names = [one.name for one in published] + [net.name for net in nets]
+    width = max(map(len, names + [lifter.name for lifter in lifters]))
     if published:
         _print_published(published, width)
     if nets:

@@ -167,16 +167,15 @@ def local_model(model: str) -> pathlib.Path:
         published = PUBLISHED[model]
         kept = f"{model}-{published.digest}.keras"
         return _cached(kept, lambda folder: _import(published, folder))
-    address = urllib.parse.urlsplit(model)
-    if address.scheme in ("http", "https"):
-        file = pathlib.PurePosixPath(urllib.parse.unquote(address.path))
-        if file.suffix != ".keras":
+    if re.match("https?://", model):
+        name = _file_name(model)
+        if name.suffix != ".keras":
             raise InputError(
                 f"{model}: expected the address of a .keras file; a published "
                 "checkpoint becomes one by `python -m tfpose import_weights`"
             )
         digest = hashlib.sha256(model.encode()).hexdigest()[:8]
-        kept = f"{file.stem}-{digest}.keras"
+        kept = f"{name.stem}-{digest}.keras"
         return _cached(kept, lambda folder: _keras_file(model, folder))
     if os.path.isfile(model):
         return pathlib.Path(model)
@@ -191,7 +190,16 @@ def local_model(model: str) -> pathlib.Path:
 def cache_folder() -> pathlib.Path:
     """Where downloaded models are kept: `~/.keras/tfpose`; `KERAS_HOME` moves it."""
     home = os.environ.get("KERAS_HOME", "~/.keras")
-    return pathlib.Path(home).expanduser() / "tfpose"
+    return pathlib.Path(os.path.expanduser(home)) / "tfpose"
+
+
+def _file_name(address: str) -> pathlib.PurePosixPath:
+    """The name of the file at an address."""
+    try:
+        path = urllib.parse.unquote(urllib.parse.urlsplit(address).path)
+    except ValueError as error:
+        raise InputError(f"{address}: no address: {error}") from None
+    return pathlib.PurePosixPath(path.rpartition("/")[2])
 
 
 def _cached(name: str, make: Callable[[pathlib.Path], pathlib.Path]) -> pathlib.Path:
@@ -218,7 +226,8 @@ def _import(published: Published, folder: pathlib.Path) -> pathlib.Path:
     if not digest.startswith(published.digest):
         raise InputError(
             f"{published.address}: not what was published: expected a SHA-256 that "
-            f"begins with {published.digest}, got {digest[:8]}; try again"
+            f"begins with {published.digest}, got {digest[:8]}; try again, or import a "
+            "file that you trust by `python -m tfpose import_weights`"
         )
     net = build_preset(published.preset)
     done = import_weights(checkpoint, net, protocol=published.protocol)
@@ -235,7 +244,7 @@ def _keras_file(address: str, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _download(address: str, folder: pathlib.Path) -> pathlib.Path:
-    name = pathlib.PurePosixPath(urllib.parse.urlsplit(address).path).name
+    name = str(_file_name(address))
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE)
     try:

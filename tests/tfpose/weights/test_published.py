@@ -178,6 +178,8 @@ def test_an_address_is_downloaded_once(server, cache, tmp_path):
 def test_an_address_of_something_else(server, cache):
     with pytest.raises(InputError, match="expected the address of a .keras file"):
         load_keras(f"{server.address}/net.pth")
+    with pytest.raises(InputError, match="no address: Invalid IPv6 URL"):
+        load_keras("http://[::1/net.keras")
     assert not server.paths
     server.content = b"<html>Please log in</html>"
     with pytest.raises(InputError, match="expected a .keras model, got something else"):
