@@ -47,6 +47,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "google": "protobuf",
     "grpc": "grpcio",
+    "markdown_it": "markdown-it-py",
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "tensorflow_serving": "tensorflow-serving-api",

@@ -25,7 +25,7 @@ from tfpose.skeletons import get_skeleton
 
 # Regular expressions for commands and Python, and why what they match is not run.
 NOT_RUN = {
-    r"^(make|bazel|export|TFPOSE_DATA=\S+ bazel|python3? -m venv|git|pip) ?": (
+    r"^(make|pip|bazel|export|TFPOSE_DATA=\S+ bazel) ": (
         "sets up a machine; .ci/run does it"
     ),
     r"^npm ": "needs the npm registry; .ci/run does it",
@@ -197,7 +197,7 @@ def not_run() -> list[tuple[Snippet, str]]:
         for snippet in ALL
         if snippet.language == "bash"
         for command in commands(snippet)
-        if reason(command) and program(command)[0] not in ("", "venv", "pytest", "pip")
+        if reason(command) and program(command)[0] not in ("", "pytest")
     ]
 
 
