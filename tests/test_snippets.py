@@ -4,6 +4,7 @@ A page is run from top to bottom, commands and Python alike, in a folder with th
 that snippets name. Of commands that are not run the options are checked.
 """
 
+import argparse
 import json
 import os
 import re
@@ -19,7 +20,6 @@ import pytest
 from data_pipelines.video import VideoReader, VideoWriter
 from tests.snippets import ROOT, Snippet, commands, snippets
 from tfpose.cli.models import DEFAULT_NET
-from tfpose.command_line import CommandParser
 from tfpose.lifters.build import build_lifter
 from tfpose.skeletons import get_skeleton
 
@@ -107,10 +107,7 @@ def few_people(source: Path, target: Path) -> None:
 @pytest.fixture(scope="module")
 def files(shared_data, tmp_path_factory) -> Path:
     """A folder with the files that snippets name."""
-    base = tmp_path_factory.mktemp("snippets")
-    folder = base / "project"
-    folder.mkdir()
-    (base / "shared").symlink_to(shared_data.parent)
+    folder = tmp_path_factory.mktemp("snippets")
     (folder / "tfpose").symlink_to(ROOT / "tfpose")
     few_people(shared_data / "lspet", folder / "PHOTOS")
     photo = next((folder / "PHOTOS" / "images").rglob("*.jpg"))
@@ -166,10 +163,11 @@ def files(shared_data, tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_runs(page, files, tmp_path, monkeypatch):
+def test_a_page_runs(page, files, shared_data, tmp_path, monkeypatch):
     folder = tmp_path / "project"
     shutil.copytree(files, folder, symlinks=True)
-    (tmp_path / "shared").symlink_to(files.parent / "shared")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "data").symlink_to(shared_data)
     monkeypatch.chdir(folder)
     names: dict = {}
     for snippet in ALL:
@@ -202,13 +200,13 @@ def not_run() -> list[tuple[Snippet, str]]:
 
 
 def test_what_is_not_run_has_options_that_exist(monkeypatch):
-    parse = CommandParser.__mro__[1].parse_args
+    parse = argparse.ArgumentParser.parse_args
 
     def parse_only(parser, arguments=None, namespace=None):
         parse(parser, arguments, namespace)
         raise _Understood
 
-    monkeypatch.setattr(CommandParser.__mro__[1], "parse_args", parse_only)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
     for snippet, command in not_run():
         module, arguments = program(command)
         if module in ARGPARSE:
