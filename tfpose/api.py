@@ -4,9 +4,10 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from data_pipelines.images import decode_image
 from data_pipelines.video import VIDEO_SUFFIXES, VideoFrame, VideoReader
@@ -67,7 +68,7 @@ class PosePredictor:
         return self._predictor.skeleton.joints
 
     def __call__(
-        self, photo: str | os.PathLike | np.ndarray, boxes: Any = None
+        self, photo: str | os.PathLike | ArrayLike, boxes: ArrayLike | None = None
     ) -> list[Person]:
         """The people in one photo.
 
@@ -80,14 +81,10 @@ class PosePredictor:
         Raises:
             InputError: no such file, no photo, or boxes that cannot be used.
         """
-        if isinstance(photo, str | os.PathLike):
-            image = _read(pathlib.Path(photo))
-        else:
-            image = np.asarray(photo)
-        return self._named(self._predictor.predict(image, boxes))
+        return self._named(self._predictor.predict(_pixels(photo), _numbers(boxes)))
 
     def video(
-        self, path: str | os.PathLike, boxes: Any = None
+        self, path: str | os.PathLike, boxes: ArrayLike | None = None
     ) -> Iterator[tuple[VideoFrame, list[Person]]]:
         """The frames of a video, one after the other, each with its people.
 
@@ -102,7 +99,8 @@ class PosePredictor:
             InputError: no such file, no video, one that is damaged (after the frames
                 that can be read), or boxes that cannot be used.
         """
-        frames = (Picture(frame.image, boxes, frame) for frame in VideoReader(path))
+        found = _numbers(boxes)
+        frames = (Picture(frame.image, found, frame) for frame in VideoReader(path))
         for picture, people in self._predictor.stream(frames):
             yield picture.origin, self._named(people)
 
@@ -137,7 +135,20 @@ def load_predictor(model: str = "") -> PosePredictor:
     return PosePredictor(models.load_predictor(model))
 
 
-def _read(path: pathlib.Path) -> np.ndarray:
+def _numbers(boxes: ArrayLike | None) -> np.ndarray | None:
+    try:
+        return None if boxes is None else np.asarray(boxes, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"boxes: expected numbers, [P, 4], got {boxes!r}") from None
+
+
+def _pixels(photo: str | os.PathLike | ArrayLike) -> np.ndarray:
+    if not isinstance(photo, str | os.PathLike):
+        try:
+            return np.asarray(photo)
+        except ValueError as error:
+            raise InputError(f"photo: expected pixels, [h, w, 3]: {error}") from None
+    path = pathlib.Path(photo)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         raise InputError(f"{path}: a video; expected a photo, see `video()`")
     try:

@@ -63,6 +63,14 @@ def test_each_box_has_its_person(folder, predictor):
     assert predictor("photo.jpg", np.zeros((0, 4))) == []
 
 
+def test_boxes_are_numbers(predictor):
+    photo = np.zeros((9, 9, 3), np.uint8)
+    with pytest.raises(
+        InputError, match=r"boxes: expected numbers, .* \[\[1, 2\], \[3"
+    ):
+        predictor(photo, [[1, 2], [3]])
+
+
 def test_videos_come_frame_by_frame(folder, predictor):
     frames = iter(predictor.video("clip.mp4"))
     first, (person,) = next(frames)
@@ -80,6 +88,7 @@ def test_videos_come_frame_by_frame(folder, predictor):
         ("absent.jpg", "absent.jpg: not readable: No such file"),
         ("clip.mp4", r"clip.mp4: a video; expected a photo, see `video\(\)`"),
         (None, r"image: expected uint8 \[h, w, 3\], got object"),
+        ([[1, 2], [3]], r"photo: expected pixels, \[h, w, 3\]: setting an array"),
         (np.zeros((4, 4, 3)), r"image: expected uint8 \[h, w, 3\], got float64"),
     ],
 )
