@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "tests": set(FOLDERS),
     "tools": {"tools"},
 }
-COMMANDS = ("tfpose/cli/", "tfpose/__main__.py")
+# What may import everything.
+COMMANDS = ("tfpose/cli/", "tfpose/__main__.py", "tfpose/api.py")
 PAPERS = {"hsjp", "logocap", "metta", "poseaug", "iso"}
 # What may import the papers' folders.
 ABOVE_THE_PAPERS = {"__init__.py", "adapters.py", "metrics", "weights"}
@@ -46,6 +47,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "google": "protobuf",
     "grpc": "grpcio",
+    "markdown_it": "markdown-it-py",
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "tensorflow_serving": "tensorflow-serving-api",
@@ -94,7 +96,9 @@ def check_names(path: str) -> Iterator[str]:
             yield f"{path}: the module defines no __all__"
         return
     bound = set()
-    for node in tree.body:
+    # With what only type checkers import.
+    inside = [inner for n in tree.body if isinstance(n, ast.If) for inner in n.body]
+    for node in (*tree.body, *inside):
         if isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.Assign | ast.AnnAssign):

@@ -4,6 +4,8 @@ import os
 import sys
 import tempfile
 
+from tfpose.parts import need
+
 __all__ = ["import_keras"]
 
 # TensorFlow 2.21 logs these at every TF_CPP_MIN_LOG_LEVEL.
@@ -18,6 +20,9 @@ def import_keras() -> None:
 
     All other output of the import is printed after it. Does nothing where Keras has
     been imported already.
+
+    Raises:
+        MissingPart: Keras is to compute with TensorFlow, which is not installed.
     """
     if "keras" in sys.modules:
         return
@@ -32,6 +37,9 @@ def import_keras() -> None:
         os.dup2(captured.fileno(), 2)
         try:
             import keras  # noqa: F401
+        except ModuleNotFoundError as error:
+            need(error.name or "")
+            raise
         finally:
             sys.stderr.flush()
             os.dup2(original, 2)

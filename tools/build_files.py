@@ -38,11 +38,14 @@ _FILE_GROUPS = {
 _DATA = {
     "export/web/server.py": ["//export/web:page"],
     "tests/export/test_savedmodel.py": ["//export/serving:compose"],
+    "tests/test_install.py": ["//tfpose:__main__"],
     "tfpose/cli/models.py": ["//tfpose/weights:default_net"],
 }
 _TAGS = {
-    # It reads the sources themselves, which Bazel does not know of: always run.
+    # They read sources and docs themselves, which Bazel does not know of: always run.
+    "tests/test_install.py": ["external", "local"],
     "tests/test_project_rules.py": ["external", "local"],
+    "tests/test_snippets.py": ["external", "local"],
 }
 _EXPORTED = {"tests": ["run_pytest.py"]}
 

@@ -124,6 +124,10 @@ class GrpcLink:
     """gRPC, by the messages of tensorflow-serving-api."""
 
     def __init__(self, place: str, model: str, version: int | None):
+        # Here, because REST needs no more of this project and of others than NumPy.
+        from tfpose.parts import need
+
+        need("tensorflow_serving")
         import grpc
         from tensorflow_serving.apis import (
             model_service_pb2_grpc,

@@ -7,10 +7,13 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.framework import tensor_pb2
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-from tensorflow_serving.config import model_server_config_pb2
 
 from tfpose.errors import InputError
+from tfpose.parts import need
+
+need("tensorflow_serving")
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2  # noqa: E402
+from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 
 __all__ = [
     "WARMUP_FILE",

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tfpose")
+    parser = argparse.ArgumentParser(prog="tfpose")
     commands = parser.add_subparsers(dest="command", required=True)
 
     _add_predict(commands)
@@ -69,7 +69,12 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         help="photos, videos, or folders of them; to lift, also JSON of 2D poses",
     )
-    add("--model", default="", help="a .keras pose net; default: a small one inside")
+    add(
+        "--model",
+        default="",
+        help="a .keras pose net: a file, an address, or a name that `presets` lists; "
+        "default: a small one inside",
+    )
     add("--out", default="poses", help="folder for pictures and JSON")
     add("--boxes", default="", help="JSON file of people's boxes")
     add("--box", help="x,y,w,h of the person in pixels; default: the whole picture")

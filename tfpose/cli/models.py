@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-import tfpose
 from tfpose.adaptation import AdaptedModel
 from tfpose.adapters import build_adapter
 from tfpose.cli.refined_lifter import RefinedLifter
@@ -25,14 +24,15 @@ from tfpose.weights.keras_file import load_keras
 __all__ = ["DEFAULT_NET", "PREDICTORS", "load_lifter", "load_predictor"]
 
 # What it was trained on and how well it does: default.md beside it.
-DEFAULT_NET = pathlib.Path(tfpose.__file__).parent / "weights" / "default.keras"
+DEFAULT_NET = pathlib.Path(__file__).parents[1] / "weights" / "default.keras"
 
 
 def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:
-    """The pose net in a `.keras` file, ready to use.
+    """A pose net, ready to use.
 
     Args:
-        path: the file; empty for the net that ships with the package.
+        path: its file, address or name, see `tfpose.weights.keras_file.load_keras`;
+            empty for the net that ships with the package.
         adapt: see `tfpose.adapters.parse_adaptation`; empty for none.
         **choices: the predictor's own, such as `decoder`; None leaves one to the net.
 

@@ -1,14 +1,18 @@
-"""`python -m tfpose presets`: the published nets by name."""
+"""`python -m tfpose presets`: published weights and nets by name."""
+
+from collections.abc import Sequence
 
 from tfpose.errors import InputError
 from tfpose.weights.lifters import LIFTER_PRESETS
 from tfpose.weights.presets import PRESETS
+from tfpose.weights.published import PUBLISHED, Published
 
 __all__ = ["presets"]
 
 
 def presets(part: str = "") -> None:
-    """Prints tables of the pose nets and of the lifters: joints, input, size and cost.
+    """Prints tables of the weights that `--model` downloads, of the pose nets and of
+    the lifters that `import_weights` fills.
 
     Args:
         part: only those with this in their names; all if empty.
@@ -16,12 +20,15 @@ def presets(part: str = "") -> None:
     Raises:
         InputError: there is none.
     """
+    published = [one for name, one in PUBLISHED.items() if part in name]
     nets = [preset for name, preset in PRESETS.items() if part in name]
     lifters = [preset for name, preset in LIFTER_PRESETS.items() if part in name]
-    if not nets and not lifters:
+    if not published and not nets and not lifters:
         raise InputError(f"no preset has {part!r} in its name")
-    names = [preset.name for preset in nets] + [lifter.name for lifter in lifters]
-    width = max(map(len, names))
+    names = [one.name for one in published] + [net.name for net in nets]
+    width = max(map(len, names + [lifter.name for lifter in lifters]))
+    if published:
+        _print_published(published, width)
     if nets:
         print(f"{'preset':{width}}  joints   input    parameters  multiply-adds")
     for preset in nets:
@@ -37,3 +44,17 @@ def presets(part: str = "") -> None:
             f"{lifter.name:{width}}  {lifter.skeleton:6}  "
             f"{lifter.parameters / 1e6:8.2f} M  {lifter.multiply_adds / 1e6:11.2f} M"
         )
+
+
+def _print_published(rows: Sequence[Published], width: int) -> None:
+    """Names for `--model`, and what one gets."""
+    print(f"{'--model=':{width}}  joints   input   download  as published  licence")
+    for one in rows:
+        height, across = one.net.input_size
+        metric = {"coco17": "AP", "mpii16": "PCKh"}[one.net.skeleton]
+        accuracy = f"{one.accuracy:.1f} {metric}"
+        print(
+            f"{one.name:{width}}  {one.net.skeleton:6}  {height}x{across}  "
+            f"{one.megabytes:5.0f} MB  {accuracy:>12}  {one.licence}"
+        )
+    print()

@@ -16,18 +16,23 @@ import tfpose.metta.net
 import tfpose.top_down.net  # noqa: F401
 from tfpose.errors import InputError
 from tfpose.files import write_whole
+from tfpose.weights.published import local_model
 
 __all__ = ["load_keras", "save_half"]
 
 
-def load_keras(path: str) -> keras.Model:
-    """Loads the model in a `.keras` file, without compiling it.
+def load_keras(model: str) -> keras.Model:
+    """Loads a model, without compiling it.
+
+    Args:
+        model: a `.keras` file, its http(s) address, or the name of published weights;
+            see `tfpose.weights.published.local_model`.
 
     Raises:
-        InputError: no such file, or Keras cannot read it; names the file.
+        InputError: no such file, it cannot be downloaded, or Keras cannot read it;
+            names the file.
     """
-    if not os.path.isfile(path):
-        raise InputError(f"{path}: no such file, expected a .keras model")
+    path = local_model(model)
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises many types for files that are not its.

@@ -17,6 +17,7 @@ def test_it_is_small_and_has_a_card():
     assert DEFAULT_NET.stat().st_size < 4e6
     card = DEFAULT_NET.with_suffix(".md").read_text()
     assert "trained on" in card and "Leeds Sports Pose Extended" in card
+    assert "| licence | Apache-2.0" in card
 
 
 @pytest.mark.slow

@@ -121,7 +121,13 @@ def test_unknown_names_are_answered_with_near_ones():
 
 def test_table(capsys):
     presets("w32_coco")
-    lines = capsys.readouterr().out.splitlines()
+    published, nets = capsys.readouterr().out.split("\n\n")
+    # As MMPose publishes it.
+    assert published.splitlines()[1].split() == [
+        *("mmpose_hrnet_w32_coco_256x192", "coco17", "256x192"),
+        *("114", "MB", "74.9", "AP", "Apache-2.0"),
+    ]
+    lines = nets.splitlines()
     assert len(lines) == 4
     assert lines[1].split() == [
         *("hrnet_w32_coco_256x192", "coco17", "256x192"),

@@ -1,0 +1,114 @@
+"""`from tfpose import load_predictor`: photos, arrays and videos in, people out."""
+
+import doctest
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import tfpose
+from data_pipelines.images import decode_image
+from tfpose import api
+from tfpose.cli import models
+from tfpose.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def predictor() -> api.PosePredictor:
+    return tfpose.load_predictor()
+
+
+@pytest.fixture
+def folder(shared_data, tmp_path, monkeypatch):
+    """The folder to work in, with photo.jpg and clip.mp4."""
+    photo = next((shared_data / "lspet" / "images").rglob("*.jpg"))
+    shutil.copy(photo, tmp_path / "photo.jpg")
+    shutil.copy(shared_data / "video" / "one_person.mp4", tmp_path / "clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def positions(person: api.Person) -> np.ndarray:
+    """`[J, 3]`: x, y and score."""
+    return np.array(list(person.joints.values()))
+
+
+def test_the_documented_example(folder):
+    found = doctest.testmod(api)
+    assert found.attempted and not found.failed
+
+
+def test_a_file_its_pixels_and_pillow_give_the_same_people(folder, predictor):
+    (person,) = predictor("photo.jpg")
+    pixels = decode_image((folder / "photo.jpg").read_bytes())
+    with PIL.Image.open("photo.jpg") as picture:
+        others = [predictor(picture), predictor(folder / "photo.jpg")]
+    for (other,) in [*others, predictor(pixels)]:
+        assert np.allclose(positions(other), positions(person), atol=1e-2)
+    height, width = pixels.shape[:2]
+    assert person.box == (0, 0, width, height)
+    # What the commands find, by name.
+    people = models.load_predictor("").predict(pixels)
+    assert tuple(person.joints) == predictor.joint_names
+    assert np.allclose(positions(person), people.poses[0], atol=1e-2)
+    assert person.score == pytest.approx(people.person_scores[0], abs=1e-4)
+
+
+def test_each_box_has_its_person(folder, predictor):
+    boxes = [[0, 0, 100, 190], [50, 10, 80, 90]]
+    assert [list(person.box) for person in predictor("photo.jpg", boxes)] == boxes
+    assert predictor("photo.jpg", np.zeros((0, 4))) == []
+
+
+def test_boxes_are_numbers(predictor):
+    photo = np.zeros((9, 9, 3), np.uint8)
+    with pytest.raises(
+        InputError, match=r"boxes: expected numbers, .* \[\[1, 2\], \[3"
+    ):
+        predictor(photo, [[1, 2], [3]])
+
+
+def test_videos_come_frame_by_frame(folder, predictor):
+    frames = iter(predictor.video("clip.mp4"))
+    first, (person,) = next(frames)
+    (alone,) = predictor(first.image)
+    # People of other frames were in the same batch.
+    assert np.allclose(positions(person), positions(alone), atol=1e-2)
+    later, _ = next(frames)
+    assert (first.index, later.index) == (0, 1)
+    assert later.seconds > first.seconds == 0
+
+
+@pytest.mark.parametrize(
+    "photo,message",
+    [
+        ("absent.jpg", "absent.jpg: not readable: No such file"),
+        ("clip.mp4", r"clip.mp4: a video; expected a photo, see `video\(\)`"),
+        (None, r"image: expected uint8 \[h, w, 3\], got object"),
+        ([[1, 2], [3]], r"photo: expected pixels, \[h, w, 3\]: setting an array"),
+        (np.zeros((4, 4, 3)), r"image: expected uint8 \[h, w, 3\], got float64"),
+    ],
+)
+def test_what_is_no_photo_is_refused(predictor, photo, message):
+    with pytest.raises(InputError, match=message):
+        predictor(photo)
+
+
+@pytest.mark.slow
+def test_the_package_alone_imports_little():
+    """Keras and the nets that it registers, nothing that reads photos or videos."""
+    code = "import sys, tfpose; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    imported = set(done.stdout.split())
+    assert not {"tfpose.api", "tfpose.cli", "data_pipelines"} & imported
+    assert {"keras", "tfpose.top_down.net"} < imported
+
+
+def test_other_names_are_not_there():
+    with pytest.raises(AttributeError, match="has no attribute 'load_predictors'"):
+        _ = tfpose.load_predictors

@@ -1,0 +1,158 @@
+"""What `from tfpose import ...` gives: people in photos and videos, in three lines."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from data_pipelines.images import decode_image
+from data_pipelines.video import VIDEO_SUFFIXES, VideoFrame, VideoReader
+from tfpose.cli import models
+from tfpose.errors import InputError
+from tfpose.predictors import People, Picture, Predictor
+
+__all__ = ["Joint", "Person", "PosePredictor", "load_predictor"]
+
+
+class Joint(NamedTuple):
+    """Where a joint is: x and y in pixels of the photo, pixel centres at integers, and
+    its score, about 0 to 1; with 0 or less it was not found.
+    """
+
+    x: float
+    y: float
+    score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """One person of a photo or frame.
+
+    Attributes:
+        joints: every joint of the net by name, such as `left_wrist`, in the net's
+            order.
+        score: how certain the net is of the person; the larger, the more.
+        box: x, y, w, h in pixels: where the person was looked for, or is.
+    """
+
+    joints: dict[str, Joint]
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class PosePredictor:
+    """Finds the people in photos and videos.
+
+    Example:
+        >>> from tfpose import load_predictor
+        >>> predictor = load_predictor()
+        >>> for person in predictor("photo.jpg"):
+        ...     print(len(person.joints), 0 < person.joints["left_hip"].score < 1.5)
+        14 True
+        >>> for frame, people in predictor.video("clip.mp4"):
+        ...     print(frame.index, len(people))
+        ...     break
+        0 1
+    """
+
+    def __init__(self, predictor: Predictor):
+        self._predictor = predictor
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """The names of the joints that the net finds, in its order."""
+        return self._predictor.skeleton.joints
+
+    def __call__(
+        self, photo: str | os.PathLike | ArrayLike, boxes: ArrayLike | None = None
+    ) -> list[Person]:
+        """The people in one photo.
+
+        Args:
+            photo: a file, or pixels: uint8 `[H, W, 3]` RGB, or what NumPy makes that
+                of, such as a picture of Pillow. OpenCV's order is BGR: turn it round.
+            boxes: `[P, 4]` (x, y, w, h), pixels, for a net that looks into boxes; None
+                takes one person to fill the photo.
+
+        Raises:
+            InputError: no such file, no photo, or boxes that cannot be used.
+        """
+        return self._named(self._predictor.predict(_pixels(photo), _numbers(boxes)))
+
+    def video(
+        self, path: str | os.PathLike, boxes: ArrayLike | None = None
+    ) -> Iterator[tuple[VideoFrame, list[Person]]]:
+        """The frames of a video, one after the other, each with its people.
+
+        A frame has its `index` from 0, its time in `seconds` from the start, and its
+        pixels, `image`, uint8 `[H, W, 3]` RGB.
+
+        Args:
+            path: a file that FFmpeg can read.
+            boxes: as for a photo, the same in all frames.
+
+        Raises:
+            InputError: no such file, no video, one that is damaged (after the frames
+                that can be read), or boxes that cannot be used.
+        """
+        found = _numbers(boxes)
+        frames = (Picture(frame.image, found, frame) for frame in VideoReader(path))
+        for picture, people in self._predictor.stream(frames):
+            yield picture.origin, self._named(people)
+
+    def _named(self, people: People) -> list[Person]:
+        return [
+            Person(
+                {
+                    name: Joint(*joint)
+                    for name, joint in zip(self.joint_names, pose.tolist(), strict=True)
+                },
+                float(score),
+                tuple(box.tolist()),
+            )
+            for pose, score, box in zip(
+                people.poses, people.person_scores, people.boxes, strict=True
+            )
+        ]
+
+
+def load_predictor(model: str = "") -> PosePredictor:
+    """A pose net, ready to use on photos and videos.
+
+    Args:
+        model: a `.keras` file, its http(s) address, or a name that `tfpose presets`
+            lists, whose weights are downloaded once; empty for the small net that
+            ships with the package.
+
+    Raises:
+        InputError: no such file or name, no pose net, or it cannot be downloaded.
+        MissingPart: TensorFlow is not installed.
+    """
+    return PosePredictor(models.load_predictor(model))
+
+
+def _numbers(boxes: ArrayLike | None) -> np.ndarray | None:
+    try:
+        return None if boxes is None else np.asarray(boxes, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"boxes: expected numbers, [P, 4], got {boxes!r}") from None
+
+
+def _pixels(photo: str | os.PathLike | ArrayLike) -> np.ndarray:
+    if not isinstance(photo, str | os.PathLike):
+        try:
+            return np.asarray(photo)
+        except ValueError as error:
+            raise InputError(f"photo: expected pixels, [h, w, 3]: {error}") from None
+    path = pathlib.Path(photo)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise InputError(f"{path}: a video; expected a photo, see `video()`")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: not readable: {error.strerror}") from None
+    return decode_image(data, name=str(path))
