@@ -43,7 +43,7 @@ NOT_RUN = {
     r"-m data_pipelines\.mannequin": "draws for minutes",
     r"model=runs/(views|flow|iso/views_0|lift)": "needs what a benchmark trains",
     r"lspet": "measures for minutes",
-    r"runs/metta/": "needs what two trainings leave; test_adaptation_steps.py has a net",
+    r"runs/metta/": "needs two trainings; test_adaptation_steps.py has a net",
 }
 # Not run anywhere: no compiler, or only an output that is shown.
 OTHER_LANGUAGES = {"swift", "kotlin", "xml", "ruby", "js", "text"}
