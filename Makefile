@@ -51,6 +51,7 @@ demo: $(READY)
 	$(BIN)/python -m trainers.top_down --preset=demo \
 	  --data_dir=$(DEMO)/mannequin --workdir=$(DEMO)/top_down \
 	  --init_from=$(DEMO)/pretrain/model.keras
+	rm -rf $(DEMO)/predictions
 	$(BIN)/python -m tfpose predict --model=$(DEMO)/top_down/model.keras \
 	  --out=$(DEMO)/predictions \
 	  $$(ls $(DEMO)/mannequin/images/val*.jpg | head -n 8)

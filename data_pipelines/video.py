@@ -1,28 +1,30 @@
-"""Video files, a frame at a time: memory does not grow with their length."""
+"""Videos, a frame at a time: memory does not grow with their length.
+
+PyAV brings FFmpeg, which reads files and addresses; `webcam` reads cameras.
+"""
 
 import contextlib
 import dataclasses
-import math
 import os
-import pathlib
+import re
 from collections.abc import Iterator
 
-import cv2
+import av
+import av.container
 import numpy as np
 
 from tfpose.errors import InputError
 
-__all__ = ["VIDEO_SUFFIXES", "VideoFrame", "VideoReader", "VideoWriter"]
+__all__ = ["VIDEO_SUFFIXES", "VideoFrame", "VideoReader", "is_address", "open_video"]
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
 )
 
-_USUAL_FPS = 25.0
-_MOST_FRAMES = 1e8
-
-# What FFmpeg has to say on a broken file is said here, in one line.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+_USUAL_FPS = 30.0
+# Containers without a rate are given 1,000 or 90,000 frames a second.
+_LARGEST_FPS = 480.0
+_SECONDS_TO_WAIT = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,7 @@ class VideoFrame:
 
     Attributes:
         index: place in the video, from 0.
-        seconds: time from the video's start.
+        seconds: time since the first frame, by the video's own clock; it only grows.
         image: uint8 `[H, W, 3]` RGB, upright.
     """
 
@@ -49,19 +51,25 @@ class VideoReader:
     def __init__(self, path: str | os.PathLike):
         """
         Args:
-            path: a file that FFmpeg can read.
+            path: a file or an address that FFmpeg can read.
 
         Raises:
-            InputError: no such file, or no video in it.
+            InputError: nothing there, or no video in it.
         """
-        self.path = os.fspath(path)
-        capture = self._open()
-        self.fps = self._fps(capture)
-        """Frames per second; 25 where the file does not say."""
-        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.announced = int(count) if 0 < count < _MOST_FRAMES else 0
-        """Frames that the file says it has; 0 where it does not say."""
-        capture.release()
+        self.address = os.fspath(path)
+        """What was given, with the password that may be in an address."""
+        self.path = _without_password(self.address)
+        """The same without it, to be shown."""
+        with open_video(self.address) as container:
+            stream = _video_stream(container, self.path)
+            rate = float(stream.average_rate or 0)
+            self.fps = rate if 0 < rate <= _LARGEST_FPS else _USUAL_FPS
+            """Mean frames per second, as the file says; 30 where it does not."""
+            self.announced: int = stream.frames
+            """Frames that the file says it has; 0 where it does not say."""
+            self._seconds = _announced_seconds(container, stream)
+        self.live = is_address(self.path) and not self._seconds
+        """Whether it is a stream without an end."""
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """The frames.
@@ -70,123 +78,128 @@ class VideoReader:
             InputError: no frame can be read, or the file ends more than half a second
                 before it said it would: it is damaged. All readable frames come first.
         """
-        capture = self._open()
-        index = 0
-        try:
-            while True:
-                there, image = capture.read()
-                if not there:
-                    break
-                seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                if index and not seconds > 0:
-                    seconds = index / self.fps
-                image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-                yield VideoFrame(index, seconds, image)
+        index, seconds, gap = -1, 0.0, 0.0
+        start: float | None = None
+        with open_video(self.address) as container:
+            stream = _video_stream(container, self.path)
+            stream.thread_type = "AUTO"
+            for frame in self._decoded(container, stream):
                 index += 1
-        finally:
-            capture.release()
-        if self.announced - index > self.fps / 2 or not index:
+                now = _seconds(frame.pts, stream)
+                if start is None:
+                    start = now or 0.0
+                elif now is None or now - start <= seconds:
+                    # No time, or one that lies back: at the usual pace.
+                    seconds += 1 / self.fps
+                    start = start if now is None else now - seconds
+                else:
+                    gap, seconds = now - start - seconds, now - start
+                yield VideoFrame(index, seconds, _upright(frame))
+        if index < 0 or self._seconds - seconds > 0.5 + max(1.5 * gap, 1 / self.fps):
             raise InputError(
-                f"{self.path}: frame {index}: not readable, though the video says it "
-                f"has {self.announced} frames; the file is damaged"
+                f"{self.path}: frame {index + 1}: not readable, though the video says "
+                f"it lasts {self._seconds:.1f} seconds; the file is damaged"
             )
 
-    def _open(self) -> cv2.VideoCapture:
-        if not os.path.isfile(self.path):
-            raise InputError(f"{self.path}: no such file")
-        logging = cv2.utils.logging
-        before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-        try:
-            capture = cv2.VideoCapture(self.path, cv2.CAP_FFMPEG)
-        except cv2.error as error:
-            raise InputError(f"{self.path}: refused by OpenCV: {error.err}") from None
-        finally:
-            logging.setLogLevel(before)
-        if not capture.isOpened():
-            raise InputError(f"{self.path}: not a video, or a damaged one")
-        return capture
+    def _decoded(
+        self, container: av.container.InputContainer, stream: av.VideoStream
+    ) -> Iterator[av.VideoFrame]:
+        """Frames in the order they are shown in, up to the first broken one.
 
-    @staticmethod
-    def _fps(capture: cv2.VideoCapture) -> float:
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        return fps if math.isfinite(fps) and fps > 0 else _USUAL_FPS
+        Before the first one, and in a stream without an end, broken parts are passed
+        over: one may come into it at any place.
+        """
+        begun, problem = False, ""
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                frames = [] if packet is None else packet.decode()
+            except EOFError:
+                return
+            except av.error.InvalidDataError:
+                if begun and not self.live:
+                    break
+                continue
+            except av.error.FFmpegError as error:
+                problem = error.strerror
+                break
+            if packet is None:
+                return
+            for frame in frames:
+                begun = True
+                yield frame
+        # Frames that came whole, but wait in the decoder.
+        with contextlib.suppress(av.error.FFmpegError):
+            yield from stream.decode(None)
+        if self.live:
+            raise InputError(f"{self.path}: the stream broke off: {problem}")
 
 
-class VideoWriter:
-    """Writes an MP4 file aside and renames it when closed.
+def is_address(path: str) -> bool:
+    """Whether it is an address such as `rtsp://...`, not a file."""
+    return "://" in path
 
-    MPEG-4 part 2, the one codec that OpenCV's own FFmpeg encodes well everywhere; it
-    wants even sizes, so an odd last row or column is left out.
+
+def open_video(path: str) -> av.container.InputContainer:
+    """A file or address, opened by FFmpeg.
+
+    Raises:
+        InputError: nothing there, nothing that FFmpeg knows, or no answer.
     """
+    try:
+        if is_address(path):
+            return av.open(path, timeout=_SECONDS_TO_WAIT)
+        if not os.path.isfile(path):
+            raise InputError(f"{path}: no such file")
+        # The protocol is named: a colon in the file's name does not start one.
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        if isinstance(error, InputError):
+            raise
+        if is_address(path):
+            reason = getattr(error, "strerror", None) or str(error)
+            shown = _without_password(path)
+            raise InputError(f"{shown}: cannot be opened: {reason}") from None
+        raise InputError(f"{path}: not a video, or a damaged one") from None
 
-    def __init__(self, path: str | os.PathLike, fps: float):
-        """
-        Args:
-            path: ends in `.mp4`; its folder is made if need be.
-            fps: frames per second.
-        """
-        self.path = pathlib.Path(path)
-        self.frames = 0
-        self._aside = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
-        self._fps = fps
-        self._size: tuple[int, int] | None = None
-        self._writer: cv2.VideoWriter | None = None
 
-    def write(self, image: np.ndarray) -> None:
-        """Appends uint8 `[H, W, 3]` RGB, of the same size as the first one.
+def _without_password(path: str) -> str:
+    return re.sub(r"(?<=://)[^/@]*@", "", path)
 
-        Raises:
-            InputError: the file cannot be made, or the image is of another size.
-        """
-        size = (image.shape[1], image.shape[0])
-        if self._writer is None or self._size is None:
-            self._size, self._writer = size, self._start(size)
-        if size != self._size:
-            raise InputError(
-                f"{self.path}: frame {self.frames} is {size[0]} x {size[1]} px, those "
-                f"before it are {self._size[0]} x {self._size[1]}"
-            )
-        self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        self.frames += 1
 
-    def close(self) -> None:
-        """Finishes the file; leaves none where no frame was written.
+def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
+    for stream in container.streams.video:
+        # The picture on a song's cover is no video.
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    raise InputError(f"{path}: has no video in it")
 
-        Raises:
-            InputError: what was written is not all there: the disk is full.
-        """
-        if self._writer is None:
-            return
-        self._writer.release()
-        self._writer = None
-        # OpenCV does not say when it cannot write.
-        try:
-            found = VideoReader(self._aside).announced
-        except InputError:
-            found = 0
-        if found < self.frames:
-            with contextlib.suppress(OSError):
-                self._aside.unlink()
-            raise InputError(
-                f"{self.path}: cannot be written: only {found} of {self.frames} frames "
-                "arrived on the disk"
-            )
-        os.replace(self._aside, self.path)
 
-    def _start(self, size: tuple[int, int]) -> cv2.VideoWriter:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._aside.touch()
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written: {error.strerror}"
-            ) from None
-        codec = cv2.VideoWriter.fourcc(*"mp4v")
-        name = os.fspath(self._aside)
-        writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, codec, self._fps, size)
-        if not writer.isOpened():
-            raise InputError(
-                f"{self.path}: cannot be written: OpenCV makes no MP4 of {size[0]} x "
-                f"{size[1]} px with {self._fps:g} frames per second"
-            )
-        return writer
+def _seconds(ticks: int | None, stream: av.VideoStream) -> float | None:
+    if ticks is None or stream.time_base is None:
+        return None
+    return float(ticks * stream.time_base)
+
+
+def _announced_seconds(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> float:
+    """How long the file says that the video lasts; 0 where it does not say."""
+    if known := _seconds(stream.duration or None, stream):
+        return known
+    hours, minutes, seconds = 0.0, 0.0, 0.0
+    try:
+        text = stream.metadata.get("DURATION", "")
+        hours, minutes, seconds = map(float, text.split(":"))
+    except ValueError:
+        # The container's duration is that of its longest part.
+        if container.duration and len(container.streams) == 1:
+            seconds = container.duration / av.time_base
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

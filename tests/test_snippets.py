@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from data_pipelines.video import VideoReader, VideoWriter
+from data_pipelines.video import VideoReader
+from data_pipelines.video_writer import VideoWriter
 from tests.snippets import ROOT, Snippet, commands, snippets
 from tfpose.cli.models import DEFAULT_NET
 from tfpose.lifters.build import build_lifter
@@ -44,6 +45,7 @@ NOT_RUN = {
     r"model=runs/(views|flow|iso/views_0|lift)": "needs what a benchmark trains",
     r"lspet": "measures for minutes",
     r"runs/metta/": "needs two trainings; test_adaptation_steps.py has a net",
+    r"predict (0|rtsp:)": "needs a camera; tests/tfpose/cli/test_predict.py has others",
 }
 # Not run anywhere: no compiler, or only an output that is shown.
 OTHER_LANGUAGES = {"swift", "kotlin", "xml", "ruby", "js", "text"}
@@ -51,6 +53,7 @@ OTHER_LANGUAGES = {"swift", "kotlin", "xml", "ruby", "js", "text"}
 ARGPARSE = {
     "tfpose",
     "benchmarks.mannequin_speed",
+    "benchmarks.video_tracks",
     "data_pipelines.mannequin",
     "data_pipelines.prepare",
     "export.litert",
@@ -115,9 +118,9 @@ def files(shared_data, tmp_path_factory) -> Path:
     for name in ("photo.jpg", "folder/a.jpg", "photos/a.jpg"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(photo, folder / name)
-    writer = VideoWriter(folder / "clip.mp4", 25)
+    writer = VideoWriter(folder / "clip.mp4")
     for frame in VideoReader(shared_data / "video" / "one_person.mp4"):
-        writer.write(frame.image)
+        writer.write(frame.image, frame.seconds)
         if frame.index == 3:
             break
     writer.close()

@@ -14,7 +14,14 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
-__all__ = ["SIDE_COLOURS", "colour_heatmap", "draw_box", "draw_skeleton", "grid"]
+__all__ = [
+    "SIDE_COLOURS",
+    "colour_heatmap",
+    "draw_box",
+    "draw_numbers",
+    "draw_skeleton",
+    "grid",
+]
 
 Colour = tuple[int, int, int]
 
@@ -81,6 +88,50 @@ def draw_skeleton(
             points = np.where(drawn[:, None], np.clip(person[:, :2], -_FAR, _FAR), 0.0)
             width = thickness or _limb_width(points[drawn], canvas.shape)
             _draw_person(canvas, points, drawn, certain, skeleton, width)
+    return canvas
+
+
+def draw_numbers(
+    image: np.ndarray,
+    poses: np.ndarray,
+    numbers: Sequence[int],
+    threshold: float = 0.3,
+) -> np.ndarray:
+    """Writes people's numbers above them.
+
+    Args:
+        image: uint8 `[H, W, 3]` RGB.
+        poses: `[P, J, 3]`: x, y in pixels and score.
+        numbers: of each person; 0 is not written.
+        threshold: joints that score less do not count for the place.
+
+    Returns:
+        uint8 `[H, W, 3]` RGB, a new array.
+    """
+    canvas = _checked_image(image).copy()
+    size = max(0.4, min(canvas.shape[:2]) / 600)
+    thickness = max(1, round(2 * size))
+    for pose, number in zip(poses, numbers, strict=True):
+        found = np.isfinite(pose).all(axis=1) & (pose[:, 2] > threshold)
+        if not number or not found.any():
+            continue
+        (width, height), _ = cv2.getTextSize(str(number), _FONT, size, thickness)
+        low, high = pose[found, :2].min(axis=0), pose[found, :2].max(axis=0)
+        x = (low[0] + high[0] - width) / 2
+        y = low[1] - height
+        x = int(np.clip(x, 0, max(canvas.shape[1] - width, 0)))
+        y = int(np.clip(y, height + 2, max(canvas.shape[0], height + 2)))
+        for colour, extra in ((_OUTLINE, 2 * thickness), (_PAPER, 0)):
+            cv2.putText(
+                canvas,
+                str(number),
+                (x, y),
+                _FONT,
+                size,
+                colour,
+                thickness + extra,
+                cv2.LINE_AA,
+            )
     return canvas
 
 

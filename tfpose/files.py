@@ -12,9 +12,26 @@ import numpy as np
 
 from tfpose.errors import InputError
 
-__all__ = ["usable_folder", "write_picture", "write_whole"]
+__all__ = ["new_folder", "usable_folder", "write_picture", "write_whole"]
 
 Result = TypeVar("Result")
+
+
+def new_folder(path: str | os.PathLike) -> pathlib.Path:
+    """The folder, if nothing is in it; else the first such of `path2`, `path3`, ...
+
+    It is not made, see `usable_folder`. So what an earlier run wrote is not overwritten.
+    """
+    folder, number = pathlib.Path(path), 1
+    while True:
+        try:
+            if not any(folder.iterdir()):
+                return folder
+        except OSError:
+            # There is none, or none that can be read: whoever writes there is told.
+            return folder
+        number += 1
+        folder = pathlib.Path(f"{os.fspath(path).rstrip(os.sep)}{number}")
 
 
 def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], Result]) -> Result:

@@ -67,11 +67,13 @@ class Picture(Generic[Origin]):
         image: uint8 `[H, W, 3]` RGB.
         boxes: `[P, 4]` (x, y, w, h), pixels; None if nobody said where people are.
         origin: whatever the caller wants back with the people.
+        live: whether somebody waits for it: no further picture is read before.
     """
 
     image: np.ndarray
     boxes: np.ndarray | None
     origin: Origin
+    live: bool = False
 
 
 class Predictor(abc.ABC):
@@ -112,7 +114,8 @@ class Predictor(abc.ABC):
     ) -> Iterator[tuple[Picture[Origin], People]]:
         """Each picture, in order, with its people.
 
-        A predictor may read some pictures ahead, to work on many people at a time.
+        A predictor may read some pictures ahead, to work on many people at a time, but
+        none after one that is live.
 
         Raises:
             InputError: as of `predict`.

@@ -1,12 +1,13 @@
 """Pose families: what people do with their joints, as distributions of angles."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from data_pipelines.mannequin.body import ANGLES, limit_angles
 
-__all__ = ["FAMILIES", "draw_angles"]
+__all__ = ["FAMILIES", "Gait", "draw_angles", "joint_angles"]
 
 _SLOT = {name: i for i, name in enumerate(ANGLES)}
 _SIDES = ("left", "right")
@@ -66,24 +67,47 @@ def _standing(rng: np.random.Generator) -> Angles:
     return pose
 
 
+@dataclass(frozen=True)
+class Gait:
+    """How somebody walks or runs: sinusoidal hips, arms in counter-phase.
+
+    Attributes:
+        stride: of the hips, degrees.
+        arm: swing of the arms, degrees.
+        knee: how far the knees bend, degrees.
+        bend: of the elbows, degrees.
+    """
+
+    stride: float
+    arm: float
+    knee: float
+    bend: float
+
+    def swing(self, phase: float) -> Angles:
+        """The angles that change, at a phase of the step, radians."""
+        pose = {"spine_twist": 0.25 * self.stride * np.sin(phase)}
+        for side, turn in (("left", 0.0), ("right", np.pi)):
+            swing, lift = np.sin(phase + turn), np.cos(phase + turn)
+            bent = self.knee * max(lift, 0.0) ** 1.3 + 0.15 * self.knee
+            pose |= {
+                f"{side}_hip_flex": self.stride * (0.25 + swing),
+                f"{side}_knee_flex": 8 + bent,
+                f"{side}_ankle_flex": 10 * swing - 12 * max(-swing, 0.0),
+                f"{side}_shoulder_flex": -self.arm * swing + 4,
+                f"{side}_elbow_flex": self.bend - 0.4 * self.arm * swing,
+            }
+        return pose
+
+
 def _gait(rng: np.random.Generator, stride: float, arm: float, knee: float) -> Angles:
-    """One moment of a walk or run: sinusoidal hips, arms in counter-phase."""
+    """One moment of a walk or run."""
     pose = _relaxed(rng)
     phase = rng.uniform(0, 2 * np.pi)
     pose["spine_flex"] = rng.uniform(0, 6) + stride * 0.2
-    pose["spine_twist"] = 0.25 * stride * np.sin(phase)
     bend = rng.uniform(10, 30) if arm < 30 else rng.uniform(75, 110)
-    for side, turn in (("left", 0.0), ("right", np.pi)):
-        swing, lift = np.sin(phase + turn), np.cos(phase + turn)
-        pose |= {
-            f"{side}_hip_flex": stride * (0.25 + swing),
-            f"{side}_hip_abduct": rng.uniform(0, 5),
-            f"{side}_knee_flex": 8 + knee * max(lift, 0.0) ** 1.3 + 0.15 * knee,
-            f"{side}_ankle_flex": 10 * swing - 12 * max(-swing, 0.0),
-            f"{side}_shoulder_flex": -arm * swing + 4,
-            f"{side}_elbow_flex": bend - 0.4 * arm * swing,
-        }
-    return pose
+    for side in _SIDES:
+        pose[f"{side}_hip_abduct"] = rng.uniform(0, 5)
+    return pose | Gait(stride, arm, knee, bend).swing(phase)
 
 
 def _walking(rng: np.random.Generator) -> Angles:
@@ -248,4 +272,12 @@ def draw_angles(
     if amount > 0:
         for name, value in FAMILIES[blend](rng).items():
             angles[_SLOT[name]] += amount * value
+    return limit_angles(angles)
+
+
+def joint_angles(pose: Angles) -> np.ndarray:
+    """Joint angles [A] in degrees by their names, within human limits; others are 0."""
+    angles = np.zeros(len(ANGLES))
+    for name, value in pose.items():
+        angles[_SLOT[name]] = value
     return limit_angles(angles)

@@ -12,34 +12,28 @@ from data_pipelines.mannequin.backgrounds import (
     paint_background,
     paint_occluders,
 )
-from data_pipelines.mannequin.body import (
-    JOINTS,
-    Pose3D,
-    Proportions,
-    forward_kinematics,
-    joint_positions,
-)
+from data_pipelines.mannequin.bodies import Body, draw_bodies
+from data_pipelines.mannequin.body import JOINTS
 from data_pipelines.mannequin.camera import Camera, aim_camera
-from data_pipelines.mannequin.flesh import Tube, body_tubes
-from data_pipelines.mannequin.poses import draw_angles
 from data_pipelines.mannequin.raster import interpolate, rasterize
-from data_pipelines.mannequin.scenarios import (
-    SCENARIOS,
-    Scenario,
-    draw_proportions,
-)
-from data_pipelines.mannequin.skin import Surface, skin_tubes
-from data_pipelines.mannequin.wardrobe import (
-    ATLAS_SIZE,
-    RECTS,
-    draw_outfit,
-    paint_atlas,
-)
+from data_pipelines.mannequin.scenarios import SCENARIOS, Scenario
+from data_pipelines.mannequin.wardrobe import ATLAS_SIZE
 
-__all__ = ["Person", "Sample", "draw_sample", "sample_rng"]
+__all__ = [
+    "Light",
+    "OCCLUDER",
+    "Person",
+    "Sample",
+    "annotate_people",
+    "draw_backdrop",
+    "draw_light",
+    "draw_people",
+    "draw_sample",
+    "sample_rng",
+]
 
 _SEAT = -1
-_OCCLUDER = -2
+OCCLUDER = -2
 # With fewer joints in sight nobody could label the person.
 _LEAST_SEEN = 3
 _NOBODY = -3
@@ -93,16 +87,6 @@ class Sample:
     silhouettes: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Body:
-    family: str
-    build: Proportions
-    joints: np.ndarray
-    surface: Surface
-    atlas: np.ndarray
-    seat: Surface | None
-
-
 def sample_rng(scenario: str, seed: int, split: str, index: int) -> np.random.Generator:
     """Random numbers of one picture; a Philox stream of its own."""
     stream = (crc32(f"{scenario}/{split}".encode()) << 32) | index
@@ -110,117 +94,10 @@ def sample_rng(scenario: str, seed: int, split: str, index: int) -> np.random.Ge
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def _turn(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """World rotation Ry(yaw) Rx(pitch) Rz(roll), radians."""
-    (cy, cp, cr), (sy, sp, sr) = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
-    ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    rx = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    rz = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return ry @ rx @ rz
-
-
-def _seat_tubes(rng: np.random.Generator) -> list[Tube]:
-    """A stool, perhaps with a back, bound to the pelvis."""
-    w, d = rng.uniform(0.10, 0.16), rng.uniform(0.09, 0.14)
-    y = np.array([0.474, 0.4735, 0.25, 0.249])
-    width = np.array([0.01, w, w * rng.uniform(0.5, 1.0), 0.01])
-    depth = np.array([0.01, d, d * 0.9, 0.01])
-    tubes = [
-        Tube(
-            "seat",
-            np.stack([0 * y, y, 0 * y + 0.01], 1),
-            np.stack([width, depth], 1),
-            ("pelvis", "pelvis"),
-            np.ones(4),
-            np.linspace(0, 1, 4),
-            square=1.0,
-        )
-    ]
-    if rng.random() < 0.4:
-        y = np.array([0.74, 0.739, 0.47, 0.469])
-        thin = np.array([0.002, 0.010, 0.010, 0.002])
-        tubes.append(
-            Tube(
-                "seat",
-                np.stack([0 * y, y, 0 * y - 0.115], 1),
-                np.stack([np.array([0.01, w, w, 0.01]), thin], 1),
-                ("pelvis", "pelvis"),
-                np.ones(4),
-                np.linspace(0, 1, 4),
-                square=1.0,
-            )
-        )
-    return tubes
-
-
-def _draw_body(
-    rng: np.random.Generator, scenario: Scenario, yaw: float, place: np.ndarray
-) -> _Body:
-    """A random person standing (sitting, lying) at `place` on the floor."""
-    names = list(scenario.families)
-    odds = np.cumsum(list(scenario.families.values()))
-    pick = np.searchsorted(odds / odds[-1], rng.random(2)).clip(0, len(names) - 1)
-    family, blend = names[pick[0]], names[pick[1]]
-    amount = rng.uniform(0, scenario.blend) * (rng.random() < 0.6)
-    if family in ("sitting", "lying"):
-        blend = family
-    build, feminine = draw_proportions(rng, scenario)
-    angles = draw_angles(rng, family, blend, amount, scenario.noise)
-    outfit = draw_outfit(rng, feminine)
-    pitch, roll = np.deg2rad(rng.normal(0, 0.5, 2) * scenario.noise)
-    if family == "lying":
-        pitch += np.pi / 2 * (1 if rng.random() < 0.4 else -1)
-        roll += rng.normal(0, 0.4)
-    elif family == "sitting":
-        pitch = roll = 0.0
-    pose = forward_kinematics(angles, build)
-    pose = pose.moved(_turn(yaw, pitch, roll), np.zeros(3))
-    surface = skin_tubes(body_tubes(outfit), pose, build, RECTS)
-    seat = None
-    if family == "sitting":
-        seat = skin_tubes(_seat_tubes(rng), pose, build, RECTS)
-    floor = surface.vertices[:, 1].min()
-    if seat is not None:
-        floor = min(floor, seat.vertices[:, 1].min())
-    shift = place - np.array([pose.origins[0, 0], floor, pose.origins[0, 2]])
-    pose = Pose3D(pose.rotations, pose.origins + shift)
-    for part in (surface, seat):
-        if part is not None:
-            part.vertices[:] += shift
-    atlas = paint_atlas(outfit, rng)
-    return _Body(family, build, joint_positions(pose, build), surface, atlas, seat)
-
-
-def _draw_bodies(
-    rng: np.random.Generator, scenario: Scenario, count: int
-) -> list[_Body]:
-    """People who do not stand inside each other."""
-    places: list[np.ndarray] = []
-    reach = 0.55 * np.sqrt(count)
-    while len(places) < count:
-        reach *= 1.03
-        place = np.array([rng.uniform(-1.5, 1.5), 0.0, rng.uniform(-1, 1)])
-        place *= (reach, 0.0, reach)
-        if count == 1:
-            place[:] = 0.0
-        near = [np.hypot(*(place - p)[[0, 2]]) for p in places]
-        if min(near, default=9.0) > 0.5:
-            places.append(place)
-    bodies = []
-    for place in places:
-        yaw = 0.0
-        if count > 1:
-            yaw = rng.uniform(-np.pi, np.pi)
-            if rng.random() > scenario.any_side:
-                yaw = np.deg2rad(rng.normal(0, scenario.front))
-        bodies.append(_draw_body(rng, scenario, yaw, place))
-    return bodies
-
-
 def _draw_camera(
     rng: np.random.Generator,
     scenario: Scenario,
-    bodies: list[_Body],
+    bodies: list[Body],
     size: tuple[int, int],
 ) -> Camera:
     azimuth = rng.normal(0, scenario.front)
@@ -247,7 +124,7 @@ def _draw_camera(
 
 
 @dataclass(frozen=True)
-class _Light:
+class Light:
     """A light.
 
     Attributes:
@@ -261,7 +138,8 @@ class _Light:
     ambient: np.ndarray
 
 
-def _draw_light(rng: np.random.Generator, scenario: Scenario, camera: Camera) -> _Light:
+def draw_light(rng: np.random.Generator, scenario: Scenario, camera: Camera) -> Light:
+    """A random light."""
     side, height = rng.uniform(-75, 75), rng.uniform(25, 75)
     if scenario.cut and rng.random() < 0.25:  # Against the light.
         side += 180.0
@@ -274,7 +152,7 @@ def _draw_light(rng: np.random.Generator, scenario: Scenario, camera: Camera) ->
     contrast = rng.uniform(*scenario.contrast)
     exposure = rng.uniform(*scenario.exposure)
     tints = 1 + scenario.tint * rng.uniform(-1, 1, (2, 3))
-    return _Light(
+    return Light(
         direction,
         1.25 * exposure * contrast * tints[0],
         exposure * (1.12 - contrast) * tints[1],
@@ -283,9 +161,9 @@ def _draw_light(rng: np.random.Generator, scenario: Scenario, camera: Camera) ->
 
 def _cast_shadows(
     image: np.ndarray,
-    bodies: list[_Body],
+    bodies: list[Body],
     camera: Camera,
-    light: _Light,
+    light: Light,
     strength: float,
 ) -> None:
     """Darkens the floor (in place) where bodies keep the light off."""
@@ -312,9 +190,9 @@ def _cast_shadows(
 
 def _paint_people(
     image: np.ndarray,
-    bodies: list[_Body],
+    bodies: list[Body],
     camera: Camera,
-    light: _Light,
+    light: Light,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws all bodies into `image` (in place).
@@ -376,7 +254,7 @@ def _smooth_edges(image: np.ndarray, who: np.ndarray) -> None:
 
 
 def _annotate(
-    body: _Body, row: int, camera: Camera, who: np.ndarray, depth: np.ndarray
+    body: Body, row: int, camera: Camera, who: np.ndarray, depth: np.ndarray
 ) -> Person | None:
     """Keypoints, box and area; None when nothing of the person is seen."""
     height, width = who.shape
@@ -401,6 +279,49 @@ def _annotate(
     return Person(keypoints, local, box, int(mask.sum()), body.family)
 
 
+def draw_backdrop(
+    rng: np.random.Generator,
+    bodies: list[Body],
+    camera: Camera,
+    light: Light,
+    image_size: tuple[int, int],
+    plan: Scenario,
+) -> np.ndarray:
+    """What is behind the people, uint8 `[H, W, 3]`."""
+    ground = np.mean([b.joints[JOINTS.index("pelvis")] for b in bodies], 0) * (1, 0, 1)
+    image = paint_background(rng, camera, ground, image_size, plan.clutter)
+    mood = np.clip((light.key * 0.6 + light.ambient) ** 0.8, 0.2, 1.4)
+    levels = np.minimum(np.arange(256)[:, None] * mood, 255).astype(np.uint8)
+    return cv2.LUT(image, levels[:, None])
+
+
+def draw_people(
+    rng: np.random.Generator,
+    backdrop: np.ndarray,
+    bodies: list[Body],
+    camera: Camera,
+    light: Light,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The picture with people; whom each pixel shows, int16; and how far, metres."""
+    image = backdrop.copy()
+    _cast_shadows(image, bodies, camera, light, rng.uniform(0.25, 0.7))
+    who, depth = _paint_people(image, bodies, camera, light, rng)
+    _smooth_edges(image, who)
+    return image, who, depth
+
+
+def annotate_people(
+    bodies: list[Body], camera: Camera, who: np.ndarray, depth: np.ndarray
+) -> tuple[list[Person], np.ndarray, list[int]]:
+    """The people who are seen, whom each pixel shows among them, and their rows."""
+    found = [_annotate(b, i, camera, who, depth) for i, b in enumerate(bodies)]
+    shown = [person for person in found if person is not None]
+    rows = [row for row, person in enumerate(found) if person is not None]
+    order = np.full(len(bodies), _NOBODY, np.int16)
+    order[rows] = np.arange(len(shown))
+    return shown, np.where(who >= 0, order[np.maximum(who, 0)], who), rows
+
+
 def draw_sample(
     scenario: str,
     seed: int,
@@ -422,25 +343,15 @@ def draw_sample(
     plan = SCENARIOS[scenario]
     rng = sample_rng(scenario, seed, split, index)
     count = int(rng.integers(people[0], people[1] + 1))
-    bodies = _draw_bodies(rng, plan, count)
+    bodies = draw_bodies(rng, plan, count)
     camera = _draw_camera(rng, plan, bodies, image_size)
-    light = _draw_light(rng, plan, camera)
-    ground = np.mean([b.joints[JOINTS.index("pelvis")] for b in bodies], 0) * (1, 0, 1)
-    image = paint_background(rng, camera, ground, image_size, plan.clutter)
-    mood = np.clip((light.key * 0.6 + light.ambient) ** 0.8, 0.2, 1.4)
-    levels = np.minimum(np.arange(256)[:, None] * mood, 255).astype(np.uint8)
-    image = cv2.LUT(image, levels[:, None])
-    _cast_shadows(image, bodies, camera, light, rng.uniform(0.25, 0.7))
-    who, depth = _paint_people(image, bodies, camera, light, rng)
-    _smooth_edges(image, who)
+    light = draw_light(rng, plan, camera)
+    backdrop = draw_backdrop(rng, bodies, camera, light, image_size, plan)
+    image, who, depth = draw_people(rng, backdrop, bodies, camera, light)
     if plan.occluders:
         hidden = paint_occluders(image, rng, int(rng.integers(0, plan.occluders + 1)))
-        who[hidden] = _OCCLUDER
-    found = [_annotate(b, i, camera, who, depth) for i, b in enumerate(bodies)]
-    shown = [person for person in found if person is not None]
-    order = np.full(count, _NOBODY, np.int16)
-    order[[i for i, person in enumerate(found) if person]] = np.arange(len(shown))
-    who = np.where(who >= 0, order[np.maximum(who, 0)], who)
+        who[hidden] = OCCLUDER
+    shown, who, _ = annotate_people(bodies, camera, who, depth)
     image = _develop(image, rng, plan)
     return Sample(
         image,

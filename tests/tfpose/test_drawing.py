@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from tfpose.codecs.heatmap import HeatmapCodec
-from tfpose.drawing import SIDE_COLOURS, colour_heatmap, draw_box, draw_skeleton, grid
+from tfpose.drawing import (
+    SIDE_COLOURS,
+    colour_heatmap,
+    draw_box,
+    draw_numbers,
+    draw_skeleton,
+    grid,
+)
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton, get_skeleton
 
@@ -169,3 +176,16 @@ def test_real_people_are_painted_where_they_are_labelled(shared_data) -> None:
         low, high = seen[:, :2].min(axis=0), seen[:, :2].max(axis=0)
         np.testing.assert_allclose([columns.min(), rows.min()], low, atol=6)
         np.testing.assert_allclose([columns.max(), rows.max()], high, atol=6)
+
+
+def test_numbers_stand_above_the_people_who_have_one():
+    image = np.full((200, 200, 3), 128, np.uint8)
+    pose = np.array([[[50.0, 100, 1], [60, 150, 1]], [[150, 100, 1], [160, 150, 1]]])
+    drawn = draw_numbers(image, pose, [7, 0])
+    changed = (drawn != image).any(axis=-1)
+    rows, columns = np.nonzero(changed)
+    assert len(rows) and rows.max() < 105 and 40 < columns.min() < columns.max() < 75
+    # Above the edge there is no room: it is written in the picture.
+    drawn = draw_numbers(image, pose - [0, 99, 0], [7, 8])
+    assert (drawn != image).any(axis=-1)[:40].sum() > 40
+    assert (image == 128).all()

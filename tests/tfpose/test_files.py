@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfpose.errors import InputError
-from tfpose.files import write_picture, write_whole
+from tfpose.files import new_folder, usable_folder, write_picture, write_whole
 
 
 @contextlib.contextmanager
@@ -60,3 +60,15 @@ def test_full_disk_refuses_arrays_and_pictures(tmp_path):
     state = tmp_path / "state.npz"
     assert "cannot be written" in _refusal(lambda: write_whole(state, write))
     assert os.listdir(tmp_path) == []
+
+
+def test_results_go_into_an_empty_folder(tmp_path):
+    out = tmp_path / "poses"
+    assert new_folder(out) == out and not out.exists()
+    out.mkdir()
+    assert new_folder(f"{out}/") == out
+    (out / "poses.json").write_text("{}")
+    assert new_folder(f"{out}/") == tmp_path / "poses2"
+    (tmp_path / "poses2").write_text("a file")
+    with pytest.raises(InputError, match="poses2: cannot be written: File exists"):
+        usable_folder(new_folder(out))

@@ -4,7 +4,6 @@ Each imports its module when it runs, so that `--help` need not wait for TensorF
 """
 
 import argparse
-import os
 from collections.abc import Sequence
 
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
@@ -13,6 +12,7 @@ from tfpose.adapters import adaptation_names, parse_adaptation
 from tfpose.cli.adaptation import ANALYSES
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
+from tfpose.files import new_folder
 from tfpose.quiet_keras import import_keras
 
 __all__ = ["main"]
@@ -67,7 +67,8 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     add(
         "paths",
         nargs="+",
-        help="photos, videos, or folders of them; to lift, also JSON of 2D poses",
+        help="photos, videos, or folders of them; addresses of videos; numbers of "
+        "cameras; to lift, also JSON of 2D poses",
     )
     add(
         "--model",
@@ -75,7 +76,9 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         help="a .keras pose net: a file, an address, or a name that `presets` lists; "
         "default: a small one inside",
     )
-    add("--out", default="poses", help="folder for pictures and JSON")
+    add("--out", default="poses", help="folder for the results; else poses2, poses3...")
+    add("--no_smooth", action="store_true", help="videos: each frame's pose as it is")
+    add("--no_show", action="store_true", help="cameras and streams: no window")
     add("--boxes", default="", help="JSON file of people's boxes")
     add("--box", help="x,y,w,h of the person in pixels; default: the whole picture")
     add("--lift", default="", help="a .keras lifter: 3D poses, too")
@@ -110,22 +113,26 @@ def _predict(chosen: argparse.Namespace) -> None:
     if not documents:
         from tfpose.cli.predict import predict
 
-        predict(
+        folder = predict(
             chosen.paths,
             chosen.model,
             chosen.out,
             chosen.box,
             chosen.boxes,
             adapt="" if of_lifters else chosen.adapt,
+            smooth=not chosen.no_smooth,
+            show=not chosen.no_show,
         )
-        documents = [os.path.join(chosen.out, "poses.json")]
+        documents = [str(folder / "poses.json")]
+    else:
+        folder = new_folder(chosen.out)
     if chosen.lift:
         from tfpose.cli.lift import lift
 
         lift(
             documents[0],
             chosen.lift,
-            chosen.out,
+            str(folder),
             chosen.skeleton,
             chosen.image_size,
             adapt=chosen.adapt if of_lifters else "",

@@ -103,7 +103,7 @@ def _lift_all(lifter: PoseLifter, found: list[_Found]) -> list[np.ndarray]:
         ]
     )
     if isinstance(lifter, AdaptingLifter):
-        streams = person_streams(images, people, keypoints, lifter.skeleton.root)
+        streams = person_streams(images, people, keypoints, lifter.skeleton)
         positions = lifter.lift_streams(normalized, streams)
     else:
         positions = lifter.lift_all(normalized)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.images import decode_image
-from data_pipelines.video import VideoWriter
+from data_pipelines.video_writer import VideoWriter
 from tfpose.drawing import draw_skeleton, grid
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
@@ -36,7 +36,6 @@ class LiftedPictures:
         self._unwritable: set[str] = set()
         self._writer: VideoWriter | None = None
         self._video: str = ""
-        self._waiting: tuple[np.ndarray, float] | None = None
 
     def add(
         self,
@@ -63,48 +62,33 @@ class LiftedPictures:
         drawn = _draw(image, photo, keypoints, positions, skeleton)
         try:
             if is_frame:
-                self._add_frame(stem, drawn, float(image.get("seconds", 0.0)))
+                seconds = image.get("seconds", image["frame_index"] / _USUAL_FPS)
+                self._add_frame(name, drawn, float(seconds))
             else:
                 write_picture(self._folder / f"{stem}_3d.png", drawn)
         except InputError as error:
             self._unwritable.add(stem)
             self.failures.append(str(error))
 
-    def _add_frame(self, stem: str, drawn: np.ndarray, seconds: float) -> None:
-        """Frames wait for the next, whose time tells how many there are a second."""
-        if self._video != stem:
+    def _add_frame(self, name: str, drawn: np.ndarray, seconds: float) -> None:
+        if self._writer is None or self._video != name:
             self.close()
-            self._video = stem
-        if self._writer is None and self._waiting is None:
-            self._waiting = (drawn, seconds)
-            return
-        if self._writer is None:
-            assert self._waiting is not None
-            first, before = self._waiting
-            self._open(1 / (seconds - before) if seconds > before else _USUAL_FPS)
-            self._put(first)
-            self._waiting = None
-        self._put(drawn)
-
-    def _open(self, fps: float) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._writer = VideoWriter(self._folder / f"{self._video}_3d.mp4", fps)
-
-    def _put(self, picture: np.ndarray) -> None:
-        assert self._writer is not None
-        self._writer.write(picture)
+            self._video = name
+            # Its sound is there, if the video still is.
+            self._writer = VideoWriter(
+                self._folder / f"{pathlib.Path(name).stem}_3d.mp4",
+                sound_of=name if os.path.isfile(name) else None,
+            )
+        self._writer.write(drawn, seconds)
 
     def close(self) -> None:
         """Ends the video that is being written."""
+        writer, self._writer = self._writer, None
         try:
-            if self._waiting is not None and self._writer is None:
-                self._open(_USUAL_FPS)
-                self._put(self._waiting[0])
-            if self._writer is not None:
-                self._writer.close()
+            if writer is not None:
+                writer.close()
         except InputError as error:
             self.failures.append(str(error))
-        self._writer, self._waiting = None, None
 
 
 def _photo(name: str) -> np.ndarray | None:

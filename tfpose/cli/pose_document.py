@@ -3,6 +3,7 @@
 import json
 import pathlib
 import tempfile
+from collections.abc import Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -34,23 +35,31 @@ class PoseDocument:
         self._image_records = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._person_records = tempfile.TemporaryFile("w+", encoding="utf-8")
 
-    def add(self, image: dict[str, Any], people: People) -> None:
+    def add(
+        self,
+        image: dict[str, Any],
+        people: People,
+        numbers: Sequence[int] | None = None,
+    ) -> None:
         """Adds an image and its people.
 
         Args:
             image: its record, without an `id`.
             people: found in it.
+            numbers: of each person of a video, to be known by in other frames; 0 for
+                none.
 
         Raises:
             InputError: the disk is full.
         """
         self.images += 1
         _append(self._image_records, {"id": self.images, **image})
-        for box, pose, score in zip(
-            people.boxes, people.poses, people.person_scores, strict=True
+        numbers = [0] * len(people) if numbers is None else numbers
+        for box, pose, score, number in zip(
+            people.boxes, people.poses, people.person_scores, numbers, strict=True
         ):
             self.people += 1
-            record = {
+            record: dict[str, Any] = {
                 "id": self.people,
                 "image_id": self.images,
                 "category_id": 1,
@@ -59,6 +68,8 @@ class PoseDocument:
                 "num_keypoints": int((pose[:, 2] > self._threshold).sum()),
                 "score": round(float(score), 4),
             }
+            if number:
+                record["track_id"] = number
             _append(self._person_records, record)
 
     def write(self, path: pathlib.Path) -> None:

@@ -1,7 +1,6 @@
-"""`python -m tfpose predict`: poses drawn on photos and videos, and as JSON."""
+"""`python -m tfpose predict`: poses drawn on photos and videos, and as files."""
 
 import contextlib
-import dataclasses
 import pathlib
 import signal
 import sys
@@ -11,20 +10,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from data_pipelines.readers.label_sense import read_as_corners
-from data_pipelines.video import VideoFrame, VideoWriter
+from data_pipelines.video import VideoFrame
 from tfpose.cli.models import load_predictor
 from tfpose.cli.picture_sources import PictureSource, find_sources
 from tfpose.cli.pose_document import PoseDocument
+from tfpose.cli.prediction_files import Origin, PredictionFiles
 from tfpose.cli.progress import Progress
-from tfpose.drawing import draw_skeleton
+from tfpose.cli.window import Window
 from tfpose.errors import InputError
-from tfpose.files import usable_folder, write_picture
+from tfpose.files import new_folder
 from tfpose.predictors import People, Picture, box_problem
 
 __all__ = ["predict"]
 
 _THRESHOLD = 0.2
-_FAINT = 0.1
 
 
 def predict(
@@ -34,26 +33,35 @@ def predict(
     box: str | None = None,
     boxes: str = "",
     adapt: str = "",
-) -> None:
-    """Writes `<out>/<photo>_pose.png` for each photo, `<out>/<video>_pose.mp4` for each
-    video, and `<out>/poses.json`.
+    smooth: bool = True,
+    show: bool = True,
+) -> pathlib.Path:
+    """Writes `<photo>_pose.png` for each photo, `<video>_pose.mp4` for each video, and
+    `poses.json`.
 
     The JSON file is in COCO format: images (a frame of a video has its number and its
     time in seconds), annotations (a person each, keypoints as x, y in pixels and the
-    score, all joints in the model's order; the person's box; the person's score) and
-    the category, which names the joints.
+    score, all joints in the model's order; the person's box; the person's score; in a
+    video the person's number) and the category, which names the joints.
 
     What cannot be used is named, a line each, and the rest is done all the same. After
     Ctrl-C the pictures that were done are there, in the JSON file, too.
 
     Args:
-        paths: photos, videos, or folders of them.
+        paths: photos, videos, or folders of them; addresses of videos and streams;
+            numbers of cameras. Cameras and streams go on until Ctrl-C.
         model: a `.keras` pose net; empty for the one that ships with the package.
-        out: folder, made if need be.
+        out: folder for the results; if there are some in it already, another one with
+            a number after its name.
         box: `x,y,w,h` of the person in pixels, for all pictures.
         boxes: JSON file of people's boxes, see `readers.box_file`. With neither, a
             model that needs boxes takes one person to fill each picture.
         adapt: see `tfpose.adapters.parse_adaptation`, for pose nets; empty for none.
+        smooth: whether people of videos move smoothly, see `tfpose.tracking`.
+        show: whether a window shows what is live, where there is a screen.
+
+    Returns:
+        The folder of the results.
 
     Raises:
         InputError: nothing to look at, something that cannot be used, no pose net, or
@@ -64,8 +72,8 @@ def predict(
     if not predictor.wants_boxes and (boxes or box is not None):
         name = "boxes" if boxes else "box"
         raise InputError(f"{name} is given, but {model} finds people by itself")
-    folder = pathlib.Path(out)
-    work = _Work(folder, PoseDocument(predictor.skeleton, _THRESHOLD), sources)
+    document = PoseDocument(predictor.skeleton, _THRESHOLD)
+    work = _Work(new_folder(out), document, sources, smooth, show)
     for failure in failures:
         work.fail(failure)
     stopped = False
@@ -74,7 +82,7 @@ def predict(
             with _undisturbed():
                 work.finish(picture, people)
     except KeyboardInterrupt:
-        stopped = True
+        stopped = not work.live
     finally:
         with contextlib.suppress(KeyboardInterrupt), _undisturbed():
             work.close()
@@ -82,16 +90,11 @@ def predict(
         print(f"interrupted: {work.summary()}", file=sys.stderr)
         sys.exit(130)
     if work.failures:
-        if work.document.images:
+        if document.images:
             print(work.summary(), flush=True)
         raise InputError(work.failure())
     print(work.summary(), flush=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Origin:
-    source: PictureSource
-    frame: VideoFrame | None
+    return work.folder
 
 
 class _Work:
@@ -102,113 +105,82 @@ class _Work:
         folder: pathlib.Path,
         document: PoseDocument,
         sources: Sequence[PictureSource],
+        smooth: bool,
+        show: bool,
     ):
-        self.document = document
+        self.folder = folder
         self.failures: list[str] = []
-        self._folder = folder
+        self.live = False
+        """Whether a camera or stream is being looked at: only Ctrl-C ends it."""
+        self._document = document
+        self._files = PredictionFiles(folder, document, _THRESHOLD, smooth, self.fail)
         self._sources = sources
         counts = [s.reader.announced if s.reader else 1 for s in sources]
         self._total = sum(counts) if all(counts) else 0
         self._progress = Progress(self._total)
-        self._writer: VideoWriter | None = None
-        self._writing: PictureSource | None = None
-        self._unwritable: set[str] = set()
         self._doubted = False
+        self._show = show
+        self._window: Window | None = None
 
-    def pictures(self) -> Iterator[Picture[_Origin]]:
+    def pictures(self) -> Iterator[Picture[Origin]]:
         for source in self._sources:
+            self.live = source.live
+            if source.live:
+                self._begin_live(source)
             try:
                 for image, frame in source.pictures():
+                    if self._window is not None and self._window.closed:
+                        break
                     boxes = source.boxes_of(frame)
                     if boxes is not None:
                         boxes = self._usable(boxes, source, frame, image.shape)
                         if boxes is None:
                             continue
-                    yield Picture(image, boxes, _Origin(source, frame))
+                    yield Picture(image, boxes, Origin(source, frame), source.live)
             except InputError as error:
                 self.fail(str(error))
+            self._end_live()
 
-    def finish(self, picture: Picture[_Origin], people: People) -> None:
-        """Draws and writes a picture and its people.
-
-        Raises:
-            InputError: the folder cannot be written to, so that nothing can be kept.
-        """
-        if not self.document.images:
-            usable_folder(self._folder)
-        source, frame = picture.origin.source, picture.origin.frame
-        drawn = draw_skeleton(
-            picture.image,
-            people.poses,
-            self.document.skeleton,
-            _THRESHOLD,
-            faint=_FAINT,
-        )
-        self._write(source, frame, drawn)
-        height, width = picture.image.shape[:2]
-        record = {"file_name": str(source.path), "height": height, "width": width}
-        if frame is not None:
-            record |= {
-                "frame_index": frame.index,
-                "seconds": round(frame.seconds, 4),
-            }
-        self.document.add(record, people)
-        self._progress.report(self.document.images, str(source.path))
-
-    def _write(
-        self, source: PictureSource, frame: VideoFrame | None, drawn: np.ndarray
-    ) -> None:
-        """Writes what was drawn; if that fails, the poses are there all the same."""
-        if source.name in self._unwritable:
-            return
-        try:
-            if frame is None:
-                write_picture(self._folder / f"{source.name}_pose.png", drawn)
-            else:
-                self._video_of(source).write(drawn)
-        except InputError as error:
-            self._unwritable.add(source.name)
-            self.fail(str(error), "not written")
+    def finish(self, picture: Picture[Origin], people: People) -> None:
+        """Draws and writes a picture and its people."""
+        drawn = self._files.add(picture, people)
+        if self._window is not None and picture.live:
+            self._window.show(drawn)
+        self._progress.report(self._document.images, picture.origin.source.path)
 
     def close(self) -> None:
         """Makes files of all that has been done."""
         self._progress.clear()
-        try:
-            # The poses first: they are what may have taken long.
-            if self.document.images:
-                self.document.write(self._folder / "poses.json")
-        finally:
-            self.document.close()
-            self._close_video()
+        self._end_live()
+        self._files.close()
 
     def summary(self) -> str:
-        done = self.document
-        total = max(self._total, done.images)
-        return (
-            f"{done.images}/{total} pictures, {done.people} people; in {self._folder}"
-        )
+        done = self._document
+        count = f"{done.images}"
+        if all(source.reader is None or not source.live for source in self._sources):
+            count += f"/{max(self._total, done.images)}"
+        return f"{count} pictures, {done.people} people; in {self.folder}"
 
     def failure(self) -> str:
         if len(self.failures) == 1:
             return self.failures[0]
         return f"{len(self.failures)} photos, videos or boxes were not used or written"
 
-    def _video_of(self, source: PictureSource) -> VideoWriter:
-        if self._writer is None or self._writing is not source:
-            self._close_video()
-            assert source.reader is not None
-            target = self._folder / f"{source.name}_pose.mp4"
-            self._writer = VideoWriter(target, source.reader.fps)
-            self._writing = source
-        return self._writer
+    def _begin_live(self, source: PictureSource) -> None:
+        line = f"{source.path}: Ctrl-C ends it"
+        if self._show:
+            self._window = Window(source.path)
+            if self._window.missing:
+                line += f"; it is not shown: {self._window.missing}"
+            else:
+                line += ", or q in its window"
+        self._progress.clear()
+        print(line, file=sys.stderr, flush=True)
 
-    def _close_video(self) -> None:
-        writer, self._writer = self._writer, None
-        try:
-            if writer is not None:
-                writer.close()
-        except (InputError, OSError) as error:
-            self.fail(str(error), "not written")
+    def _end_live(self) -> None:
+        if self._window is not None:
+            self._window.close()
+            self._window = None
 
     def _usable(
         self,
@@ -223,7 +195,7 @@ class _Work:
             InputError: it is the one box of all frames that does not.
         """
         problems = [box_problem(box, shape) for box in boxes]
-        where = str(source.path)
+        where = source.path
         self._doubt(boxes, where, shape)
         if frame is not None:
             if all(problems) and not isinstance(source.boxes, dict):

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfpose.errors import InputError
 from tfpose.metrics.oks import PosePredictions
+from tfpose.metrics.pairwise_oks import pairwise_oks
 from tfpose.skeletons import Skeleton
 
 __all__ = ["oks_nms"]
@@ -49,11 +50,10 @@ def oks_nms(
             f"areas have shape {areas.shape} and a least value of "
             f"{areas.min(initial=np.inf):g}, expected {image_ids.shape} above 0"
         )
-    variances = (2 * np.array(skeleton.sigmas)) ** 2
     order = np.argsort(image_ids, kind="stable")
     limits = np.flatnonzero(np.diff(image_ids[order])) + 1
     kept = [
-        rows[_greedy(predictions, areas, rows, variances, threshold)]
+        rows[_greedy(predictions, areas, rows, skeleton, threshold)]
         for rows in np.split(order, limits)
         if len(rows)
     ]
@@ -64,7 +64,7 @@ def _greedy(
     predictions: PosePredictions,
     areas: np.ndarray,
     rows: np.ndarray,
-    variances: np.ndarray,
+    skeleton: Skeleton,
     threshold: float,
 ) -> list[int]:
     """Indices of the kept poses in `rows`, which are poses of one image."""
@@ -77,8 +77,7 @@ def _greedy(
     while len(remaining):
         best, remaining = remaining[0], remaining[1:]
         kept.append(best)
-        squares = ((points[remaining] - points[best]) ** 2).sum(axis=-1)
-        mean_area = (sizes[remaining] + sizes[best])[:, None] / 2 + np.spacing(1)
-        oks = np.exp(-squares / variances / mean_area / 2).mean(axis=-1)
+        mean_areas = (sizes[remaining] + sizes[best]) / 2
+        (oks,) = pairwise_oks(points[[best]], points[remaining], mean_areas, skeleton)
         remaining = remaining[oks <= threshold]
     return kept

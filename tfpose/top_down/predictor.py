@@ -154,7 +154,7 @@ class TopDownPredictor(Predictor):
             places += [(entry, person) for person in range(len(entry.regions))]
             while len(crops) >= self.batch_size:
                 self._fill(crops, places, self.batch_size)
-            if len(waiting) >= self.batch_size:
+            if len(waiting) >= self.batch_size or picture.live:
                 self._fill(crops, places, len(crops))
             # What is whole: all before the picture of the first crop that is left.
             while waiting and not (places and places[0][0] is waiting[0]):

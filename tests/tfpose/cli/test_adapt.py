@@ -175,12 +175,13 @@ def test_lifting_a_file(methods, lifter, lifter_model, tmp_path, capsys):
                 annotation["track_id"] = person["who"]
         document.write_text(json.dumps(content))
         capsys.readouterr()
+        out = tmp_path / f"out_{tracked}"
         main(
-            ["predict", str(document), f"--lift={lifter_model}", f"--out={tmp_path}"]
+            ["predict", str(document), f"--lift={lifter_model}", f"--out={out}"]
             + ["--adapt=toy_online"]
         )
         assert "not adapted to 1 streams of one pose" in capsys.readouterr().out
-        found = json.loads((tmp_path / "poses_3d.json").read_text())["annotations"]
+        found = json.loads((out / "poses_3d.json").read_text())["annotations"]
         for who in range(2):
             rows = [row for row, person in enumerate(people) if person["who"] == who]
             points = np.array([people[row]["points"] for row in rows], np.float32)

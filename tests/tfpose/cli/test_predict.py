@@ -8,13 +8,18 @@ import signal
 import subprocess
 import sys
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-from data_pipelines.video import VideoReader, VideoWriter
+from data_pipelines.video import VideoReader
+from data_pipelines.video_writer import VideoWriter
+from tests.tfpose.cli.stream_server import stream_server
 from tfpose.cli import predict as module
+from tfpose.cli import prediction_files
 from tfpose.cli.commands import main
+from tfpose.errors import InputError
 from tfpose.top_down.predictor import TopDownPredictor
 
 FRAMES = 30
@@ -27,7 +32,10 @@ def clip(shared_data, tmp_path_factory):
     writer = VideoWriter(path, 60)
     source = VideoReader(shared_data / "video" / "one_person.mp4")
     for frame in itertools.islice(source, FRAMES):
-        writer.write(cv2.resize(frame.image, (270, 480), interpolation=cv2.INTER_AREA))
+        writer.write(
+            cv2.resize(frame.image, (270, 480), interpolation=cv2.INTER_AREA),
+            frame.seconds,
+        )
     writer.close()
     return path
 
@@ -59,11 +67,15 @@ def quick(monkeypatch, pose_net):
 
 @pytest.fixture
 def predict(pose_model, tmp_path):
-    """Runs the command and returns its JSON file's content."""
+    """Runs the command into an empty folder and returns its JSON file's content."""
     out = tmp_path / "out"
 
     def run(*paths, **options):
-        more = [f"--{name}={value}" for name, value in options.items()]
+        shutil.rmtree(out, ignore_errors=True)
+        more = [
+            f"--{name}" if value is True else f"--{name}={value}"
+            for name, value in options.items()
+        ]
         main(
             [
                 "predict",
@@ -118,6 +130,9 @@ def test_video(predict, quick, clip, tmp_path, capsys):
     expected = [0, 1, 2, 4, 5, 5, *range(6, FRAMES)]
     assert frames == expected
     assert f"{FRAMES}/{FRAMES} pictures, {FRAMES} people" in capsys.readouterr().out
+    # Who is there throughout keeps the number; the one of a single frame has none.
+    ids = [person.get("track_id") for person in people]
+    assert ids.count(1) == len(people) - 1 and ids.count(None) == 1
     # What is written can be given as boxes again.
     again = predict(clip, boxes=shutil.copy(predict.out / "poses.json", tmp_path))
     assert again["annotations"] == people
@@ -126,7 +141,7 @@ def test_video(predict, quick, clip, tmp_path, capsys):
 def test_a_net_sees_the_same_in_a_video_and_a_picture(predict, clip, tmp_path):
     """The frame that is given alone has the pose that it has in the video."""
     boxes = {"0": [[40, 90, 160, 200]], "1": [], "2": [[50, 80, 150, 220]]}
-    document = predict(clip, boxes=_boxes(tmp_path, boxes))
+    document = predict(clip, boxes=_boxes(tmp_path, boxes), no_smooth=True)
     photo = tmp_path / "frame.png"
     frame = next(itertools.islice(VideoReader(clip), 2, None))
     cv2.imwrite(str(photo), frame.image[..., ::-1])
@@ -238,33 +253,18 @@ def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
     assert (predict.out / f"{photo.stem}_pose.png").exists()
 
 
-def test_what_cannot_be_written_costs_itself_only(predict, quick, photos, clip, capsys):
-    first, second = sorted(photos.iterdir())
-    blocked = [f"{first.stem}_pose.png", "one_pose.mp4"]
-    for name in blocked:
-        # A folder of that name is in the way.
-        (predict.out / name / "inside").mkdir(parents=True)
-    lines = _refused(capsys, predict, photos, clip)
-    for name, line in zip(blocked, lines[:2], strict=True):
-        assert line.startswith("not written: ") and str(predict.out / name) in line
-    assert lines[2:] == ["error: 2 photos, videos or boxes were not used or written"]
-    document = json.loads((predict.out / "poses.json").read_text())
-    assert len(document["images"]) == len(document["annotations"]) == 2 + FRAMES
-    assert (predict.out / f"{second.stem}_pose.png").is_file()
-
-
 def test_a_folder_that_cannot_be_written_is_named_at_once(
     predict, quick, photos, capsys, monkeypatch
 ):
     predict.out.write_text("a file")
-    monkeypatch.setattr(module, "draw_skeleton", None)
+    monkeypatch.setattr(prediction_files, "draw_skeleton", None)
     (line,) = _refused(capsys, predict, photos)
     assert line == f"error: {predict.out}: cannot be written: File exists"
 
 
 def test_ctrl_c_keeps_what_is_done(predict, quick, clip, monkeypatch, capsys):
     done = []
-    draw, handler = module.draw_skeleton, signal.getsignal(signal.SIGINT)
+    draw, handler = prediction_files.draw_skeleton, signal.getsignal(signal.SIGINT)
 
     def interrupting(*arguments, **options):
         done.append(True)
@@ -273,7 +273,7 @@ def test_ctrl_c_keeps_what_is_done(predict, quick, clip, monkeypatch, capsys):
             os.kill(os.getpid(), signal.SIGINT)
         return draw(*arguments, **options)
 
-    monkeypatch.setattr(module, "draw_skeleton", interrupting)
+    monkeypatch.setattr(prediction_files, "draw_skeleton", interrupting)
     with pytest.raises(SystemExit) as stop:
         predict(clip)
     assert stop.value.code == 130
@@ -295,3 +295,88 @@ def test_ctrl_c_at_other_times(predict, quick, clip, monkeypatch, capsys):
         predict(clip)
     assert stop.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_second_run_overwrites_nothing(quick, photos, tmp_path, capsys):
+    for number in ("", "2", "3"):
+        main(["predict", str(photos), f"--out={tmp_path / 'out'}"])
+        assert f"in {tmp_path / 'out'}{number}\n" in capsys.readouterr().out
+        assert (tmp_path / f"out{number}" / "poses.json").exists()
+
+
+def test_what_cannot_be_written_costs_itself_only(
+    quick, photos, clip, tmp_path, monkeypatch, capsys
+):
+    """The disk is full, but for the poses."""
+
+    def full(path, picture):
+        raise InputError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr(prediction_files, "write_picture", full)
+    monkeypatch.setattr(
+        VideoWriter, "write", lambda self, image, seconds: full(self.path, image)
+    )
+    lines = _refused(
+        capsys, main, ["predict", str(photos), str(clip), f"--out={tmp_path / 'out'}"]
+    )
+    assert len(lines) == 4 and all(line.startswith("not written") for line in lines[:3])
+    names = ("_pose.png", "_pose.png", "one_pose.mp4")
+    for name, line in zip(names, lines[:3], strict=True):
+        assert f"{name}: cannot be written: No space left" in line
+    assert lines[3] == "error: 3 photos, videos or boxes were not used or written"
+    document = json.loads((tmp_path / "out" / "poses.json").read_text())
+    assert len(document["images"]) == len(document["annotations"]) == 2 + FRAMES
+
+
+def test_sound_and_times_of_a_video_are_kept(predict, quick, shared_data):
+    source = shared_data / "video" / "one_person.mp4"
+    predict(source)
+    with av.open(str(predict.out / "one_person_pose.mp4")) as made:
+        (picture,), (sound,) = made.streams.video, made.streams.audio
+        assert picture.codec_context.name == "h264" and picture.frames == 100
+        assert sound.codec_context.name == "aac"
+        length = float(sound.duration * sound.time_base)
+        assert length == pytest.approx(100 / 60, abs=0.03)
+    phone = shared_data / "cases" / "video" / "vfr.mp4"
+    document = predict(phone)
+    drawn = [frame.seconds for frame in VideoReader(predict.out / "vfr_pose.mp4")]
+    assert drawn == pytest.approx([i["seconds"] for i in document["images"]], abs=1e-3)
+    assert drawn == pytest.approx([f.seconds for f in VideoReader(phone)], abs=1e-4)
+
+
+def test_a_stream_from_an_address(predict, quick, monkeypatch, capsys):
+    """A server sends frames now and then hangs up."""
+
+    class Window:
+        missing, closed = "there is no screen", False
+
+        def __init__(self, title):
+            pass
+
+        def show(self, picture):
+            shown.append(picture.shape)
+
+        def close(self):
+            pass
+
+    shown = []
+    monkeypatch.setattr(module, "Window", Window)
+    with stream_server(frames=30) as port:
+        address = f"http://me:secret@127.0.0.1:{port}/hall/cam.ts"
+        lines = _refused(capsys, predict, address)
+    said = f"http://127.0.0.1:{port}/hall/cam.ts: "
+    assert lines[0] == f"{said}Ctrl-C ends it; it is not shown: there is no screen"
+    assert lines[-1].startswith(f"error: {said}the stream broke off: ")
+    # What came until then is there.
+    document = json.loads((predict.out / "poses.json").read_text())
+    images = document["images"]
+    assert {image["file_name"] for image in images} == {
+        f"http://127.0.0.1:{port}/hall/cam.ts"
+    }
+    seconds = [image["seconds"] for image in images]
+    assert seconds == sorted(set(seconds)) and seconds[-1] == pytest.approx(
+        29 / 25, abs=0.05
+    )
+    assert len(shown) == len(images) and shown[0] == (48, 64, 3)
+    assert (predict.out / "cam_pose.mp4").exists()
+    assert "secret" not in str(lines)
