@@ -20,7 +20,8 @@ Result = TypeVar("Result")
 def new_folder(path: str | os.PathLike) -> pathlib.Path:
     """The folder, if nothing is in it; else the first such of `path2`, `path3`, ...
 
-    It is not made, see `usable_folder`. So what an earlier run wrote is not overwritten.
+    So what an earlier run wrote is not overwritten. It is not made, see
+    `usable_folder`.
     """
     folder, number = pathlib.Path(path), 1
     while True:

@@ -7,17 +7,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import av
 import cv2
 import numpy as np
 import pytest
 
-from data_pipelines.video import VideoReader
+from data_pipelines.video import VideoFrame, VideoReader
 from data_pipelines.video_writer import VideoWriter
 from tests.tfpose.cli.stream_server import stream_server
+from tfpose.cli import picture_sources, prediction_files
 from tfpose.cli import predict as module
-from tfpose.cli import prediction_files
 from tfpose.cli.commands import main
 from tfpose.errors import InputError
 from tfpose.top_down.predictor import TopDownPredictor
@@ -380,3 +381,41 @@ def test_a_stream_from_an_address(predict, quick, monkeypatch, capsys):
     assert len(shown) == len(images) and shown[0] == (48, 64, 3)
     assert (predict.out / "cam_pose.mp4").exists()
     assert "secret" not in str(lines)
+
+
+def test_a_number_is_a_camera(predict, quick, monkeypatch, tmp_path, capsys):
+    """Somebody closes the window at the third picture."""
+
+    class Camera:
+        path, fps, announced, live = "camera 0", 30.0, 0, True
+
+        def __init__(self, number):
+            assert number == 0
+
+        def __iter__(self):
+            for index in range(1000):
+                yield VideoFrame(index, index / 30, np.zeros((48, 64, 3), np.uint8))
+                time.sleep(0.02)
+
+    class Window:
+        missing, closed = "", False
+
+        def __init__(self, title):
+            assert title == "camera 0"
+
+        def show(self, picture):
+            shown.append(picture)
+            self.closed = len(shown) == 3
+
+        def close(self):
+            shown.append("closed")
+
+    shown = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(picture_sources, "Webcam", Camera)
+    monkeypatch.setattr(module, "Window", Window)
+    document = predict("0")
+    assert len(document["images"]) == 3 and len(shown) == 4 and shown[3] == "closed"
+    assert document["images"][0]["file_name"] == "camera 0"
+    assert sorted(os.listdir(predict.out)) == ["camera0_pose.mp4", "poses.json"]
+    assert "or q in its window" in capsys.readouterr().err
