@@ -15,8 +15,9 @@ from tfpose.metta.options import MeTTAOptions
 
 __all__ = ["InnerLoop", "MeTTAAdapter"]
 
-# Of a gradient's squared norm, so that none is divided by 0.
-_TINY = 1e-12
+# Added to a gradient's squared norm: of one that is smaller than 1e-3 the direction is
+# rounding errors, which five steps would make larger and larger.
+_TINY = 1e-6
 # A person is cut off where more of the mask than this is black beyond the photo.
 _HIDDEN = 0.5
 # Standard deviation of a picture of one colour, -1 to 1: half a level of 255.
