@@ -75,9 +75,11 @@ def test_a_step_is_the_gradients_direction_times_the_rate(net):
 
 def test_images_of_a_batch_adapt_as_alone(net):
     given = image(3)
-    together = trace(net, FREE, given)
+    # Small steps: large ones of a new net make much of a rounding error.
+    small = MeTTAOptions(learning_rate=0.02)
+    together = trace(net, small, given)
     for row in range(3):
-        alone = trace(net, FREE, given[row : row + 1])
+        alone = trace(net, small, given[row : row + 1])
         # Not keypoints: a rounding error moves a new net's highest peak.
         for name in ("scores", "losses"):
             np.testing.assert_allclose(
