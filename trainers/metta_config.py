@@ -76,20 +76,18 @@ class MeTTAJointConfig(TopDownConfig):
     @property
     def architecture(self) -> dict[str, Any]:
         """Arguments of `MeTTANet`."""
-        names = (
-            "num_maps",
-            "hidden",
-            "map_sigma",
-            "temperature",
-            "shrink",
-            "filters",
-            "mask_share",
-            "masks",
-            "pose_guidance",
-            "steps",
-        )
-        return {name: getattr(self, name) for name in names} | {
-            "learning_rate": self.inner_learning_rate
+        return {
+            "num_maps": self.num_maps,
+            "hidden": self.hidden,
+            "map_sigma": self.map_sigma,
+            "temperature": self.temperature,
+            "shrink": self.shrink,
+            "filters": self.filters,
+            "mask_share": self.mask_share,
+            "masks": self.masks,
+            "pose_guidance": self.pose_guidance,
+            "steps": self.steps,
+            "learning_rate": self.inner_learning_rate,
         }
 
 

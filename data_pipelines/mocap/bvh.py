@@ -247,8 +247,8 @@ def _first_frame(
 ) -> int:
     """The frame that the take begins with: after an added rest pose and empty frames.
 
-    Those have whole degrees in all channels, which no measured frame has, and do not
-    move; or nothing human is as fast as what follows them.
+    Those have whole degrees in all channels, which no measured frame has, and are all
+    alike, or empty; or nothing human is as fast as what follows them.
 
     Args:
         nodes: K nodes.
@@ -265,7 +265,9 @@ def _first_frame(
     measured = (motion[:, angles] % 1 != 0).any(axis=1)
     if measured.any() and not measured[0]:
         first = int(measured.argmax())
-        if (motion[:first, angles] == motion[0, angles]).all():
+        added = motion[:first, angles]
+        still = (added == added[0]).all(axis=1) | (added == 0).all(axis=1)
+        if still.all():
             return first
     if len(opening) < 3:
         return 0
