@@ -27,6 +27,7 @@ class Method:
         data: fixture that writes its data set, "photos" or "pairs".
         impossible: changes of the config that are refused, and by which words, beside
             the bounds of single options, which are tested of themselves.
+        descent: learning rate of plain descent on replicas; 0 for the data's usual.
         not_linear: metrics that are no means over samples, so that the mean of two
             replicas' is not that of one: how far they may be apart, relatively.
     """
@@ -35,6 +36,7 @@ class Method:
     make_task: Callable[[Any, Workdir], Task]
     data: str
     impossible: tuple[tuple[dict[str, Any], str], ...] = ()
+    descent: float = 0.0
     not_linear: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def settle(self, data_dir: Path | str, workdir: Path | str) -> RunConfig:
@@ -68,6 +70,8 @@ _METTA: dict[str, Any] = {
     "num_maps": 4,
     "hidden": 8,
     "steps": 2,
+    # Of new weights large steps make much of rounding errors.
+    "inner_learning_rate": 1e-3,
     "ema_momentum": 0.5,
 }
 
@@ -110,6 +114,8 @@ METHODS: dict[str, Method] = {
         config=dataclasses.replace(metta_joint.PRESETS["small"], **_METTA),
         make_task=metta_joint.MeTTAJointTask,
         data="photos",
+        # The auxiliary loss is some hundred times as large as that of labels.
+        descent=0.01,
         impossible=(
             ({"filters": (8, 8)}, "filters: expected three numbers"),
             ({"input_width": 40}, "input_width: expected a multiple of 16, 8 times"),
@@ -120,6 +126,8 @@ METHODS: dict[str, Method] = {
         config=dataclasses.replace(metta.PRESETS["small"], **_METTA),
         make_task=metta.MetaTask,
         data="photos",
+        # The auxiliary loss is some hundred times as large as that of labels.
+        descent=0.01,
         impossible=(
             ({"flip_test": True}, "flip_test: expected false"),
             ({"freeze": ("stem",)}, "freeze: expected none, .* got stem"),

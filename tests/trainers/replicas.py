@@ -33,7 +33,7 @@ def _steps(
     with Workdir.claim(config, devices.chief) as workdir:
         with devices.strategy.scope():
             task = method.make_task(config, workdir)
-            use_plain_descent(task, _RATES[method.data])
+            use_plain_descent(task, method.descent or _RATES[method.data])
         synchronize_batch_norm(task.model, devices.replicas > 1)
         step = devices.compiled_step(task.model)
         for name, value in task.evaluate(devices)[0].items():
