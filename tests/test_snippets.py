@@ -44,7 +44,6 @@ NOT_RUN = {
     r"-m data_pipelines\.mannequin": "draws for minutes",
     r"model=runs/(views|flow|iso/views_0|lift)": "needs what a benchmark trains",
     r"lspet": "measures for minutes",
-    r"\$MODEL|^MODEL=": "needs what a benchmark trains",
     r"runs/metta/|=metta\.keras": "needs two trainings; tests have a net",
     r"predict (0|rtsp:)": "needs a camera; tests/tfpose/cli/test_predict.py has others",
 }
