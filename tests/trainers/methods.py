@@ -115,7 +115,7 @@ METHODS: dict[str, Method] = {
         make_task=metta_joint.MeTTAJointTask,
         data="photos",
         # The auxiliary loss is some hundred times as large as that of labels.
-        descent=0.01,
+        descent=0.002,
         impossible=(
             ({"filters": (8, 8)}, "filters: expected three numbers"),
             ({"input_width": 40}, "input_width: expected a multiple of 16, 8 times"),
@@ -127,7 +127,7 @@ METHODS: dict[str, Method] = {
         make_task=metta.MetaTask,
         data="photos",
         # The auxiliary loss is some hundred times as large as that of labels.
-        descent=0.01,
+        descent=0.05,
         impossible=(
             ({"flip_test": True}, "flip_test: expected false"),
             ({"freeze": ("stem",)}, "freeze: expected none, .* got stem"),
