@@ -70,8 +70,9 @@ _METTA: dict[str, Any] = {
     "num_maps": 4,
     "hidden": 8,
     "steps": 2,
-    # Of new weights large steps make much of rounding errors.
+    # New weights make much of rounding errors, if steps are large or maps have peaks.
     "inner_learning_rate": 1e-3,
+    "temperature": 1.0,
     "ema_momentum": 0.5,
 }
 
@@ -115,7 +116,7 @@ METHODS: dict[str, Method] = {
         make_task=metta_joint.MeTTAJointTask,
         data="photos",
         # The auxiliary loss is some hundred times as large as that of labels.
-        descent=0.002,
+        descent=2e-3,
         impossible=(
             ({"filters": (8, 8)}, "filters: expected three numbers"),
             ({"input_width": 40}, "input_width: expected a multiple of 16, 8 times"),
