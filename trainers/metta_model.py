@@ -1,11 +1,11 @@
 """The train steps of MeTTA: joint training, then meta-training."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 from keras import ops
 
-from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.metta.adapt import InnerLoop
 from tfpose.metta.inpainting import masks_at
 from tfpose.metta.net import MeTTANet
@@ -17,35 +17,35 @@ from trainers.random_model import RandomModel
 __all__ = ["JointModel", "MetaModel"]
 
 
-class _Primary:
-    """The labels' loss of heatmaps."""
-
-    def __init__(self, codec: HeatmapCodec, batch: dict[str, Any]) -> None:
-        keypoints = batch["keypoints"]
-        self._weights = batch["weights"] * codec.reaches(keypoints)
-        self._target = codec.encode(keypoints, self._weights)
-
-    def __call__(self, heatmaps: Any) -> Any:
-        """The mean over the batch."""
-        return ops.mean(keypoint_loss(heatmaps, self._target, self._weights))
-
-
-class JointModel(RandomModel):
-    """A `MeTTANet` that learns from labels and by inpainting, beside each other."""
+class _MeTTAModel(RandomModel):
+    """A `MeTTANet`, and the loss that both stages take down."""
 
     def __init__(self, net: MeTTANet, config: MeTTAJointConfig) -> None:
         super().__init__(config.seed, config.batch_size)
-        self.net, self._config, self._codec = net, config, config.codec()
+        self.net, self._codec = net, config.codec()
 
     def call(self, images: Any, training: bool | None = None) -> Any:
         return self.net(images, training=training)
+
+    def _labels_loss(self, batch: dict[str, Any]) -> Callable[[Any], Any]:
+        """The labels' loss of heatmaps, the mean over the batch."""
+        target, weights = self._codec.targets(batch["keypoints"], batch["weights"])
+        return lambda heatmaps: ops.mean(keypoint_loss(heatmaps, target, weights))
+
+
+class JointModel(_MeTTAModel):
+    """A `MeTTANet` that learns from labels and by inpainting, beside each other."""
+
+    def __init__(self, net: MeTTANet, config: MeTTAJointConfig) -> None:
+        super().__init__(net, config)
+        self._config = config
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One step; metrics as this replica's parts."""
         net, config = self.net, self._config
         share = replica_share(batch, config.batch_size)
         images = ops.cast(batch["image"], "float32")
-        primary, pictures = _Primary(self._codec, batch), net.picture(images)
+        primary, pictures = self._labels_loss(batch), net.picture(images)
         # One mask for each image, anywhere where bodies are.
         corners = self.draw_uniform(images.shape[0], (1, 2))
         masks = masks_at(corners, net.picture_size, net.mask_share)
@@ -67,31 +67,28 @@ class JointModel(RandomModel):
         return replica_part({**metrics, **norms}, share)
 
 
-class MetaModel(RandomModel):
+class MetaModel(_MeTTAModel):
     """A `MeTTANet` that learns to start where inpainting an image helps its pose.
 
-    Equation of the outer loop: weights go down the labels' loss at the weights that K
-    steps of the inner loop lead to, for each image its own.
+    In the outer loop weights go down the labels' loss at the weights that K steps of
+    the inner loop lead to, for each image its own.
     """
 
     def __init__(self, net: MeTTANet, config: MeTTAConfig) -> None:
-        super().__init__(config.seed, config.batch_size)
-        self.net, self._config, self._codec = net, config, config.codec()
+        super().__init__(net, config)
+        self._config = config
         net.extractor.trainable = False
         self._loop = InnerLoop(net, first_order=config.first_order)
         later = [config.step_share * step / net.steps for step in range(net.steps + 1)]
         later[-1] += 1
         self._shares = [share / sum(later) for share in later]
 
-    def call(self, images: Any, training: bool | None = None) -> Any:
-        return self.net(images, training=False)
-
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One step; metrics as this replica's parts."""
         net, config = self.net, self._config
         share = replica_share(batch, config.batch_size)
         images = ops.cast(batch["image"], "float32")
-        primary, pictures = _Primary(self._codec, batch), net.picture(images)
+        primary, pictures = self._labels_loss(batch), net.picture(images)
         features = ops.cast(net.extractor(images, training=False), "float32")
         with tf.GradientTape() as tape:
             appearance = net.appearance(pictures, net.fixed_masks)

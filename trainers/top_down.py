@@ -24,9 +24,7 @@ class TopDownModel(HeatmapModel):
     """A heatmap net with the train step of keypoint regression."""
 
     def targets(self, batch: dict[str, Any]) -> tuple[Any, Any]:
-        keypoints = batch["keypoints"]
-        weights = batch["weights"] * self.codec.reaches(keypoints)
-        return self.codec.encode(keypoints, weights), weights
+        return self.codec.targets(batch["keypoints"], batch["weights"])
 
     def sample_losses(self, heatmaps: Any, target: Any, weights: Any) -> Any:
         return keypoint_loss(heatmaps, target, weights)

@@ -153,6 +153,22 @@ class HeatmapCodec:
         down = ops.logical_and(cells[..., 1] >= low - 1, cells[..., 1] < rows - low)
         return ops.cast(ops.logical_and(across, down), "float32")
 
+    def targets(
+        self, keypoints: KerasTensor, weights: KerasTensor
+    ) -> tuple[KerasTensor, KerasTensor]:
+        """What a net is to draw, and how much each joint counts.
+
+        Args:
+            keypoints: `[B, J, 2]` (x, y), input pixels, finite.
+            weights: `[B, J]`, 0 for a joint without a label.
+
+        Returns:
+            heatmaps as of `encode`, and the weights, 0 as well for a joint of which no
+            part is on the map.
+        """
+        weights = weights * self.reaches(keypoints)
+        return self.encode(keypoints, weights), weights
+
     @property
     def _bounded(self) -> bool:
         """Whether targets end at 3 sigma; MMPose's for UDP do, without rounding."""
