@@ -8,10 +8,10 @@ import tensorflow as tf
 from keras import ops
 
 from tfpose.adaptation import Adapter, Outputs, Sample, State
-from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.errors import InputError
 from tfpose.metta.net import RATES_PACE, MeTTANet
 from tfpose.metta.options import MeTTAOptions
+from tfpose.top_down.predictor import TopDownPredictor
 
 __all__ = ["InnerLoop", "MeTTAAdapter"]
 
@@ -150,7 +150,8 @@ class MeTTAAdapter(Adapter):
             options: how to adapt.
 
         Raises:
-            InputError: it is no such net, or sees no pose when it inpaints.
+            InputError: it is no such net, does not name its joints, or sees no pose
+                when it inpaints.
         """
         if not isinstance(net, MeTTANet):
             raise InputError(
@@ -164,14 +165,8 @@ class MeTTAAdapter(Adapter):
         self.loop = InnerLoop(
             net, options.steps, True, options.learning_rate, options.moves
         )
-        info = net.info
-        self.codec = HeatmapCodec(
-            net.input_size,
-            net.stride,
-            info["sigma"],
-            info["alignment"],
-            blur_kernel=info.get("blur_kernel"),
-        )
+        predictor = TopDownPredictor(net, flip_test=False)
+        self._codec, self._decoder = predictor.codec, predictor.decoder
         rows = {id(v): row for row, v in enumerate(net.variables)}
         self._rows = [rows[id(v)] for v in net.adapted]
 
@@ -273,7 +268,7 @@ class MeTTAAdapter(Adapter):
     def _locate(self, weights: list[Any], features: Any) -> tuple[Any, Any]:
         maps = self.net.self_head.with_weights(features, weights)
         heatmaps = self.net.pose_head(maps)
-        return self.codec.decode(heatmaps, self.net.info["decoder"])
+        return self._codec.decode(heatmaps, self._decoder)
 
     def _usable(self, image: Any) -> tuple[Any, Any, Any]:
         """Whether an image is finite, has colours, and has a body where masks are."""
