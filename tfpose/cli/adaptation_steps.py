@@ -4,7 +4,7 @@ As table 2 of MeTTA's supplement.
 """
 
 import dataclasses
-import time
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +15,9 @@ import tensorflow as tf
 from data_pipelines.batches import evaluation_batches
 from data_pipelines.people import PoseDataset
 from data_pipelines.top_down import TopDownEvaluation
-from tfpose.adaptation import AdaptedModel
+from tfpose.adaptation import AdaptedModel, Outputs, Sample
 from tfpose.adapters import parse_adaptation
+from tfpose.cli.median_time import median_time
 
 __all__ = ["accuracy_by_step"]
 
@@ -69,16 +70,13 @@ def accuracy_by_step(
         row: dict[str, float] = {
             name: metrics[name] for name in ("pck", "ap") if name in metrics
         }
-        row["ms"] = 1000 * _median_time(call, {"image": image})
+        row["ms"] = 1000 * median_time(
+            functools.partial(_answer, call, {"image": image}), _TIMED
+        )
         rows.append(row)
     return rows
 
 
-def _median_time(call: Callable, sample: dict[str, Any]) -> float:
-    """Seconds; the first call compiles."""
-    times = []
-    for _ in range(_TIMED + 1):
-        start = time.perf_counter()
-        call(sample)["keypoints"].numpy()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times[1:]))
+def _answer(call: Callable[[Sample], Outputs], sample: Sample) -> np.ndarray:
+    """Keypoints, when they are there."""
+    return np.asarray(call(sample)["keypoints"])

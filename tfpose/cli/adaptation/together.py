@@ -1,6 +1,6 @@
 """How time and memory grow with the number of streams that are adapted together."""
 
-import time
+import functools
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,9 @@ import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
+from tfpose.adaptation import AdaptedStreams, Sample
 from tfpose.cli.adaptation.study import Study
+from tfpose.cli.median_time import median_time
 from tfpose.cli.progress import Progress
 
 __all__ = ["STREAMS", "draw_together", "measure_together", "table_together"]
@@ -17,7 +19,7 @@ STREAMS = (1, 8, 64)
 """Numbers of streams."""
 
 _MODES = ("online", "vanilla")
-# Calls that are timed, after one that compiles and one to warm up.
+# Calls that are timed.
 _CALLS = 5
 
 
@@ -44,22 +46,23 @@ def measure_together(study: Study) -> list[dict[str, Any]]:
             model = study.streams(options, count)
             poses = np.resize(study.keypoints, (count, *study.keypoints.shape[1:]))
             sample = {"keypoints": tf.constant(poses[:, None])}
-            seconds = []
-            for _ in range(_CALLS + 2):
-                start = time.perf_counter()
-                model(sample)["positions"].numpy()
-                seconds.append(time.perf_counter() - start)
+            answer = functools.partial(_answer, model, sample)
             rows.append(
                 {
                     "mode": mode,
                     "streams": count,
-                    "milliseconds": 1e3 * float(np.median(seconds[2:])) / count,
+                    "milliseconds": 1e3 * median_time(answer, _CALLS) / count,
                     "state_bytes": count * own,
                 }
             )
             progress.report(len(rows), f"{count} streams, {mode}")
     progress.clear()
     return rows
+
+
+def _answer(model: AdaptedStreams, sample: Sample) -> np.ndarray:
+    """Positions, when they are there."""
+    return np.asarray(model(sample)["positions"])
 
 
 def table_together(rows: list[dict[str, Any]]) -> list[str]:
