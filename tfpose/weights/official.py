@@ -83,11 +83,7 @@ def import_weights(
     path = os.fspath(path)
     _check_choice("channel_order", channel_order, CHANNEL_ORDERS)
     _check_choice("protocol", protocol, PROTOCOLS)
-    if "caffe" in os.path.basename(path).lower():
-        raise InputError(
-            f"{path}: its name says Caffe-style ResNet, which has its strides on the "
-            "1x1 convolutions; expected PyTorch-style weights"
-        )
+    _refuse_caffe(path)
     known = {*torch_slots(net), *torch_constants(net)}
     checkpoint, prefix = unwrap(
         read_checkpoint(path), lambda names: _knows(names, known)
@@ -101,12 +97,7 @@ def import_weights(
         raise InputError(
             f"{path}: has no head of {label}, and the net has no other weights"
         )
-    ignored = [
-        name
-        for name in names
-        if name not in slots
-        and (is_counter(name) or (backbone_only and _is_of_head(name, slots)))
-    ]
+    ignored = _ignored(names, slots, backbone_only)
     shapes = {name: slot.shape for name, slot in slots.items()}
     shapes |= {name: constant.shape for name, constant in constants.items()}
     check_tensors(path, label, shapes, names, checkpoint.others, ignored)
@@ -134,6 +125,14 @@ def import_weights(
         model.info = _info(model.info, path, order, used, settings)
         notes.append(f"protocol {used}{reason}: " + _protocol_text(model.info))
     return Imported(model, len(slots), num_parameters, tuple(notes))
+
+
+def _refuse_caffe(path: str) -> None:
+    if "caffe" in os.path.basename(path).lower():
+        raise InputError(
+            f"{path}: its name says Caffe-style ResNet, which has its strides on the "
+            "1x1 convolutions; expected PyTorch-style weights"
+        )
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -180,6 +179,18 @@ def _check_constants(
                 f"{path}: {name} is up to {difference:.3g} away from the expected sine "
                 "encoding of positions"
             )
+
+
+def _ignored(
+    names: Iterable[str], slots: dict[str, Slot], backbone_only: bool
+) -> list[str]:
+    """Tensors that the net has no place for, and needs none."""
+    return [
+        name
+        for name in names
+        if name not in slots
+        and (is_counter(name) or (backbone_only and _is_of_head(name, slots)))
+    ]
 
 
 def _ignored_notes(ignored: list[str]) -> list[str]:
