@@ -7,7 +7,7 @@ from tfpose.metta.net import MeTTANet
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.net import build_heatmap_net
 
-__all__ = ["make_tiny_metta"]
+__all__ = ["enliven", "make_tiny_metta"]
 
 
 def make_tiny_metta(skeleton_name: str = "lsp14") -> MeTTANet:
@@ -44,9 +44,14 @@ def make_tiny_metta(skeleton_name: str = "lsp14") -> MeTTANet:
         if variable.name == "kernel":
             fan_in = np.prod(variable.shape[:-1])
             variable.assign(rng.normal(0, np.sqrt(2 / fan_in), variable.shape))
-    pixels = rng.integers(0, 256, (8, 32, 32, 3)).astype(np.float32)
+    enliven(net, rng)
+    return net
+
+
+def enliven(net: MeTTANet, rng: np.random.Generator) -> None:
+    """Gives a net of new weights maps of usual size, and heatmaps that are not 0."""
+    pixels = rng.integers(0, 256, (8, *net.input_size, 3)).astype(np.float32)
     features = np.asarray(net.extractor(pixels, training=False))
     kernel = net.adapted[0]
     kernel.assign(np.asarray(kernel) / features.std())
     net.pose_head.kernel.assign(rng.normal(0, 0.3, net.pose_head.kernel.shape))
-    return net

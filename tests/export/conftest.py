@@ -13,6 +13,7 @@ from export.model import ExportedModel
 from export.pose_net import pose_model
 from export.serving.pose_net import photo_pose_model
 from export.serving.saved_model import write_saved_model
+from tests.tiny_metta import enliven
 from tests.toy_adapter import ToyAdapter, ToyLifter, make_toy_lifter
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.net import LiftingNet
@@ -115,12 +116,7 @@ def metta_net() -> MeTTANet:
     base = make_net(size=(32, 32))
     sizes = {"num_maps": 6, "hidden": 8, "filters": (4, 8, 8)}
     net = MeTTANet(base, **sizes, shrink=2, steps=2, temperature=2)
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 256, (8, 32, 32, 3)).astype(np.float32)
-    features = np.asarray(net.extractor(noise, training=False))
-    kernel = net.adapted[0]
-    kernel.assign(np.asarray(kernel) / features.std())
-    net.pose_head.kernel.assign(rng.normal(0, 0.3, net.pose_head.kernel.shape))
+    enliven(net, np.random.default_rng(0))
     return net
 
 

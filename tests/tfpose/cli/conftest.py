@@ -1,6 +1,8 @@
 """A pose net in a file and labelled photos, for commands that need them."""
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,25 @@ def pose_model(pose_net: HeatmapNet, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("pose_model") / "pose.keras"
     pose_net.save(path)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def few_athletes(shared_data: Path, tmp_path_factory) -> Callable[[int], str]:
+    """Makes a data set of LSPET's first validation photos, so many; its folder."""
+
+    def make(photos: int) -> str:
+        source, folder = shared_data / "lspet", tmp_path_factory.mktemp("few")
+        document = json.loads((source / "val.json").read_text())
+        document["images"] = document["images"][:photos]
+        kept = {image["id"] for image in document["images"]}
+        document["annotations"] = [
+            person for person in document["annotations"] if person["image_id"] in kept
+        ]
+        (folder / "images").symlink_to(source / "images")
+        (folder / "val.json").write_text(json.dumps(document))
+        return str(folder)
+
+    return make
 
 
 @pytest.fixture

@@ -223,22 +223,12 @@ def test_photos(methods, pose_model, pose_net, coco_folder, tmp_path, capsys):
     assert line == "error: adapt: toy is for lifters, expected --lift"
 
 
-def test_evaluate(methods, pose_model, shared_data, tmp_path, capsys):
+def test_evaluate(methods, pose_model, few_athletes, tmp_path, capsys):
     """The further poses drift, the fewer are right, and the report says why."""
-    folder = tmp_path / "few"
-    source = shared_data / "lspet"
-    document = json.loads((source / "val.json").read_text())
-    document["images"] = document["images"][:24]
-    kept = {image["id"] for image in document["images"]}
-    document["annotations"] = [
-        person for person in document["annotations"] if person["image_id"] in kept
-    ]
-    folder.mkdir()
-    (folder / "images").symlink_to(source / "images")
-    (folder / "val.json").write_text(json.dumps(document))
-    people = load_dataset("coco_format", str(folder), "val")
+    folder = few_athletes(24)
+    people = load_dataset("coco_format", folder, "val")
     out, written = tmp_path / "report.json", tmp_path / "poses.json"
-    arguments = ["evaluate", "--model", pose_model, "--data_dir", str(folder)]
+    arguments = ["evaluate", "--model", pose_model, "--data_dir", folder]
     arguments += ["--out", str(out), "--write_results", str(written)]
     arguments += ["--nms_threshold=1"]
     poses = {}

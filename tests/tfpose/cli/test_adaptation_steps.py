@@ -20,21 +20,8 @@ def model(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="module")
-def few(shared_data, tmp_path_factory) -> str:
-    """Six people of LSPET, as a data set of their own."""
-    source = shared_data / "lspet"
-    content = json.loads((source / "val.json").read_text())
-    content["images"] = content["images"][:6]
-    kept = {image["id"] for image in content["images"]}
-    content["annotations"] = [
-        one for one in content["annotations"] if one["image_id"] in kept
-    ]
-    folder = tmp_path_factory.mktemp("few")
-    (folder / "val.json").write_text(json.dumps(content))
-    for entry in source.iterdir():
-        if entry.is_dir():
-            (folder / entry.name).symlink_to(entry)
-    return str(folder)
+def few(few_athletes) -> str:
+    return few_athletes(6)
 
 
 def test_each_step_has_its_accuracy_and_time(model, few):
