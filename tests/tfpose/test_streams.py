@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
-PROGRAM = """
-import argparse, pathlib, sys
 from tfpose.command_line import run_command
+
+PROGRAM = f"""
+import argparse, pathlib, sys
+from {run_command.__module__} import run_command
 
 def run(chosen):
     for row in range(20_000):
