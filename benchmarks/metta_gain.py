@@ -1,0 +1,205 @@
+"""Gain of MeTTA on photos unlike those of the training, beside its baselines.
+
+    python -m benchmarks.metta_gain --out=runs/metta
+    python -m benchmarks.metta_gain --setting=lspet --out=runs/metta_lspet
+
+`mannequin`: trained on drawn mannequins of `studio`, tested on others of it and on
+those of `wild`. `lspet`: trained on real people who are upright, tested on upright
+ones, on others, and on the upright ones under corruptions of light and camera that
+training never saw. For each seed: plain training for as long as joint and meta-training
+together; joint training; meta-training from it; and test-time training by rotation. The
+learning rates of adaptation are chosen on the first test alone; meta-training has
+learned its own. The table has PCK@0.2 after each step. Nets are those of the last
+epoch. Can be resumed.
+"""
+
+import json
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from benchmarks.metta_data import Setting, write_setting
+from benchmarks.runs import Run, drops, mean_and_spread, run_all
+from benchmarks.ttt import TTTNet, adapt_by_rotation
+from data_pipelines.readers.datasets import load_dataset
+from data_pipelines.top_down import TopDownEvaluation, labelled_people
+from tfpose.metta.adapt import MeTTAAdapter
+from tfpose.metta.options import MeTTAOptions
+from tfpose.top_down.predictor import TopDownPredictor
+from tfpose.weights.keras_file import load_keras
+
+__all__ = ["main"]
+
+_SETTING = flags.DEFINE_enum(
+    "setting", "mannequin", ("mannequin", "lspet"), "Training and test data."
+)
+_LSPET = flags.DEFINE_string(
+    "lspet_dir", "../shared/data/lspet", "Leeds Sports Pose Extended, COCO format."
+)
+_OUT = flags.DEFINE_string("out", "runs/metta_gain", "Folder for data and runs.")
+_NET = flags.DEFINE_string("net", "hrnet_tiny", "Pose net.")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
+_PEOPLE = flags.DEFINE_integer("mannequins", 2000, "Mannequins for training.")
+_EPOCHS = flags.DEFINE_integer("epochs", 12, "Epochs of joint training.")
+_META = flags.DEFINE_integer("meta_epochs", 4, "Epochs of meta-training.")
+_JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
+
+_STEPS = 5
+_RATES = (0.03, 0.1, 0.3)
+_ROTATION_RATES = (1e-4, 1e-3, 1e-2)
+_BATCH_SIZE = 50
+_BASE = "Plain training, as long in all"
+
+
+def _runs(seed: int, root: pathlib.Path, data_dir: str) -> dict[str, Run]:
+    """The trainings of one seed."""
+
+    def run(name: str, trainer: str, epochs: int, after: Run | None, **options: Any):
+        # The best epoch would be one chosen on people who are tested on.
+        common = {
+            "preset": "small",
+            "dataset": "coco_format",
+            "data_dir": data_dir,
+            "net": _NET.value,
+            "seed": seed,
+            "epochs": epochs,
+            "eval_every": epochs,
+            "lr_drop_epochs": drops(epochs),
+        }
+        if after is not None:
+            options["init_from"] = after.workdir / "model.keras"
+        return Run(trainer, root / f"{name}_{seed}", {**common, **options}, after)
+
+    joint = run("joint", "trainers.metta_joint", _EPOCHS.value, None)
+    whole = _EPOCHS.value + _META.value
+    return {
+        "plain": run(
+            "plain", "trainers.metta_joint", whole, None, auxiliary_weight=0.0
+        ),
+        "joint": joint,
+        "meta": run(
+            "meta", "trainers.metta", _META.value, joint, inner_learning_rate=0.05
+        ),
+        "ttt": run("ttt", "benchmarks.ttt", whole, None, flip_test=False),
+    }
+
+
+_Trace = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def _metta(net: keras.Model, learning_rate: float) -> _Trace:
+    adapter = MeTTAAdapter(net, MeTTAOptions(_STEPS, learning_rate))
+    trace = tf.function(adapter.trace)
+    state = adapter.init(net.variables)
+
+    def locate(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = trace(state, {"image": tf.constant(images)})
+        return np.asarray(found["keypoints"]), np.asarray(found["scores"])
+
+    return locate
+
+
+def _rotation(net: TTTNet, learning_rate: float) -> _Trace:
+    predictor = TopDownPredictor(net, flip_test=False)
+
+    def locate(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        of_steps = [
+            predictor.codec.decode(tf.constant(heatmaps), predictor.decoder)
+            for heatmaps in adapt_by_rotation(net, images, _STEPS, learning_rate)
+        ]
+        keypoints, scores = zip(*of_steps, strict=True)
+        return np.stack(keypoints), np.stack(scores)
+
+    return locate
+
+
+def _accuracy(trace: _Trace, folder: str, size: tuple[int, int]) -> list[float]:
+    """PCK@0.2 after 0, 1, ... steps."""
+    people = labelled_people(load_dataset("coco_format", folder, "val"))
+    sampler = TopDownEvaluation(people, size)
+    found = [
+        trace(
+            np.stack(
+                [
+                    sampler(row)["image"]
+                    for row in range(first, min(first + _BATCH_SIZE, len(people)))
+                ]
+            )
+        )
+        for first in range(0, len(people), _BATCH_SIZE)
+    ]
+    keypoints, scores = (
+        np.concatenate(part, axis=1) for part in zip(*found, strict=True)
+    )
+    return [
+        sampler.scores(*of_step)[0]["pck"]
+        for of_step in zip(keypoints, scores, strict=True)
+    ]
+
+
+def _of_run(run: Run, kind: str, setting: Setting) -> dict[str, list[float]]:
+    """PCK after each step by the test's name, for the learning rate that is best on the
+    first test after the last step; saved in the run's folder.
+    """
+    path = run.workdir / "steps.json"
+    if path.exists():
+        return json.loads(path.read_text())["pck"]
+    net = load_keras(str(run.workdir / "model.keras"))
+    rates: Sequence[float] = {"joint": _RATES, "ttt": _ROTATION_RATES}.get(kind, (0.0,))
+    size = net.input_size
+
+    def trace(rate: float) -> _Trace:
+        return _rotation(net, rate) if kind == "ttt" else _metta(net, rate)
+
+    first = next(iter(setting.tests.values()))
+    by_rate = {rate: _accuracy(trace(rate), first, size)[-1] for rate in rates}
+    best = max(by_rate, key=by_rate.__getitem__)
+    found = {
+        name: _accuracy(trace(best), folder, size)
+        for name, folder in setting.tests.items()
+    }
+    path.write_text(json.dumps({"learning_rate": best, "pck": found}))
+    return found
+
+
+_ROWS = (
+    (_BASE, "plain", 1),
+    ("Test-time training (rotation)", "ttt", _STEPS + 1),
+    ("Joint training, the same adaptation", "joint", _STEPS + 1),
+    ("Meta-training", "meta", _STEPS + 1),
+)
+"""Label, run, and columns: `k = 0` is without adaptation."""
+
+
+def main(argv: list[str]) -> None:
+    """Runs everything and prints a table for each test."""
+    root = pathlib.Path(_OUT.value)
+    setting = write_setting(
+        _SETTING.value, root / "data", pathlib.Path(_LSPET.value), _PEOPLE.value
+    )
+    runs = [_runs(seed, root, setting.train) for seed in range(_SEEDS.value)]
+    run_all([run for of_seed in runs for run in of_seed.values()], _JOBS.value)
+    found = {
+        kind: [_of_run(of_seed[kind], kind, setting) for of_seed in runs]
+        for _, kind, _ in _ROWS
+    }
+    for test in setting.tests:
+        print(f"\n{test}\n\n| PCK@0.2, % | ", end="")
+        print(" | ".join(f"k = {k}" for k in range(_STEPS + 1)) + " |")
+        print("|" + "---|" * (_STEPS + 2))
+        for label, kind, columns in _ROWS:
+            cells = [
+                mean_and_spread([of_seed[test][k] for of_seed in found[kind]])
+                for k in range(columns)
+            ]
+            cells += [""] * (_STEPS + 1 - columns)
+            print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)
