@@ -95,6 +95,12 @@ class Predictor(abc.ABC):
         """What its results depend on beside the weights, by name, for reports."""
         return {}
 
+    def left_out(self) -> str:
+        """Whom a predictor that adapts did not adapt to so far, and why; empty for
+        nobody.
+        """
+        return ""
+
     @abc.abstractmethod
     def predict(self, image: np.ndarray, boxes: np.ndarray | None = None) -> People:
         """The people in one picture.

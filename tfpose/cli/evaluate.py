@@ -242,12 +242,11 @@ def _evaluate_net(
         kept = np.arange(len(found))
     if write:
         write_results(write, _rows(predictions, kept), found.boxes[kept])
-    if isinstance(predictor, AdaptingTopDownPredictor):
-        report.notes += filter(None, [predictor.left_out()])
-        if labelled:
-            report.steps = accuracy_by_step(
-                predictor.net, protocol.adapt, shown, predictor.alignment
-            )
+    report.notes += filter(None, [predictor.left_out()])
+    if isinstance(predictor, AdaptingTopDownPredictor) and labelled:
+        report.steps = accuracy_by_step(
+            predictor.net, protocol.adapt, shown, predictor.alignment
+        )
     return report
 
 

@@ -86,6 +86,8 @@ def predict(
     finally:
         with contextlib.suppress(KeyboardInterrupt), _undisturbed():
             work.close()
+    if left_out := predictor.left_out():
+        print(left_out, flush=True)
     if stopped:
         print(f"interrupted: {work.summary()}", file=sys.stderr)
         sys.exit(130)

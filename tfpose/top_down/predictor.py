@@ -263,5 +263,4 @@ class AdaptingTopDownPredictor(TopDownPredictor):
         return keypoints, scores
 
     def left_out(self) -> str:
-        """What adaptation left out so far, and why; empty for nothing."""
         return self._adapted.left_out()

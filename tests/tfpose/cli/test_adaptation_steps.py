@@ -73,3 +73,11 @@ def test_predict_adapts_to_a_photo(model, shared_data, tmp_path):
         found[name] = np.array(document["annotations"][0]["keypoints"])
     assert found["plain"].shape == found["adapted"].shape
     assert np.abs(found["plain"] - found["adapted"]).max() > 0
+
+
+def test_predict_says_whom_it_did_not_adapt_to(model, shared_data, tmp_path, capsys):
+    photo = next((shared_data / "lspet").glob("*/*.jpg"))
+    command = ["predict", str(photo), f"--model={model}", "--adapt=metta,limit=1e-9"]
+    main([*command, f"--out={tmp_path / 'poses'}"])
+    shown = capsys.readouterr().out
+    assert "not adapted to 1 people whose joints moved too far" in shown
