@@ -95,7 +95,7 @@ class Side:
         arguments: arguments that can be pickled.
 
     Raises:
-        InputError: `build` raised it.
+        InputError: `build` raised it, or a package is missing.
     """
 
     def __init__(self, build: Callable[..., dict[str, Callable]], *arguments: Any):
@@ -130,6 +130,9 @@ def _serve(build, connection, *arguments) -> None:
         factories = build(*arguments)
     except InputError as error:
         connection.send(str(error))
+        return
+    except ModuleNotFoundError as error:
+        connection.send(f"{error}; what peers need: pip install '.[peers]'")
         return
     connection.send(None)
     functions: dict[tuple[str, int], Callable[[], Any]] = {}

@@ -6,7 +6,8 @@ import types
 import numpy as np
 import pytest
 
-from benchmarks.peers import import_alone
+from benchmarks.peers import Side, import_alone
+from tfpose.errors import InputError
 
 FILES = {
     "dataset/__init__.py": "raise RuntimeError('not to be run')",
@@ -42,3 +43,15 @@ def test_each_is_apart(checkouts, monkeypatch):
             assert sys.modules["dataset"] is not mine
         assert sys.modules == known and sys.path == path
         assert not hasattr(np, "int")
+
+
+def _builds_on_what_is_missing() -> dict:
+    import package_that_nobody_has  # noqa: F401
+
+    return {}
+
+
+def test_a_side_whose_package_is_missing_says_what_to_install():
+    expected = r"package_that_nobody_has'; .* pip install '\.\[peers\]'"
+    with pytest.raises(InputError, match=expected):
+        Side(_builds_on_what_is_missing)
