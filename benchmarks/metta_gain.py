@@ -15,22 +15,14 @@ epoch. Can be resumed.
 
 import json
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
 from absl import app, flags
 
 from benchmarks.metta_data import Setting, write_setting
+from benchmarks.metta_steps import Trace, accuracy, trace_metta, trace_rotation
 from benchmarks.runs import Run, drops, mean_and_spread, run_all
-from benchmarks.ttt import TTTNet, adapt_by_rotation
-from data_pipelines.readers.datasets import load_dataset
-from data_pipelines.top_down import TopDownEvaluation, labelled_people
-from tfpose.metta.adapt import MeTTAAdapter
-from tfpose.metta.options import MeTTAOptions
-from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.weights.keras_file import load_keras
 
 __all__ = ["main"]
@@ -52,7 +44,6 @@ _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 _STEPS = 5
 _RATES = (0.03, 0.1, 0.3)
 _ROTATION_RATES = (1e-4, 1e-3, 1e-2)
-_BATCH_SIZE = 50
 _BASE = "Plain training, as long in all"
 
 
@@ -89,59 +80,6 @@ def _runs(seed: int, root: pathlib.Path, data_dir: str) -> dict[str, Run]:
     }
 
 
-_Trace = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def _metta(net: keras.Model, learning_rate: float) -> _Trace:
-    adapter = MeTTAAdapter(net, MeTTAOptions(_STEPS, learning_rate))
-    trace = tf.function(adapter.trace)
-    state = adapter.init(net.variables)
-
-    def locate(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = trace(state, {"image": tf.constant(images)})
-        return np.asarray(found["keypoints"]), np.asarray(found["scores"])
-
-    return locate
-
-
-def _rotation(net: TTTNet, learning_rate: float) -> _Trace:
-    predictor = TopDownPredictor(net, flip_test=False)
-
-    def locate(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        of_steps = [
-            predictor.codec.decode(tf.constant(heatmaps), predictor.decoder)
-            for heatmaps in adapt_by_rotation(net, images, _STEPS, learning_rate)
-        ]
-        keypoints, scores = zip(*of_steps, strict=True)
-        return np.stack(keypoints), np.stack(scores)
-
-    return locate
-
-
-def _accuracy(trace: _Trace, folder: str, size: tuple[int, int]) -> list[float]:
-    """PCK@0.2 after 0, 1, ... steps."""
-    people = labelled_people(load_dataset("coco_format", folder, "val"))
-    sampler = TopDownEvaluation(people, size)
-    found = [
-        trace(
-            np.stack(
-                [
-                    sampler(row)["image"]
-                    for row in range(first, min(first + _BATCH_SIZE, len(people)))
-                ]
-            )
-        )
-        for first in range(0, len(people), _BATCH_SIZE)
-    ]
-    keypoints, scores = (
-        np.concatenate(part, axis=1) for part in zip(*found, strict=True)
-    )
-    return [
-        sampler.scores(*of_step)[0]["pck"]
-        for of_step in zip(keypoints, scores, strict=True)
-    ]
-
-
 def _of_run(run: Run, kind: str, setting: Setting) -> dict[str, list[float]]:
     """PCK after each step by the test's name, for the learning rate that is best on the
     first test after the last step; saved in the run's folder.
@@ -153,14 +91,16 @@ def _of_run(run: Run, kind: str, setting: Setting) -> dict[str, list[float]]:
     rates: Sequence[float] = {"joint": _RATES, "ttt": _ROTATION_RATES}.get(kind, (0.0,))
     size = net.input_size
 
-    def trace(rate: float) -> _Trace:
-        return _rotation(net, rate) if kind == "ttt" else _metta(net, rate)
+    def trace(rate: float) -> Trace:
+        if kind == "ttt":
+            return trace_rotation(net, _STEPS, rate)
+        return trace_metta(net, steps=_STEPS, learning_rate=rate)
 
     first = next(iter(setting.tests.values()))
-    by_rate = {rate: _accuracy(trace(rate), first, size)[-1] for rate in rates}
+    by_rate = {rate: accuracy(trace(rate), first, size)[-1] for rate in rates}
     best = max(by_rate, key=by_rate.__getitem__)
     found = {
-        name: _accuracy(trace(best), folder, size)
+        name: accuracy(trace(best), folder, size)
         for name, folder in setting.tests.items()
     }
     path.write_text(json.dumps({"learning_rate": best, "pck": found}))
