@@ -48,7 +48,7 @@ class TTTConfig(TopDownConfig):
     """
 
     rotation_weight: float = option(
-        1e-3, "Of the rotations' cross entropy; heatmaps' losses are small.", above=0
+        1e-4, "Of the rotations' cross entropy; heatmaps' losses are small.", above=0
     )
 
 
