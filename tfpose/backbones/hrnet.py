@@ -56,7 +56,7 @@ class HRNet(Backbone):
 
     def __init__(
         self,
-        input_shape: Sequence[int],
+        input_shape: Sequence[int | None],
         width: int = 32,
         stem_filters: int = 64,
         stage_modules: Sequence[int] = (1, 4, 3),
