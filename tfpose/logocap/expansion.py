@@ -80,10 +80,9 @@ def sample_features(features: Any, expansion: Any, stride: int) -> Any:
 
 
 def gaussian_window(radius: int, sigma: float) -> np.ndarray:
-    """A Gaussian `[2R + 1, 2R + 1]`, 1 in the middle, 0 where it is below 1e-4."""
+    """A Gaussian `[2R + 1, 2R + 1]`, 1 in the middle."""
     steps = np.arange(-radius, radius + 1, dtype=np.float32)
-    window = np.exp(-(steps[:, None] ** 2 + steps**2) / np.float32(2 * sigma**2))
-    return np.where(window < 1e-4, np.float32(0), window)
+    return np.exp(-(steps[:, None] ** 2 + steps**2) / np.float32(2 * sigma**2))
 
 
 def sample_windows(heatmaps: Any, keypoints: Any, radius: int, stride: int) -> Any:

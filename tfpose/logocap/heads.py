@@ -48,14 +48,11 @@ def dense_model(
     convolution.
 
     Raises:
-        InputError: the backbone's stride is not 4, or it returns one map only.
+        InputError: the backbone's stride is not 4.
     """
-    pyramid = backbone.pyramid_outputs
-    if backbone.stride != 4 or (len(pyramid) > 1) != isinstance(backbone.output, dict):
+    if backbone.stride != 4:
         raise InputError(
-            f"backbone {backbone.name} has stride {backbone.stride} and returns "
-            f"{type(backbone.output).__name__}; expected stride 4 and all of its maps "
-            "(all_branches=True)"
+            f"backbone {backbone.name} has stride {backbone.stride}, expected 4"
         )
     images = keras.Input(backbone.input_shape[1:], name="image", dtype="float32")
     x = keras.layers.Rescaling(

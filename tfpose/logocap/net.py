@@ -93,9 +93,9 @@ class LogoCapNet(Informed, keras.Model):
 
     Args:
         skeleton: `Skeleton` of J joints with OKS sigmas, or its dict.
-        backbone: a `Backbone` of stride 4 that returns all of its pyramid, such as
-            `HRNet((None, None, 3), width=32, all_branches=True)`. With sides None the
-            net takes pictures of any size.
+        backbone: a `Backbone` of stride 4; all maps that it returns are used. The
+            published one is `HRNet((None, None, 3), width=32, all_branches=True)`. With
+            sides None the net takes pictures of any size.
         slots: int. S, the most people that are found.
         feature_filters: int. F.
         heat_filters: int. Channels before the heatmaps. Defaults to the backbone's at
@@ -113,7 +113,7 @@ class LogoCapNet(Informed, keras.Model):
             computed of them, are float32.
 
     Raises:
-        InputError: the skeleton has no sigmas, or the backbone is another one.
+        InputError: the skeleton has no sigmas, or the backbone's stride is not 4.
 
     Reference: Xue et al., "Learning Local-Global Contextual Adaptation for Multi-Person
     Pose Estimation", CVPR 2022 (arXiv:2109.03622).
