@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.tiny_logocap import tiny_logocap
 from tfpose.codecs.flip import flip_keypoints
@@ -55,25 +54,35 @@ def test_levels_and_short_side_are_told_and_used(net):
     assert larger.candidates(photo)[0].shape[1:] == (17, 3)
 
 
-def test_a_compiled_predictor_finds_the_same_with_few_slots(net):
-    calls = []
+def test_few_people_take_few_slots_and_the_second_picture_is_compiled(net):
+    used = []
 
     def compiler(function):
-        def counted(*arguments):
-            calls.append(function.__name__)
-            return tf.function(function, autograph=False)(*arguments)
+        def told(*arguments):
+            used.append((function.__name__, arguments[-1]))
+            return function(*arguments)
 
-        return counted
+        return told
 
     photo = _photo()
     predictor = LogoCapPredictor(net, compiler=compiler)
     first = predictor.predict(photo)
-    assert not calls
+    assert not used
     second = predictor.predict(photo)
-    assert calls == ["find", "adapt"]
-    assert len(first) == len(second) > 0
-    assert np.allclose(first.poses, second.poses, atol=1e-2)
+    assert np.array_equal(first.poses, second.poses) and len(first)
     assert np.allclose(first.boxes[:, :2], first.keypoints.min(axis=1))
+    (find, _), (adapt, start) = used
+    assert (find, adapt) == ("find", "adapt") and start.filled.shape == (1, 12)
+    # As if only the three best were people.
+    fourth = float(start.scores[0, 3])
+    net.threshold, kept = fourth + 1e-6, net.threshold
+    try:
+        few, scores = predictor.candidates(photo)
+    finally:
+        net.threshold = kept
+    assert used[-1][1].filled.shape == (1, 5)
+    all_poses, _ = predictor.candidates(photo)
+    assert len(few) == 3 and np.allclose(few, all_poses[:3], atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 900), (700, 20)])
