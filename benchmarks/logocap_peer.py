@@ -27,6 +27,8 @@ _NAMES = (
 )
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _OF_DEVICES = ("arange", "linspace", "tensor", "zeros")
+# Share of the largest value by which values must differ to be told apart.
+_TIE = 4e-5
 # Slots that are filled, of 30, with random weights.
 _PEOPLE = 18
 
@@ -159,26 +161,49 @@ class Peer:
         }
 
     def poses(self, image: np.ndarray, level: str) -> np.ndarray:
-        """Poses `[P, J, 3]` before suppression, in input pixels."""
-        return self.forward(image, level)[0]["poses"].numpy()
+        """Poses before suppression, in input pixels, as of `unsuppressed`."""
+        outputs, _ = self.forward(image, level)
+        return self._with_certainty(outputs, outputs["poses"].numpy(), level)
+
+    def _with_certainty(
+        self, outputs: dict[str, Any], poses: np.ndarray, level: str
+    ) -> np.ndarray:
+        certain = poses[..., 2] > 0
+        if level == "full":
+            maps = self._seen["refined"].reshape(-1, self.net.num_joints, 97 * 97)
+            first, second, third = self._torch.moveaxis(maps.topk(3)[0], -1, 0)
+            heights = (0.75 * first + 0.25 * second) * outputs["centers"][:, 2:]
+            left = heights.mean(dim=-1) > 0
+            gap = self._torch.minimum(first - second, second - third)
+            certain &= (gap > _TIE * maps.max())[left].numpy()
+        return np.concatenate([poses, certain[..., None]], axis=-1)
 
     def place(self, photo: np.ndarray, short_side: int) -> tuple:
         """The official input of a photo, and centre and scale of its placement."""
         return self._transforms.resize(photo, short_side)
 
-    def people(
-        self, photo: np.ndarray, short_side: int, suppressed: bool = True
-    ) -> np.ndarray:
+    def people(self, photo: np.ndarray, short_side: int) -> np.ndarray:
         """People `[P, J, 3]` of a photo, in its pixels."""
-        image, centre, scale = self.place(photo, short_side)
-        outputs, _ = self.forward(image)
+        image, outputs, centre, scale = self._look(photo, short_side)
         placed = {"center": centre, "scale": scale}
-        if suppressed:
-            tensor = self._torch.empty(1, 3, *image.shape[:2])
-            return self._shell(tensor, None, outputs, placed)[0]
+        tensor = self._torch.empty(1, 3, *image.shape[:2])
+        return self._shell(tensor, None, outputs, placed)[0]
+
+    def unsuppressed(self, photo: np.ndarray, short_side: int) -> np.ndarray:
+        """People of a photo before suppression, `[P, J, 4]`.
+
+        The last column is 1 where the joint's place is certain: its score is above 0,
+        and its refined heatmap has no other value near the highest two.
+        """
+        image, outputs, centre, scale = self._look(photo, short_side)
         size = image.shape[1], image.shape[0]
         poses = outputs["poses"].numpy()
-        return self._transforms.get_final_preds([poses], centre, scale, size)
+        poses = self._transforms.get_final_preds([poses], centre, scale, size)
+        return self._with_certainty(outputs, poses, "full")
+
+    def _look(self, photo: np.ndarray, short_side: int) -> tuple:
+        image, centre, scale = self.place(photo, short_side)
+        return image, self.forward(image)[0], centre, scale
 
 
 def _last(maps: np.ndarray) -> np.ndarray:

@@ -9,11 +9,12 @@ input, and at the sizes of the test protocol to 0.01 px in the photo. Each net r
 separate process with the same number of threads; they alternate.
 
 Maps around people are compared at the official start poses: ours are some 0.001 px
-away, which on steep maps is more than rounding. Joints whose score is 0 have no place
-and are left out. The first two rows of an upsampled map are equal, and so on at all
-borders, so a person there has two centres, either of which may come first, and
-suppression depends on the order. So poses are compared before it, in any order, and
-then both sides' suppression of the official poses.
+away, which on steep maps is more than rounding. Left out, and counted, are joints whose
+score is 0, which have no place, and those whose refined heatmap has a third value as
+high as the second, to rounding, which have several. The first two rows of an upsampled
+map are equal, and so on at all borders, so a person there has two centres, either of
+which may come first, and suppression depends on the order. So poses are compared before
+it, in any order, and then both sides' suppression of the official poses.
 """
 
 import os
@@ -77,7 +78,7 @@ def _peer(setting: Setting) -> dict[str, Callable]:
         "input": lambda side: lambda: peer.place(photo, side)[0],
         "maps": lambda _: maps,
         "poses": lambda level: lambda: peer.poses(image, _LEVELS[level]),
-        "unsuppressed": lambda side: lambda: peer.people(photo, side, False),
+        "unsuppressed": lambda side: lambda: peer.unsuppressed(photo, side),
         "people": lambda side: lambda: peer.people(photo, side),
     }
 
@@ -189,25 +190,28 @@ def _compare_maps(peer: Side, ours: Side) -> None:
             raise SystemExit(f"error: {name} differs")
 
 
-def _distances(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Of each pose `[P, J, 3]` to the nearest other, `[P, 2]`: place and score.
-
-    The largest of joints with a score above 0.
-    """
-    apart = np.abs(poses[:, None] - others[None])
-    apart = np.where(poses[:, None, :, 2:] > 0, apart, 0)
-    places, scores = apart[..., :2].max(axis=(2, 3)), apart[..., 2].max(axis=2)
-    rows, nearest = np.arange(len(poses)), places.argmin(axis=1)
-    return np.stack([places[rows, nearest], scores[rows, nearest]], axis=1)
-
-
 def _compare_poses(label: str, expected: np.ndarray, found: np.ndarray) -> None:
+    """Prints how far the nearest pose of the other side is, at most.
+
+    Args:
+        label: what is compared.
+        expected: `[P, J, 4]`, see `Peer.unsuppressed`.
+        found: `[P, J, 3]`.
+    """
     if len(expected) != len(found):
         raise SystemExit(f"error: {label}: {len(found)} people, not {len(expected)}")
-    both = _distances(expected, found), _distances(found, expected)
-    place, score = np.concatenate(both).max(axis=0)
-    share = score / expected[..., 2].max()
-    print(f"| {label} | {len(expected)} | {place:.1e} px | {share:.1e} |", flush=True)
+    certain = expected[..., 3] > 0
+    apart = np.abs(expected[:, None, :, :3] - found[None])
+    apart[..., :2] *= certain[:, None, :, None]
+    places, scores = apart[..., :2].max(axis=(2, 3)), apart[..., 2].max(axis=2)
+    place = max(places.min(axis=0).max(), places.min(axis=1).max())
+    nearest = places.argmin(axis=1)
+    score = scores[np.arange(len(nearest)), nearest].max() / expected[..., 2].max()
+    print(
+        f"| {label} | {len(expected)} | {certain.sum()} of {certain.size} | "
+        f"{place:.1e} px | {score:.1e} |",
+        flush=True,
+    )
     if not place < _PIXEL_TOLERANCE:
         raise SystemExit(f"error: {label}: poses differ")
 
@@ -215,10 +219,11 @@ def _compare_poses(label: str, expected: np.ndarray, found: np.ndarray) -> None:
 def _compare_suppression(expected: np.ndarray, poses: np.ndarray) -> None:
     from tfpose.logocap.suppression import suppress_near
 
+    poses = poses[..., :3]
     kept = poses[suppress_near(poses[..., :2], poses[..., 2].mean(axis=1))]
     if not np.array_equal(kept, expected):
         raise SystemExit(f"error: suppression leaves {len(kept)} of {len(expected)}")
-    print(f"| after suppression | {len(kept)} | equal | equal |", flush=True)
+    print(f"| after suppression | {len(kept)} | all | equal | equal |", flush=True)
 
 
 def _time(peer: Side, ours: Side) -> None:
@@ -248,7 +253,8 @@ def main(argv: list[str]) -> None:
         )
         sides = peer, ours = Side(_peer, setting), Side(_ours, setting)
         _compare_maps(peer, ours)
-    print("\n| poses | people | places | scores / largest |\n|---|---|---|---|")
+    print("\n| poses | people | joints | places | scores / largest |")
+    print("|---|---|---|---|---|")
     for number, level in enumerate(_LEVELS):
         _compare_poses(
             f"{level}, in the input", *(one.value("poses", number) for one in sides)
