@@ -8,10 +8,10 @@ from typing import Any
 
 from keras import ops
 
-__all__ = ["attract", "best_places", "weighted_peaks"]
+__all__ = ["best_places", "refine_windows", "weighted_peaks"]
 
 
-def attract(windows: Any, attraction: Any) -> Any:
+def refine_windows(windows: Any, attraction: Any) -> Any:
     """Windows convolved with their attraction maps: refined heatmaps.
 
     Args:

@@ -9,7 +9,7 @@ from keras import ops
 from tfpose.backbones.base import Backbone
 from tfpose.codecs.centre_poses import find_centres, poses_of_offsets, upsample
 from tfpose.errors import InputError
-from tfpose.logocap.attraction import attract, best_places, weighted_peaks
+from tfpose.logocap.attraction import best_places, refine_windows, weighted_peaks
 from tfpose.logocap.expansion import (
     expand_poses,
     gaussian_window,
@@ -223,7 +223,7 @@ class LogoCapNet(Informed, keras.Model):
             dense.heatmaps[..., :-1], poses.keypoints, self.window_radius, self.stride
         )
         kernels = attraction if training else ops.clip(attraction, 0, 1)
-        heatmaps = attract(windows * self._window, kernels)
+        heatmaps = refine_windows(windows * self._window, kernels)
         keypoints, values = weighted_peaks(heatmaps, poses.keypoints)
         return Refined(expansion, attraction, heatmaps, keypoints, values)
 

@@ -73,6 +73,7 @@ def test_evaluate_takes_levels_and_sizes(model, coco_folder, tmp_path):
     assert report["protocol"]["poses"] == len(json.loads(written.read_text())) > 4
 
 
+@pytest.mark.slow
 def test_choices_of_other_nets_are_refused(model, pose_model, coco_folder, capsys):
     evaluate = ("evaluate", "--data_dir", coco_folder, "--model", model)
     line = _refusal(capsys, *evaluate, "--decoder=dark")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfpose.logocap.attraction import attract, best_places, weighted_peaks
+from tfpose.logocap.attraction import best_places, refine_windows, weighted_peaks
 
 
 def test_an_attraction_map_moves_its_window():
@@ -13,7 +13,7 @@ def test_an_attraction_map_moves_its_window():
     attraction = np.zeros((2, 3, 5, 5, 2), np.float32)
     attraction[..., 2, 2, 0] = 25
     attraction[..., 1, 4, 1] = 25
-    found = np.asarray(attract(windows, attraction))
+    found = np.asarray(refine_windows(windows, attraction))
     assert found.shape == (2, 3, 9, 9, 2)
     assert np.allclose(found[..., 0], windows[:, :, 0], atol=1e-5)
     moved = np.zeros((2, 3, 9, 9), np.float32)
@@ -25,8 +25,8 @@ def test_windows_and_maps_meet_one_by_one():
     rng = np.random.default_rng(1)
     windows = rng.normal(size=(2, 2, 3, 7, 7)).astype(np.float32)
     attraction = rng.normal(size=(2, 2, 3, 3, 3)).astype(np.float32)
-    together = np.asarray(attract(windows, attraction))
-    alone = attract(windows[1:, 1:, 2:], attraction[1:, 1:, :, :, 2:])
+    together = np.asarray(refine_windows(windows, attraction))
+    alone = refine_windows(windows[1:, 1:, 2:], attraction[1:, 1:, :, :, 2:])
     assert np.allclose(together[1:, 1:, ..., 2:], alone, atol=1e-5)
 
 
