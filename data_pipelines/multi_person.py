@@ -6,7 +6,6 @@ as the photo's shorter side.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +19,13 @@ from tfpose.codecs.alignment import box_offset, cell_map
 from tfpose.top_down.crop import region_matrices, transform_points, warp
 from tfpose.top_down.regions import averages_pixels
 
-__all__ = ["BOX_AREA_FACTOR", "CrowdAugmentation", "MultiPersonTraining"]
+__all__ = [
+    "BOX_AREA_FACTOR",
+    "CrowdAugmentation",
+    "MultiPersonTraining",
+    "known_areas",
+    "photo_middle",
+]
 
 BOX_AREA_FACTOR = 0.53
 """Area of a person as a share of the box's, where a data set has no areas."""
@@ -105,8 +110,9 @@ class MultiPersonTraining:
 
         Raises:
             InputError: nobody has a labelled joint; there are fewer photos than a batch
-                has; photos are to be mirrored, and which joints are left and which right
-                is not known; or people are to be pasted, and none has a segmentation.
+                has; photos are to be mirrored, and which joints are left and which
+                right is not known; or people are to be pasted, and none has a
+                segmentation.
         """
         labelled_people(people)
         if augmentation.flip:
@@ -233,11 +239,15 @@ class MultiPersonTraining:
 
         def warped(mask: np.ndarray) -> np.ndarray:
             # What is outside of the photo becomes 0.
-            return warp(mask.astype(np.uint8) * 255, to_cells, self._map_size, antialias)
+            return warp(
+                mask.astype(np.uint8) * 255, to_cells, self._map_size, antialias
+            )
 
         if self._released:
             return warped(~ignored) < 128
-        return warped(ignored) >= 128 if ignored.any() else np.zeros(self._map_size, bool)
+        return (
+            warped(ignored) >= 128 if ignored.any() else np.zeros(self._map_size, bool)
+        )
 
     def _slots(self, scene: Scene) -> dict[str, np.ndarray]:
         count = len(scene.areas)
@@ -265,12 +275,7 @@ class MultiPersonTraining:
         }
 
 
-Crop = Callable[[int, np.ndarray], np.ndarray]
-
-
-def _mirrored(
-    sample: dict[str, np.ndarray], order: list[int]
-) -> dict[str, np.ndarray]:
+def _mirrored(sample: dict[str, np.ndarray], order: list[int]) -> dict[str, np.ndarray]:
     """The sample as in a mirror; joints are renamed, not only moved."""
     width = sample["image"].shape[1]
     keypoints, centres = sample["keypoints"][:, order], sample["centres"].copy()

@@ -1,7 +1,7 @@
 """What a centre-offset net is to draw: heatmaps with centres, offsets, and weights.
 
-The targets of DEKR (Geng et al., CVPR 2021, arXiv:2104.02300), which LOGO-CAP and others
-learn from. A person is a point, the centre; the offsets at the centre lead to the
+The targets of DEKR (Geng et al., CVPR 2021, arXiv:2104.02300), which LOGO-CAP learns
+from, too. A person is a point, the centre; the offsets at the centre lead to the
 person's joints.
 
 Symbols: B batch, P slots of people, J joints, (H, W) input size, (h, w) map size in
@@ -52,10 +52,10 @@ class CentreCodec:
         radius: of the offsets' square, cells.
         background: weight of cells where nobody is.
         released: as LOGO-CAP's released code has it. Cell c is then the input point
-            c * stride, and not the middle of the pixels that the cell covers; a
-            centre's cell is that before it, not the nearest; and slots may be in any
-            order, but the larger person keeps a cell where the smaller one was painted
-            before a joint that the other lacks.
+            c * stride, and not the middle of the pixels that the cell covers, but maps
+            are mirrored like pixels; a centre's cell is that before it, not the
+            nearest; and slots may be in any order, as the smaller person is to win by
+            a rule that fails where one has a joint that the other lacks.
     """
 
     input_size: tuple[int, int]
@@ -101,6 +101,7 @@ class CentreCodec:
         centres: KerasTensor,
         areas: KerasTensor,
         ignored: KerasTensor,
+        mirrored: KerasTensor,
     ) -> CentreTargets:
         """Renders a batch.
 
@@ -110,14 +111,22 @@ class CentreCodec:
             centres: `[B, P, 3]`, likewise; visibility 0 for a person without a centre.
             areas: `[B, P]`, of people in square input pixels.
             ignored: `[B, h, w]`, not 0 in cells to leave out of heatmaps' loss.
+            mirrored: `[B]`, 1 for inputs that are mirrored, else 0.
         """
-        keypoints, centres, areas = (
-            ops.cast(value, "float32") for value in (keypoints, centres, areas)
+        keypoints, centres, areas, mirrored = (
+            ops.cast(value, "float32")
+            for value in (keypoints, centres, areas, mirrored)
         )
         points = ops.concatenate([keypoints, centres[:, :, None]], axis=2)
+        if self.released:
+            # Cells are mirrored as whole ones, though they are their first pixels.
+            shift = ops.stack([mirrored, 0 * mirrored, 0 * mirrored], axis=-1)
+            points = points - (self.stride - 1) * shift[:, None, None]
         present = self.labelled_inside(points)
         cells = self.to_cells(points[..., :2])
-        columns, rows = (self._boxes(cells[..., axis], present, axis) for axis in (0, 1))
+        columns, rows = (
+            self._boxes(cells[..., axis], present, axis) for axis in (0, 1)
+        )
         # Squares are products of rows and columns, so their union is one product.
         squares = ops.einsum("bkh,bkw->bhw", rows, columns)
         weights = ops.where(squares > 0, 1.0, self.background)
@@ -232,9 +241,9 @@ def _released_rule(
 ) -> KerasTensor:
     """Where the released code paints a person's joints, one joint after another.
 
-    A joint that is painted there by a smaller person stays. But the cell has one note of
-    its area, which the first joint that was free overwrites, so all joints after it are
-    painted over.
+    A joint that is painted there by a smaller person stays. But the cell has one note
+    of its area, which the first joint that was free overwrites, so all joints after it
+    are painted over.
 
     Args:
         new: bool `[B, h, w, J]`, the person's joints in the square.
