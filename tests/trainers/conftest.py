@@ -116,7 +116,9 @@ def write_photos(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
 
 
 def write_crowds(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
-    """A COCO-format set of blurred noise with 1 to 3 people far away in a photo."""
+    """A COCO-format set of blurred noise with 1 to 3 people in a photo.
+
+    Joints are so near each other that poses of a new net come near some people."""
     (folder / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
     joints = get_skeleton("coco17").joints
@@ -127,7 +129,7 @@ def write_crowds(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
             images.append(_write_noise(folder / "images", name, row, rng))
             for _ in range(row % 3 + 1):
                 pose = np.full((len(joints), 3), 2.0)
-                pose[:, :2] = rng.uniform(16, 56, 2) + rng.normal(0, 4, (17, 2))
+                pose[:, :2] = rng.uniform(26, 46, 2) + rng.normal(0, 3, (17, 2))
                 pose[rng.random(len(joints)) < 0.1] = 0
                 low = pose[pose[:, 2] > 0, :2].min(axis=0)
                 side = np.ptp(pose[pose[:, 2] > 0, :2], axis=0)
@@ -138,7 +140,7 @@ def write_crowds(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
                         "category_id": 1,
                         "iscrowd": 0,
                         "bbox": [*low.round(2), *side.round(2)],
-                        "area": 500.0,
+                        "area": 4000.0,
                         "keypoints": pose.round(2).ravel().tolist(),
                     }
                 )

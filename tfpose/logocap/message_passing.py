@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfpose.logocap.pose_norm import PoseNorm
+
 __all__ = ["AttentiveNorm", "MessagePassing", "torch_uniform"]
 
 _MOMENTUM, _EPSILON = 0.9, 1e-5
@@ -33,7 +35,7 @@ class AttentiveNorm(keras.layers.Layer):
     def __init__(self, affines: int = 20, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.affines = affines
-        self.norm = keras.layers.BatchNormalization(
+        self.norm = PoseNorm(
             momentum=_MOMENTUM,
             epsilon=_EPSILON,
             center=False,
@@ -131,9 +133,7 @@ class MessagePassing(keras.layers.Layer):
         name, dtype = f"norm{number}", self.dtype_policy
         if number == 1:
             return AttentiveNorm(self.affines, name=name, dtype=dtype)
-        return keras.layers.BatchNormalization(
-            momentum=_MOMENTUM, epsilon=_EPSILON, name=name, dtype=dtype
-        )
+        return PoseNorm(momentum=_MOMENTUM, epsilon=_EPSILON, name=name, dtype=dtype)
 
     def build(self, input_shape: Any) -> None:
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
@@ -153,7 +153,6 @@ class MessagePassing(keras.layers.Layer):
         """
         x = features
         if counted is not None:
-            counted = ops.logical_or(counted, ops.logical_not(ops.any(counted)))
             counted = ops.broadcast_to(counted[:, None, None], ops.shape(x)[:-1])
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = convolution(x)
