@@ -118,7 +118,8 @@ def write_photos(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
 def write_crowds(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
     """A COCO-format set of blurred noise with 1 to 3 people in a photo.
 
-    Joints are so near each other that poses of a new net come near some people."""
+    Joints are so near each other that poses of a new net come near some people.
+    """
     (folder / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
     joints = get_skeleton("coco17").joints
