@@ -22,6 +22,7 @@ from tfpose.drawing import grid as contact_sheet
 from tfpose.errors import InputError
 from tfpose.files import write_picture
 from tfpose.logocap.net import LogoCapNet
+from tfpose.logocap.suppression import suppress_near
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.net import find_net
 from tfpose.top_down.transfer import weighted_layers
@@ -77,8 +78,10 @@ class LogoCapTask(Task):
         """OKS AP of refined poses, and of start poses (`start_ap`, ...)."""
         count = len(self._validation)
         found = devices.predict(self._find, self._validation, count)
-        metrics, notes = self._validation.scores(found["poses"], found["scores"])
-        before, _ = self._validation.scores(found["start"], found["start_scores"])
+        scores = _of_the_best(found["poses"], found["scores"])
+        metrics, notes = self._validation.scores(found["poses"], scores)
+        scores = _of_the_best(found["start"], found["start_scores"])
+        before, _ = self._validation.scores(found["start"], scores)
         return {**metrics, **{f"start_{k}": v for k, v in before.items()}}, notes
 
     def _find(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -133,6 +136,16 @@ class LogoCapTask(Task):
         """The photo with the people who score enough, all of their joints."""
         shown = poses[scores > _LEAST_SCORE, :, :2]
         return draw_skeleton(photo, shown, self.net.skeleton) if len(shown) else photo
+
+
+def _of_the_best(poses: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Scores `[I, S]` of poses `[I, S, J, 3]`, 0 where a better one lies on it."""
+    found = np.zeros_like(scores)
+    for row, (keypoints, values) in enumerate(zip(poses[..., :2], scores, strict=True)):
+        filled = np.flatnonzero(values > 0)
+        kept = filled[suppress_near(keypoints[filled], values[filled])]
+        found[row, kept] = values[kept]
+    return found
 
 
 def _training(

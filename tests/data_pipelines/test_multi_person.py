@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data_pipelines.copy_paste import Pasted, Scene, paste
 from data_pipelines.multi_person import CrowdAugmentation, MultiPersonTraining
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.segmentation import Segmentation, Segmentations
@@ -211,6 +212,32 @@ def test_pasted_people_hide_what_is_behind(crowd):
     assert more > 12 and hidden > 0
 
 
+def test_whom_nobody_can_see_any_more_is_taken_out():
+    """Of three: one half hidden, one wholly, and one who had no labelled joint."""
+    keypoints = np.zeros((3, 2, 3))
+    keypoints[0], keypoints[1] = [(5, 5, 2), (20, 20, 2)], [(6, 6, 2), (8, 8, 1)]
+    scene = Scene(
+        image=np.zeros((32, 32, 3), np.uint8),
+        keypoints=keypoints,
+        centres=np.ones((3, 3)),
+        areas=np.array([50.0, 40.0, 30.0]),
+        ignored=np.ones((8, 8), bool),
+    )
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:12, :12] = 255
+    white = np.full((32, 32, 3), 255, np.uint8)
+    other = Pasted(white, mask, np.full((2, 3), 2.0), np.ones(3), 70.0)
+    found = paste(scene, [other])
+    assert found.areas.tolist() == [50, 30, 70] and len(found.centres) == 3
+    assert found.keypoints[0, :, 2].tolist() == [1, 2]
+    assert found.image.sum() == 12 * 12 * 3 * 255
+    assert (~found.ignored).sum() == 9 and not found.ignored[:3, :3].any()
+    # The scene itself is as it was.
+    assert keypoints[0, 0, 2] == 2 and not scene.image.any()
+    nothing = paste(scene, [other._replace(mask=np.zeros((32, 32), np.uint8))])
+    assert nothing is scene
+
+
 def test_pasting_needs_segmentations(crowd):
     change = dataclasses.replace(UPRIGHT, paste=0.5)
     with pytest.raises(InputError, match="nobody with labelled joints has a segment"):
@@ -230,10 +257,9 @@ def test_labels_as_found_people_have_an_ap_of_one(shared_data):
         scores[row, : len(labels)] = 1
         inside = labels[labels[..., 2] > 0]
         assert (inside[:, :2] > -1).all() and (inside[:, :2] < (128, 96)).all()
-    metrics, notes = photos.scores(poses, scores)
+    metrics, _ = photos.scores(poses, scores)
     # COCO counts 20 people of a photo.
     assert metrics["ap"] > 0.99 and metrics["ap75"] > 0.99
-    assert any("0.53 x box area" in note for note in notes) or len(notes) >= 2
     nothing, _ = photos.scores(poses, 0 * scores)
     assert nothing["ap"] == 0
 
