@@ -271,7 +271,7 @@ class MultiPersonTraining:
             "centres": centres,
             "areas": areas,
             "ignored": scene.ignored.astype(np.uint8),
-            "mirrored": np.float32(0),
+            "mirrored": np.zeros((), np.float32),
         }
 
 
@@ -287,7 +287,7 @@ def _mirrored(sample: dict[str, np.ndarray], order: list[int]) -> dict[str, np.n
         "centres": centres,
         "areas": sample["areas"],
         "ignored": np.ascontiguousarray(sample["ignored"][:, ::-1]),
-        "mirrored": np.float32(1),
+        "mirrored": np.ones((), np.float32),
     }
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -92,5 +93,5 @@ class LogoCapModel(keras.Model):
             batch["keypoints"],
             self._codec.labelled_inside(batch["keypoints"]),
             batch["areas"],
-            net.skeleton.sigmas,
+            np.array(net.skeleton.sigmas),
         )

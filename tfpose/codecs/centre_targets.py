@@ -166,7 +166,8 @@ class CentreCodec:
 
         All people at once would need memory for a map of each person's joints.
         """
-        batch, people, kinds = ops.shape(cells)[0], *cells.shape[1:3]
+        batch = ops.shape(cells)[0]
+        people, kinds = cells.shape[1:3]
         height, width = self.map_size
         centre_x, centre_y, there = self._centre_cells(cells[:, :, -1], centred)
         state = (
