@@ -67,7 +67,7 @@ class Donors:
         """
         Args:
             people: of all photos.
-            least_area: smallest area, square pixels of the photo.
+            least_area: smallest area, square pixels of the photo, where it is known.
 
         Raises:
             InputError: there is nobody.
@@ -75,7 +75,7 @@ class Donors:
         self._people = people
         regions = people.segmentations
         usable = ~people.crowd & (people.num_labelled > 0)
-        usable &= people.areas >= least_area
+        usable &= ~(people.areas < least_area)
         rows = np.flatnonzero(usable) if regions is not None else np.zeros(0, int)
         self._rows = [row for row in rows.tolist() if regions and regions[row]]
         if not self._rows:
@@ -115,7 +115,7 @@ class Donors:
         middle = np.array([x + w / 2, y + h / 2]) - 0.5
         place = rng.uniform((0, 0), (width, height)) - 0.5
         matrix = np.column_stack([np.eye(2) * scale, place - scale * middle])
-        mask = people.mask(row).astype(np.uint8) * 255
+        mask = people.mask(row)
         keypoints = people.keypoints[row].astype(np.float64)
         visible = keypoints[:, 2] > 0
         keypoints[:, :2] = transform_points(matrix, keypoints[:, :2])
@@ -123,10 +123,10 @@ class Donors:
         centre = np.append(keypoints[visible, :2].mean(axis=0), 1.0)
         return Pasted(
             image=crop(int(people.image_index[row]), matrix),
-            mask=warp(mask, matrix, input_size),
+            mask=warp(mask.astype(np.uint8) * 255, matrix, input_size),
             keypoints=keypoints,
             centre=centre,
-            area=float(people.areas[row] * scale**2),
+            area=float(mask.sum() * scale**2),
         )
 
 

@@ -94,7 +94,6 @@ class LogoCapTask(Task):
             "scores": scores,
             "start": before,
             "start_scores": before_scores,
-            "heatmaps": dense.heatmaps,
         }
 
     def score(self, metrics: dict[str, float]) -> list[float]:
@@ -113,11 +112,12 @@ class LogoCapTask(Task):
         """Photos with labels, start poses and refined poses, and with heatmaps."""
         rows = range(min(_SHOWN, len(self._validation)))
         photos = [self._validation(row)["image"] for row in rows]
-        found = self._find({"image": np.stack(photos)})
+        images = np.stack(photos)
+        found = {**self._find({"image": images}), "maps": self.net.dense(images)[0]}
         found = {name: ops.convert_to_numpy(value) for name, value in found.items()}
         tiles, skeleton = [], self.net.skeleton
         for row, photo in zip(rows, photos, strict=True):
-            heatmaps = found["heatmaps"][row].clip(0, 1)
+            heatmaps = found["maps"][row].clip(0, 1)
             labels = self._validation.in_input(row)
             tiles += [
                 draw_skeleton(photo, labels, skeleton, threshold=0.5),
