@@ -162,7 +162,9 @@ class MultiPersonTraining:
         scene = self._scene(photo, matrix)
         if self._donors is not None and plan.pasted[place]:
             rng = epoch_rng(self._seed, "paste", position)
-            scene = paste(scene, self._donors.draw(rng, self._crop, self.input_size))
+            others = self._donors.draw(rng, self._crop, self.input_size)
+            # Nobody must lose a slot and stay in the picture.
+            scene = paste(scene, others[: self.slots - len(scene.areas)])
         sample = self._slots(scene)
         if plan.mirror[place]:
             sample = _mirrored(sample, list(self.people.skeleton.flip_permutation))
@@ -231,30 +233,27 @@ class MultiPersonTraining:
         ignored = self.people.ignore_mask(photo)
         for row in left_out.tolist():
             ignored |= self.people.mask(row)
-        scale, offset = cell_map(self._alignment, self.input_size, self._map_size)
-        to_cells = (matrix - np.column_stack([np.zeros((2, 2)), offset])) / np.array(
-            scale
-        )[:, None]
-        antialias = averages_pixels(self._alignment)
-
-        def warped(mask: np.ndarray) -> np.ndarray:
-            # What is outside of the photo becomes 0.
-            return warp(
-                mask.astype(np.uint8) * 255, to_cells, self._map_size, antialias
-            )
-
         if self._released:
-            return warped(~ignored) < 128
-        return (
-            warped(ignored) >= 128 if ignored.any() else np.zeros(self._map_size, bool)
-        )
+            return ~self._in_cells(~ignored, matrix)
+        if not ignored.any():
+            return np.zeros(self._map_size, bool)
+        return self._in_cells(ignored, matrix)
+
+    def _in_cells(self, mask: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """A photo's mask under a map to input pixels, in cells; False outside of it."""
+        scale, offset = cell_map(self._alignment, self.input_size, self._map_size)
+        to_cells = matrix.copy()
+        to_cells[:, 2] -= offset
+        to_cells /= np.array(scale)[:, None]
+        levels = mask.astype(np.uint8) * 255
+        antialias = averages_pixels(self._alignment)
+        return warp(levels, to_cells, self._map_size, antialias) >= 128
 
     def _slots(self, scene: Scene) -> dict[str, np.ndarray]:
         count = len(scene.areas)
         order = np.arange(count)
         if not self._released:
             order = np.argsort(-scene.areas, kind="stable")
-        order = order[: self.slots]
         joints = self.people.skeleton.num_joints
         keypoints = np.zeros((self.slots, joints, 3), np.float32)
         centres = np.zeros((self.slots, 3), np.float32)

@@ -210,6 +210,8 @@ def test_pasted_people_hide_what_is_behind(crowd):
             if v == 2 and 4 <= x < 124 and 4 <= y < 124:
                 assert sample["image"][int(y + 0.5), int(x + 0.5)].max() > 100
     assert more > 12 and hidden > 0
+    full = sampler(people, 2, change)(0)
+    np.testing.assert_array_equal(full["image"], sampler(people, 2)(0)["image"])
 
 
 def test_whom_nobody_can_see_any_more_is_taken_out():
