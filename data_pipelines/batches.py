@@ -136,7 +136,7 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     """
     if batch_size < 1 or count < batch_size:
         raise InputError(
-            f"batch_size: must be from 1 to the number of people, {count}, "
+            f"batch_size: must be from 1 to the number of samples, {count}, "
             f"got {batch_size}"
         )
     return count // batch_size

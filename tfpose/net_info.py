@@ -5,7 +5,7 @@ from typing import Any
 
 from tfpose.errors import InputError
 
-__all__ = ["info_text"]
+__all__ = ["Informed", "info_text"]
 
 
 def info_text(info: dict[str, Any]) -> str:
@@ -18,3 +18,21 @@ def info_text(info: dict[str, Any]) -> str:
         return json.dumps(info)
     except TypeError as error:
         raise InputError(f"info cannot be written as JSON: {error}") from error
+
+
+class Informed:
+    """A net that says of itself what it is, in its `.keras` file.
+
+    Attributes:
+        info: a copy of what the file says, such as the skeleton.
+    """
+
+    _info_json = "{}"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return json.loads(self._info_json)
+
+    @info.setter
+    def info(self, info: dict[str, Any]) -> None:
+        self._info_json = info_text(info)

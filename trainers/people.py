@@ -45,9 +45,9 @@ def load_people(config: PeopleConfig, workdir: Workdir, split: str) -> PoseDatas
         InputError: no such data, or none that can be used.
     """
     report = workdir.root / f"skipped_{split}.json" if workdir.chief else None
-    if config.dataset != "mannequin":
+    if not DATASETS[config.dataset].drawn:
         return load_dataset(config.dataset, config.data_dir, split, report)
-    folder = pathlib.Path(config.data_dir or workdir.root / "mannequin")
+    folder = pathlib.Path(config.data_dir or workdir.root / config.dataset)
     with _alone_in(folder):
         return load_dataset(config.dataset, folder, split, report)
 

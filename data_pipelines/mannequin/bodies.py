@@ -152,7 +152,8 @@ def draw_bodies(rng: np.random.Generator, scenario: Scenario, count: int) -> lis
     reach = 0.55 * np.sqrt(count)
     while len(places) < count:
         reach *= 1.03
-        place = np.array([rng.uniform(-1.5, 1.5), 0.0, rng.uniform(-1, 1)])
+        across, along = scenario.spread
+        place = np.array([rng.uniform(-across, across), 0, rng.uniform(-along, along)])
         place *= (reach, 0.0, reach)
         if count == 1:
             place[:] = 0.0

@@ -25,6 +25,8 @@ class Scenario:
         elevation: of the camera, seen from the people.
         roll: spread of the camera's turn about the viewing direction.
         distance: metres.
+        spread: how far people stand apart, across and along the view; several people
+            only.
         fill: share of the picture that the people take.
         shift: largest shift from the picture's middle, as a share of it.
         stature: metres.
@@ -50,6 +52,7 @@ class Scenario:
     elevation: Range
     roll: float
     distance: Range
+    spread: Range
     fill: Range
     shift: float
     stature: Range
@@ -86,6 +89,7 @@ SCENARIOS: dict[str, Scenario] = {
         elevation=(-4, 18),
         roll=3.0,
         distance=(3.0, 7.0),
+        spread=(1.5, 1.0),
         fill=(0.72, 0.94),
         shift=0.03,
         stature=(1.52, 1.94),
@@ -123,6 +127,7 @@ SCENARIOS: dict[str, Scenario] = {
         elevation=(-12, 62),
         roll=14.0,
         distance=(1.7, 9.0),
+        spread=(1.5, 1.0),
         fill=(0.5, 1.08),
         shift=0.1,
         stature=(1.4, 2.05),
@@ -137,6 +142,44 @@ SCENARIOS: dict[str, Scenario] = {
         blur=1.3,
         grain=11.0,
         quality=(28, 90),
+    ),
+    # For several people: they hide each other, near ones are large and far ones small.
+    "crowd": Scenario(
+        name="crowd",
+        families={
+            "standing": 3,
+            "walking": 2,
+            "reaching": 1,
+            "arms_up": 1,
+            "sitting": 1,
+            "squatting": 0.5,
+            "running": 0.7,
+            "lunging": 0.5,
+            "kicking": 0.3,
+            "bending": 0.4,
+        },
+        blend=0.5,
+        noise=6.0,
+        front=50.0,
+        any_side=0.4,
+        elevation=(-4, 30),
+        roll=6.0,
+        distance=(4.0, 8.0),
+        spread=(0.7, 1.9),
+        fill=(0.8, 1.15),
+        shift=0.05,
+        stature=(1.45, 2.0),
+        build_spread=0.06,
+        children=0.15,
+        occluders=1,
+        cut=0.0,
+        contrast=(0.45, 0.75),
+        tint=0.12,
+        exposure=(0.7, 1.2),
+        clutter=(3, 14),
+        blur=0.7,
+        grain=6.0,
+        quality=(50, 95),
     ),
 }
 

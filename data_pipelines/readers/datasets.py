@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import logging
 
@@ -24,6 +24,7 @@ __all__ = ["DATASETS", "SPLITS", "Source", "load_dataset", "read_source"]
 
 SPLITS = ("train", "val")
 _MANNEQUINS = {"train": 4000, "val": 400}
+_CROWDS = {"train": 2000, "val": 200}
 
 Found = tuple[PoseDataset, SkipReport]
 
@@ -59,14 +60,30 @@ def _read_records(folder: str, split: str, skeleton: Skeleton | None) -> Found:
 
 
 def _read_mannequins(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    return _read_drawn(folder, split, _MANNEQUINS[split], scenario="studio")
+
+
+def _read_mannequin_crowds(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    size, people = (256, 256), (2, 8)
+    return _read_drawn(
+        folder,
+        split,
+        _CROWDS[split],
+        scenario="crowd",
+        image_size=size,
+        people=people,
+    )
+
+
+def _read_drawn(folder: str, split: str, count: int, **options: Any) -> Found:
+    """What is in the folder, drawn first if there is nothing."""
     if not os.path.exists(os.path.join(folder, f"{split}.json")):
         from data_pipelines.mannequin.write import write_dataset
 
-        count = _MANNEQUINS[split]
         seed = SPLITS.index(split)
-        logging.info("drawing %d mannequins into %s", count, folder)
-        write_dataset(folder, scenario="studio", count=count, seed=seed, split=split)
-    return _read_coco_format(folder, split, skeleton)
+        logging.info("drawing %d pictures of mannequins into %s", count, folder)
+        write_dataset(folder, count=count, seed=seed, split=split, **options)
+    return _read_coco_format(folder, split, None)
 
 
 # Readers of MATLAB files are imported when they are called: they need SciPy.
@@ -109,6 +126,11 @@ DATASETS = {
     "mannequin": Source(
         "nothing: people are drawn into the folder on first use",
         _read_mannequins,
+        drawn=True,
+    ),
+    "mannequin_crowd": Source(
+        "nothing: pictures of 2 to 8 people are drawn into the folder on first use",
+        _read_mannequin_crowds,
         drawn=True,
     ),
     "lsp": Source("joints.mat and images/im0001.jpg, ...", _read_lsp),

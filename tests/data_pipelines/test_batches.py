@@ -93,7 +93,7 @@ def test_an_epoch_needs_one_batch():
     assert steps_per_epoch(10, 3) == 3
     assert steps_per_epoch(3, 3) == 1
     for count, batch_size in ((2, 3), (0, 1), (5, 0)):
-        with pytest.raises(InputError, match=f"number of people, {count}, got"):
+        with pytest.raises(InputError, match=f"number of samples, {count}, got"):
             steps_per_epoch(count, batch_size)
 
 

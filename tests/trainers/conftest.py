@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.trainers.pairs import write_pairs
+from tfpose.skeletons import get_skeleton
 
 ROOT = Path(__file__).resolve().parents[2]
 JOINTS = (
@@ -90,12 +91,8 @@ def write_photos(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
     for split, count in sizes.items():
         images, annotations = [], []
         for row in range(1, count + 1):
-            coarse = rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)
-            pixels = cv2.resize(coarse, (72, 72), interpolation=cv2.INTER_CUBIC)
             name = f"{split}{row:03d}.jpg"
-            cv2.imwrite(str(folder / "images" / name), pixels)
-            size = {"width": 72, "height": 72}
-            images.append({"id": row, "file_name": name, **size})
+            images.append(_write_noise(folder / "images", name, row, rng))
             pose = np.full((len(JOINTS), 3), 2.0)
             pose[:, :2] = rng.uniform(10, 62, (len(JOINTS), 2))
             annotations.append(
@@ -116,6 +113,55 @@ def write_photos(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
         }
         (folder / f"{split}.json").write_text(json.dumps(content))
     return folder
+
+
+def write_crowds(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
+    """A COCO-format set of blurred noise with 1 to 3 people in a photo.
+
+    Joints are so near each other that poses of a new net come near some people.
+    """
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    joints = get_skeleton("coco17").joints
+    for split, count in sizes.items():
+        images, annotations = [], []
+        for row in range(1, count + 1):
+            name = f"{split}{row:03d}.jpg"
+            images.append(_write_noise(folder / "images", name, row, rng))
+            for _ in range(row % 3 + 1):
+                pose = np.full((len(joints), 3), 2.0)
+                pose[:, :2] = rng.uniform(26, 46, 2) + rng.normal(0, 3, (17, 2))
+                pose[rng.random(len(joints)) < 0.1] = 0
+                low = pose[pose[:, 2] > 0, :2].min(axis=0)
+                side = np.ptp(pose[pose[:, 2] > 0, :2], axis=0)
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": row,
+                        "category_id": 1,
+                        "iscrowd": 0,
+                        "bbox": [*low.round(2), *side.round(2)],
+                        "area": 4000.0,
+                        "keypoints": pose.round(2).ravel().tolist(),
+                    }
+                )
+        content = {
+            "images": images,
+            "annotations": annotations,
+            "categories": [{"id": 1, "name": "person", "keypoints": joints}],
+        }
+        (folder / f"{split}.json").write_text(json.dumps(content))
+    return folder
+
+
+def _write_noise(
+    folder: Path, name: str, image_id: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """A picture of 72 x 72 pixels, and its record."""
+    coarse = rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)
+    pixels = cv2.resize(coarse, (72, 72), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(folder / name), pixels)
+    return {"id": image_id, "file_name": name, "width": 72, "height": 72}
 
 
 def read_state(workdir: Path) -> dict[str, np.ndarray]:
@@ -167,6 +213,12 @@ def read_summary(workdir: Path) -> dict[str, Any]:
 def photos(tmp_path_factory) -> Path:
     """40 photos to train on and 16 to validate with."""
     return write_photos(tmp_path_factory.mktemp("photos") / "data")
+
+
+@pytest.fixture(scope="session")
+def crowds(tmp_path_factory) -> Path:
+    """40 photos of some people to train on and 16 to validate with."""
+    return write_crowds(tmp_path_factory.mktemp("crowds") / "data")
 
 
 @pytest.fixture(scope="session")

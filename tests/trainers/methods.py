@@ -7,7 +7,16 @@ from typing import Any
 
 import keras
 
-from trainers import hsjp_pretrain, iso, lifter, metta, metta_joint, poseaug, top_down
+from trainers import (
+    hsjp_pretrain,
+    iso,
+    lifter,
+    logocap,
+    metta,
+    metta_joint,
+    poseaug,
+    top_down,
+)
 from trainers.alternating import AlternatingModel
 from trainers.engine.config import RunConfig
 from trainers.engine.task import Task
@@ -24,7 +33,7 @@ class Method:
     Attributes:
         config: of that run, without folders; a few steps an epoch, two epochs.
         make_task: builds the method's task.
-        data: fixture that writes its data set, "photos" or "pairs".
+        data: fixture that writes its data set, "photos", "pairs" or "crowds".
         impossible: changes of the config that are refused, and by which words, beside
             the bounds of single options, which are tested of themselves.
         descent: learning rate of plain descent on replicas; 0 for the data's usual.
@@ -133,6 +142,27 @@ METHODS: dict[str, Method] = {
             ({"flip_test": True}, "flip_test: expected false"),
             ({"freeze": ("stem",)}, "freeze: expected none, .* got stem"),
             ({"pose_guidance": False}, "pose_guidance: expected true"),
+        ),
+    ),
+    "logocap": Method(
+        config=dataclasses.replace(
+            logocap.PRESETS["small"],
+            **_HEATMAPS,
+            input_side=64,
+            slots=4,
+            feature_filters=4,
+            offset_filters=8,
+            message_filters=(8, 8, 8),
+            window_radius=8,
+            ema_momentum=0.5,
+        ),
+        make_task=logocap.LogoCapTask,
+        data="crowds",
+        impossible=(
+            ({"net": "resnet50"}, "net: expected an HRNet, got 'resnet50'"),
+            ({"input_side": 72}, "input_side: expected a multiple of 32, got 72"),
+            ({"message_filters": (8, 8)}, "message_filters: expected three numbers"),
+            ({"smallest": 2.0}, "smallest: expected at most largest"),
         ),
     ),
     "lifter": Method(

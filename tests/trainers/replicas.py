@@ -4,6 +4,7 @@ TensorFlow takes one strategy and one number of virtual devices per process.
 """
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from trainers.engine.workdir import Workdir
 __all__ = ["STEPS", "main"]
 
 STEPS = 3
-_RATES = {"photos": 0.5, "pairs": 0.02}
+_RATES = {"photos": 0.5, "pairs": 0.02, "crowds": 0.5}
 
 
 def _steps(
@@ -52,20 +53,26 @@ def _steps(
     return results
 
 
-def main(strategy: str, devices: int, photos: str, pairs: str, out: str) -> None:
-    """Writes the results of every method to `<out>/<method>.npz`."""
+def main(strategy: str, devices: int, folders: dict[str, str], out: str) -> None:
+    """Writes the results of every method to `<out>/<method>.npz`.
+
+    Args:
+        strategy: as `--strategy`.
+        devices: virtual devices.
+        folders: of the data sets, by the names of their fixtures.
+        out: folder.
+    """
     cpu = tf.config.list_physical_devices("CPU")[0]
     virtual = [tf.config.LogicalDeviceConfiguration()] * devices
     tf.config.set_logical_device_configuration(cpu, virtual)
     chosen = make_strategy(strategy)
     Path(out).mkdir(parents=True, exist_ok=True)
     for name, method in METHODS.items():
-        data_dir = {"photos": photos, "pairs": pairs}[method.data]
-        config = method.settle(data_dir, f"{out}/{name}")
+        config = method.settle(folders[method.data], f"{out}/{name}")
         config = dataclasses.replace(config, eval_batch_size=5)
         results = _steps(method, config, Devices(config, chosen))
         np.savez(f"{out}/{name}.npz", **results)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4])

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -154,11 +155,12 @@ def test_xla_step_equals_the_plain_one(method, data_dir, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def replicas(photos, pairs, tmp_path_factory) -> dict[str, Path]:
+def replicas(photos, pairs, crowds, tmp_path_factory) -> dict[str, Path]:
     """Results of the same steps of all methods on one replica and on two."""
     folder, processes = tmp_path_factory.mktemp("replicas"), []
+    folders = {"photos": str(photos), "pairs": str(pairs), "crowds": str(crowds)}
     for strategy, devices in (("single", 1), ("mirrored", 2)):
-        arguments = [strategy, str(devices), str(photos), str(pairs)]
+        arguments = [strategy, str(devices), json.dumps(folders)]
         command = [sys.executable, "-m", "tests.trainers.replicas", *arguments]
         command.append(str(folder / strategy))
         processes.append(subprocess.Popen(command, cwd=ROOT))

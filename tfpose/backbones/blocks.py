@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = ["Blocks", "NearestResize", "official_initializer"]
+__all__ = ["Blocks", "NearestResize", "NearestUpsample", "official_initializer"]
 
 
 def official_initializer() -> keras.initializers.Initializer:
@@ -46,6 +46,34 @@ class NearestResize(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="tfpose")
+class NearestUpsample(keras.layers.Layer):
+    """Nearest-neighbour resize of `[B, h, w, C]` by a whole factor.
+
+    For pictures of any size; `NearestResize` is for one size and any ratio.
+
+    Args:
+        factor: int. Copies of a cell, each way.
+    """
+
+    def __init__(self, factor: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        return _repeat_cells(x, self.factor, self.factor)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        batch, height, width, channels = input_shape
+        height, width = (
+            None if side is None else side * self.factor for side in (height, width)
+        )
+        return (batch, height, width, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factor": self.factor}
 
 
 def _repeat_cells(x: Any, rows: int, columns: int) -> Any:

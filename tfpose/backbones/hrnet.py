@@ -6,7 +6,12 @@ from typing import Any
 import keras
 
 from tfpose.backbones.base import Backbone
-from tfpose.backbones.blocks import Blocks, NearestResize, official_initializer
+from tfpose.backbones.blocks import (
+    Blocks,
+    NearestResize,
+    NearestUpsample,
+    official_initializer,
+)
 
 __all__ = ["HRNet"]
 
@@ -25,7 +30,8 @@ class HRNet(Backbone):
     `stage3_module2_branch1_block0_conv2`, `stage3_module2_fuse0_from1_conv`.
 
     Args:
-        input_shape: sequence of int. (H, W, C) in pixels, H and W at least 32.
+        input_shape: sequence of int. (H, W, C), pixels, H and W at least 32. With both
+            None the net takes any size of which 32 divides both sides.
         width: int. Channels of the stride-4 branch. Defaults to `32`.
         stem_filters: int. Channels of the stem, and the bottlenecks' inner channels
             in stage 1, which ends with `4 * stem_filters`. Defaults to `64`.
@@ -50,7 +56,7 @@ class HRNet(Backbone):
 
     def __init__(
         self,
-        input_shape: Sequence[int],
+        input_shape: Sequence[int | None],
         width: int = 32,
         stem_filters: int = 64,
         stage_modules: Sequence[int] = (1, 4, 3),
@@ -168,12 +174,7 @@ def _exchange_module(
             prefix = f"{name}_fuse{i}_from{j}"
             if j > i:
                 x = blocks.conv_norm(x, target.shape[-1], 1, name=prefix, relu=False)
-                x = NearestResize(
-                    target.shape[1],
-                    target.shape[2],
-                    name=f"{prefix}_resize",
-                    dtype=blocks.dtype,
-                )(x)
+                x = _nearest(blocks, x, target, 2 ** (j - i), f"{prefix}_resize")
             for step in range(i - j):
                 last = step == i - j - 1
                 filters = target.shape[-1] if last else x.shape[-1]
@@ -184,3 +185,11 @@ def _exchange_module(
         fused = blocks.add(terms, f"{name}_fuse{i}_add")
         outputs.append(blocks.relu(fused, f"{name}_fuse{i}_relu"))
     return outputs
+
+
+def _nearest(blocks: Blocks, x: Any, target: Any, factor: int, name: str) -> Any:
+    """`x` at the size of `target`, which is `factor` times its own or about that."""
+    height, width = target.shape[1:3]
+    if height is None:
+        return NearestUpsample(factor, name=name, dtype=blocks.dtype)(x)
+    return NearestResize(height, width, name=name, dtype=blocks.dtype)(x)

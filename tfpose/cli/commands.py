@@ -182,6 +182,8 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         "--alignment",
         help="half_pixel, official, tokenpose, udp; default: the model's own",
     )
+    add("--level", help="none, partial, full, of nets without boxes; default: full")
+    add("--short_side", type=int, help="pixels, of such nets; default: the model's own")
     add("--no_rescore", action="store_true", help="rank poses by their box's score")
     add("--nms_threshold", type=float, default=0.9, help="OKS; 1 suppresses no pose")
     add(
@@ -207,6 +209,8 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         flip_shift=chosen.flip_shift,
         decoder=chosen.decoder,
         alignment=chosen.alignment,
+        level=chosen.level,
+        short_side=chosen.short_side,
         rescore=not chosen.no_rescore,
         nms_threshold=chosen.nms_threshold,
         box_area_factor=chosen.box_area_factor,

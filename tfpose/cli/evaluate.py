@@ -39,6 +39,9 @@ class Protocol:
             says.
         decoder: one of `DECODE_METHODS`; None as the model says.
         alignment: one of `ALIGNMENTS`; None as the model says.
+        level: one of `tfpose.logocap.net.LEVELS`, for nets that find people by
+            themselves; None as the model says.
+        short_side: of the picture that such a net sees, pixels; None as the model says.
         rescore: rank poses by box score times mean joint score, else by box score.
         nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
             none.
@@ -56,6 +59,8 @@ class Protocol:
     flip_shift: int | None = None
     decoder: str | None = None
     alignment: str | None = None
+    level: str | None = None
+    short_side: int | None = None
     rescore: bool = True
     nms_threshold: float = 0.9
     box_area_factor: float | None = None
@@ -122,6 +127,8 @@ def evaluate(
             alignment=protocol.alignment,
             decoder=protocol.decoder,
             flip_shift=protocol.flip_shift,
+            level=protocol.level,
+            short_side=protocol.short_side,
         )
         if not predictor.wants_boxes:
             _refuse_box_choices(protocol)

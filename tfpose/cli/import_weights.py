@@ -10,6 +10,11 @@ from tfpose.weights.lifters import (
     build_lifter_preset,
     import_lifter,
 )
+from tfpose.weights.logocap import (
+    LOGOCAP_PRESETS,
+    build_logocap_preset,
+    import_logocap,
+)
 from tfpose.weights.official import import_weights as import_checkpoint
 from tfpose.weights.presets import build_preset, get_preset
 
@@ -28,16 +33,18 @@ def import_weights(
 
     Args:
         checkpoint: file of PyTorch; nothing in it is run.
-        preset: the net, see `tfpose.weights.presets` and `tfpose.weights.lifters`.
+        preset: the net, see `tfpose.weights.presets`, `tfpose.weights.logocap` and
+            `tfpose.weights.lifters`.
         out: the `.keras` file; the preset's name with `.keras` if empty.
-        channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`; not of lifters.
-        protocol: one of `tfpose.weights.official.PROTOCOLS`; not of lifters.
+        channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`, of top-down
+            nets.
+        protocol: one of `tfpose.weights.official.PROTOCOLS`, of top-down nets.
 
     Raises:
         InputError: no checkpoint, one that does not fit the preset, an unknown preset,
             or the file cannot be written. Nothing is written then.
     """
-    if preset not in LIFTER_PRESETS:
+    if preset not in {*LIFTER_PRESETS, *LOGOCAP_PRESETS}:
         preset = get_preset(preset).name
     target = pathlib.Path(out or f"{preset}.keras")
     if target.suffix != ".keras":
@@ -51,13 +58,16 @@ def import_weights(
 
 
 def _fill(checkpoint: str, preset: str, channel_order: str, protocol: str) -> Imported:
-    if preset not in LIFTER_PRESETS:
+    others = {*LIFTER_PRESETS, *LOGOCAP_PRESETS}
+    if preset not in others:
         net = build_preset(preset)
         return import_checkpoint(checkpoint, net, channel_order, protocol)
     choices = {"channel_order": channel_order, "protocol": protocol}
     for name, value in choices.items():
         if value != "auto":
             raise InputError(
-                f"--{name}={value} is of nets that see pixels; {preset} is a lifter"
+                f"--{name}={value} is of top-down nets, which {preset} is not"
             )
+    if preset in LOGOCAP_PRESETS:
+        return import_logocap(checkpoint, build_logocap_preset(preset))
     return import_lifter(checkpoint, build_lifter_preset(preset))

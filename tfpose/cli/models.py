@@ -1,7 +1,7 @@
 """Models that commands are given."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -12,6 +12,8 @@ from tfpose.adapters import build_adapter
 from tfpose.cli.refined_lifter import RefinedLifter
 from tfpose.errors import InputError
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
+from tfpose.logocap.net import LogoCapNet
+from tfpose.logocap.predictor import LogoCapPredictor
 from tfpose.predictors import Predictor
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import (
@@ -84,16 +86,29 @@ def load_lifter(
 def _top_down(
     net: PoseNet, adapted: AdaptedModel | None, **choices: Any
 ) -> TopDownPredictor:
+    _refuse(choices, ("level", "short_side"), "the model looks into boxes")
     if adapted is None:
         return TopDownPredictor(net, compiler=_compiled, **choices)
     choices.pop("flip_test", None)
-    for name in ("decoder", "flip_shift"):
-        if name in choices:
-            raise InputError(f"{name} is given, but adaptation decodes by itself")
+    _refuse(choices, ("decoder", "flip_shift"), "adaptation decodes by itself")
     return AdaptingTopDownPredictor(net, adapted, **choices)
 
 
-PREDICTORS = {PoseNet: _top_down}
+def _logocap(
+    net: LogoCapNet, adapted: AdaptedModel | None, **choices: Any
+) -> LogoCapPredictor:
+    names = ("alignment", "decoder", "flip_shift")
+    _refuse(choices, names, "the model finds people by itself")
+    return LogoCapPredictor(net, compiler=tf.function(autograph=False), **choices)
+
+
+def _refuse(choices: dict[str, Any], names: Iterable[str], reason: str) -> None:
+    for name in names:
+        if name in choices:
+            raise InputError(f"{name} is given, but {reason}")
+
+
+PREDICTORS = {PoseNet: _top_down, LogoCapNet: _logocap}
 """Makes a predictor of a net by what the net is: takes the net, what adapts it or
 None, and the choices that were made."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tfpose.errors import InputError
 from tfpose.weights.lifters import LIFTER_PRESETS
+from tfpose.weights.logocap import LOGOCAP_PRESETS
 from tfpose.weights.presets import PRESETS
 from tfpose.weights.published import PUBLISHED, Published
 
@@ -11,8 +12,8 @@ __all__ = ["presets"]
 
 
 def presets(part: str = "") -> None:
-    """Prints tables of the weights that `--model` downloads, of the pose nets and of
-    the lifters that `import_weights` fills.
+    """Prints tables of the weights that `--model` downloads, and of the nets that
+    `import_weights` fills: pose nets, those that need no boxes, lifters.
 
     Args:
         part: only those with this in their names; all if empty.
@@ -23,10 +24,12 @@ def presets(part: str = "") -> None:
     published = [one for name, one in PUBLISHED.items() if part in name]
     nets = [preset for name, preset in PRESETS.items() if part in name]
     lifters = [preset for name, preset in LIFTER_PRESETS.items() if part in name]
-    if not published and not nets and not lifters:
+    boxless = [preset for name, preset in LOGOCAP_PRESETS.items() if part in name]
+    if not published and not nets and not lifters and not boxless:
         raise InputError(f"no preset has {part!r} in its name")
-    names = [one.name for one in published] + [net.name for net in nets]
-    width = max(map(len, names + [lifter.name for lifter in lifters]))
+    names = [one.name for one in published] + [preset.name for preset in nets]
+    names += [net.name for net in boxless] + [lifter.name for lifter in lifters]
+    width = max(map(len, names))
     if published:
         _print_published(published, width)
     if nets:
@@ -36,6 +39,13 @@ def presets(part: str = "") -> None:
         print(
             f"{preset.name:{width}}  {preset.skeleton:6}  {height}x{across}  "
             f"{preset.parameters / 1e6:8.2f} M  {preset.multiply_adds / 1e9:11.2f} G"
+        )
+    if boxless:
+        print(f"{'no boxes':{width}}  joints  short side  parameters  multiply-adds")
+    for net in boxless:
+        print(
+            f"{net.name:{width}}  {net.skeleton:6}  {net.short_side:10}  "
+            f"{net.parameters / 1e6:8.2f} M  {net.multiply_adds / 1e9:11.2f} G"
         )
     if lifters:
         print(f"{'lifter':{width}}  joints  parameters  multiply-adds")

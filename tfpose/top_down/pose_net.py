@@ -1,16 +1,13 @@
 """What every net has that draws heatmaps of one person's joints."""
 
-import json
-from typing import Any
-
 import keras
 
-from tfpose.net_info import info_text
+from tfpose.net_info import Informed
 
 __all__ = ["PoseNet"]
 
 
-class PoseNet(keras.Model):
+class PoseNet(Informed, keras.Model):
     """Pixels 0..255 `[B, H, W, C]` to heatmaps `[B, H / 4, W / 4, num_outputs]`.
 
     A subclass calls `keras.Model.__init__` with its inputs and outputs, and sets `info`
@@ -19,16 +16,6 @@ class PoseNet(keras.Model):
     """
 
     stride = 4
-    _info_json = "{}"
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """A copy of what the `.keras` file says of the net, such as its skeleton."""
-        return json.loads(self._info_json)
-
-    @info.setter
-    def info(self, info: dict[str, Any]) -> None:
-        self._info_json = info_text(info)
 
     @property
     def num_outputs(self) -> int:

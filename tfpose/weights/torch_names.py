@@ -20,7 +20,7 @@ from tfpose.top_down.net import HeatmapNet
 from tfpose.top_down.tokens import KeypointTokens, SineCode, TokenHead
 from tfpose.top_down.transfer import weighted_layers
 
-__all__ = ["Slot", "torch_constants", "torch_slots"]
+__all__ = ["Slot", "layer_slots", "torch_constants", "torch_slots"]
 
 # Index of a convolution and of its batch normalisation in a `Sequential`.
 _PART = {"conv": 0, "bn": 1}
@@ -154,15 +154,28 @@ def torch_slots(net: keras.Model) -> dict[str, Slot]:
                 f"{net.name}: layer {layer_name} is in none of the official nets"
             )
         name = (backbone_prefix if layer_name in backbone else token_prefix) + name
-        parts = _PARTS[type(layer)]
-        for variable in layer.weights:
-            suffix, axes = parts[variable.name]
-            slot = Slot(variable, axes)
-            if layer_name == "patch_embedding" and variable.name == "kernel":
-                # A dense layer on a patch's rows, columns and channels as one axis.
-                *patch, width = variable.shape
-                slot = Slot(variable, (1, 2, 3, 0), (width, int(np.prod(patch))))
-            slots[f"{name}.{suffix}"] = slot
+        slots |= layer_slots(layer, name)
+        if layer_name == "patch_embedding":
+            # A dense layer on a patch's rows, columns and channels as one axis.
+            *patch, width = layer.kernel.shape
+            slots[f"{name}.weight"] = Slot(
+                layer.kernel, (1, 2, 3, 0), (width, int(np.prod(patch)))
+            )
+    return slots
+
+
+def layer_slots(layer: keras.layers.Layer, name: str) -> dict[str, Slot]:
+    """The variables of a convolution, dense layer or norm by their tensors' names.
+
+    Args:
+        layer: of a type that PyTorch has, too.
+        name: its official name.
+    """
+    parts = _PARTS[type(layer)]
+    slots = {}
+    for variable in layer.weights:
+        suffix, axes = parts[variable.name]
+        slots[f"{name}.{suffix}"] = Slot(variable, axes)
     return slots
 
 

@@ -13,7 +13,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-__all__ = ["replica_part", "replica_share", "takes_summed_gradients", "update"]
+__all__ = [
+    "mean_of_some",
+    "replica_part",
+    "replica_share",
+    "takes_summed_gradients",
+    "update",
+]
 
 
 def replica_share(batch: dict[str, Any], global_batch_size: int) -> float:
@@ -24,6 +30,26 @@ def replica_share(batch: dict[str, Any], global_batch_size: int) -> float:
 def replica_part(metrics: dict[str, Any], share: float) -> dict[str, Any]:
     """A replica's means as parts of the global batch's: they are to be summed."""
     return {name: value * share for name, value in metrics.items()}
+
+
+def mean_of_some(total: Any, count: Any, share: float) -> Any:
+    """The mean over what only some samples have, such as people in a photo.
+
+    A replica may have more of them than another, so they are counted over all.
+
+    Args:
+        total: scalar, the sum over this replica's.
+        count: scalar, how many there are of them on this replica.
+        share: this replica's, see `replica_share`.
+
+    Returns:
+        Scalar whose parts by share sum to the mean over all replicas'; 0 if nobody has
+        any.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync > 1:
+        count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+    return total / ops.maximum(count, 1) / share
 
 
 def update(

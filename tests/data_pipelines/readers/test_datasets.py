@@ -69,16 +69,26 @@ def test_wrong_names_and_paths(small_set, arguments, message):
     assert "\n" not in str(caught.value)
 
 
-def test_mannequins_are_drawn_once(small_set, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("mannequin", ("studio", 4000, 0, "train", {})),
+        (
+            "mannequin_crowd",
+            ("crowd", 2000, 0, "train", {"image_size": (256, 256), "people": (2, 8)}),
+        ),
+    ],
+)
+def test_mannequins_are_drawn_once(small_set, tmp_path, monkeypatch, dataset, expected):
     written = []
 
-    def write_dataset(out_dir, scenario, count, seed, split="train", **_):
-        written.append((scenario, count, seed, split))
+    def write_dataset(out_dir, scenario, count, seed, split, **options):
+        written.append((scenario, count, seed, split, options))
         shutil.copytree(small_set, out_dir, dirs_exist_ok=True)
 
     write = pytest.importorskip("data_pipelines.mannequin.write")
     monkeypatch.setattr(write, "write_dataset", write_dataset)
     for _ in range(2):
-        people = load_dataset("mannequin", tmp_path / "drawn", "train")
+        people = load_dataset(dataset, tmp_path / "drawn", "train")
     assert len(people) == 12
-    assert written == [("studio", 4000, 0, "train")]
+    assert written == [expected]

@@ -25,6 +25,21 @@ def part_sums(net) -> dict[str, int]:
     return sums
 
 
+@pytest.mark.parametrize("all_branches", [False, True])
+def test_one_net_for_any_size_is_the_net_of_that_size(all_branches):
+    rng = np.random.default_rng(0)
+    free = tiny((None, None), all_branches=all_branches)
+    for size in ((64, 96), (32, 32)):
+        fixed = tiny(size, all_branches=all_branches)
+        fixed.set_weights(free.get_weights())
+        image = rng.normal(size=(1, *size, 3)).astype(np.float32)
+        found, expected = free(image), fixed(image)
+        for one, other in zip(
+            keras.tree.flatten(found), keras.tree.flatten(expected), strict=True
+        ):
+            assert np.allclose(one, other, atol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def w32() -> HRNet:
     return HRNet((256, 192, 3))

@@ -1,0 +1,1 @@
+"""LOGO-CAP: everybody in a picture at once, without boxes."""

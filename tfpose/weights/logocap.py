@@ -1,0 +1,154 @@
+"""The published nets of LOGO-CAP by name, and the import of their PyTorch weights."""
+
+import dataclasses
+import math
+import os
+from typing import Any
+
+from tfpose.backbones.hrnet import HRNet
+from tfpose.logocap.message_passing import AttentiveNorm
+from tfpose.logocap.net import LogoCapNet
+from tfpose.skeletons import get_skeleton
+from tfpose.weights.filling import (
+    Imported,
+    check_tensors,
+    file_source,
+    fill_slots,
+    is_counter,
+    unwrap,
+)
+from tfpose.weights.torch_file import read_checkpoint
+from tfpose.weights.torch_names import Slot, layer_slots, torch_slots
+
+__all__ = [
+    "LOGOCAP_PRESETS",
+    "LogoCapPreset",
+    "build_logocap_preset",
+    "import_logocap",
+    "logocap_slots",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class LogoCapPreset:
+    """One published net for COCO's joints.
+
+    Attributes:
+        name: name of the preset.
+        width: of its HRNet.
+        short_side: shorter side of the pictures it was trained on, pixels.
+        parameters: number of trainable parameters.
+        multiply_adds: multiply-adds of convolutions before the slots, for a picture
+            with both sides `short_side`.
+        slot_multiply_adds: of the layers that each slot passes, filled or not.
+    """
+
+    name: str
+    width: int
+    short_side: int
+    parameters: int
+    multiply_adds: int
+    slot_multiply_adds: int
+    skeleton: str = "coco17"
+    reference: str = "Xue et al., CVPR 2022, arXiv:2109.03622"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The `info` of the preset's net in its `.keras` file."""
+        return {
+            "task": "logocap",
+            "preset": self.name,
+            "short_side": self.short_side,
+        }
+
+
+LOGOCAP_PRESETS: dict[str, LogoCapPreset] = {
+    preset.name: preset
+    for preset in (
+        LogoCapPreset("logocap_w32", 32, 512, 35_991_429, 44_149_243_904, 785_324_160),
+        LogoCapPreset("logocap_w48", 48, 640, 72_107_333, 139_405_312_000, 785_324_160),
+    )
+}
+
+
+def build_logocap_preset(name: str) -> LogoCapNet:
+    """Builds the net of a preset in `LOGOCAP_PRESETS`, with its `info`."""
+    preset = LOGOCAP_PRESETS[name]
+    backbone = HRNet(
+        (None, None, 3), width=preset.width, all_branches=True, name="backbone"
+    )
+    return LogoCapNet(get_skeleton(preset.skeleton), backbone, info=preset.info)
+
+
+def logocap_slots(net: LogoCapNet) -> dict[str, Slot]:
+    """A net's variables by the official names of their tensors.
+
+    Args:
+        net: whose backbone is an `HRNet`.
+    """
+    slots = {f"backbone.{k}": slot for k, slot in torch_slots(net.backbone).items()}
+    layer = net.dense_model.get_layer
+    for ours, theirs, head in (
+        ("heat", "transition_cls", "final_layer_cls"),
+        ("offset", "transition_reg", "final_layer_reg"),
+        ("feature", "transition_embedding", ""),
+    ):
+        slots |= layer_slots(layer(f"{ours}_conv"), f"{theirs}.0")
+        slots |= layer_slots(layer(f"{ours}_norm"), f"{theirs}.1")
+        if head:
+            slots |= layer_slots(layer(f"{ours}_head"), head)
+    # Convolution, norm and ReLU of all are in one list, which the head ends.
+    passing = net.message_passing
+    pairs = list(zip(passing.convolutions, passing.norms, strict=True))
+    for number, (convolution, norm) in enumerate(pairs):
+        slots |= layer_slots(convolution, f"joints_mlp.{3 * number}")
+        name = f"joints_mlp.{3 * number + 1}"
+        if not isinstance(norm, AttentiveNorm):
+            slots |= layer_slots(norm, name)
+            continue
+        slots |= layer_slots(norm.norm, name)
+        slots[f"{name}.weight_"] = Slot(norm.scales, (0, 1))
+        slots[f"{name}.bias_"] = Slot(norm.shifts, (0, 1))
+        mixing, affines = norm.attention.kernel.shape
+        slots[f"{name}.attn_weights.attention.0.weight"] = Slot(
+            norm.attention.kernel, (1, 0), (affines, mixing, 1, 1)
+        )
+    return slots | layer_slots(passing.head, f"joints_mlp.{3 * len(pairs)}")
+
+
+def import_logocap(path: str | os.PathLike, net: LogoCapNet) -> Imported:
+    """Imports the weights of a checkpoint that LOGO-CAP's code saved.
+
+    Args:
+        path: file written by `torch.save`, with only the tensors or a training state.
+            No code in it is executed.
+        net: a new net on an `HRNet`. Its weights are overwritten, in part even if the
+            file then does not fit.
+
+    Returns:
+        The import, with the net as `model`, whose `info` has the file's name and
+        SHA-256 under `source`.
+
+    Raises:
+        InputError: the file is not a checkpoint, or tensors are missing, unexpected, of
+            another shape or type, or not finite; names the first of each kind and
+            counts them.
+    """
+    path = os.fspath(path)
+    slots = logocap_slots(net)
+    checkpoint, prefix = unwrap(
+        read_checkpoint(path), lambda names: any(name in slots for name in names)
+    )
+    tensors = checkpoint.tensors
+    ignored = [name for name in tensors if is_counter(name)]
+    shapes = {name: slot.shape for name, slot in slots.items()}
+    label = str(net.info.get("preset", net.name))
+    check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
+    fill_slots(path, slots, tensors)
+    net.info = net.info | {"source": file_source(path)}
+    where = f"under {checkpoint.location!r} " if checkpoint.location else ""
+    notes = [f"{len(slots)} tensors {where}with the names of LOGO-CAP's code"]
+    if prefix:
+        notes.append(f"{prefix!r} taken off the tensors' names")
+    num_parameters = sum(math.prod(slot.shape) for slot in slots.values())
+    return Imported(net, len(slots), num_parameters, tuple(notes))
