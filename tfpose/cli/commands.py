@@ -6,10 +6,10 @@ Each imports its module when it runs, so that `--help` need not wait for TensorF
 import argparse
 from collections.abc import Sequence
 
-from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
 from data_pipelines.readers.datasets import DATASETS, SPLITS
 from tfpose.adapters import adaptation_names, parse_adaptation
-from tfpose.cli.adaptation import ANALYSES
+from tfpose.cli.adapt_option import add_adapt, check_adapt
+from tfpose.cli.lifting_commands import add_analyse_adaptation, add_evaluate_3d
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
 from tfpose.files import new_folder
@@ -29,9 +29,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_predict(commands)
     _add_evaluate(commands)
-    _add_evaluate_3d(commands)
+    add_evaluate_3d(commands)
     _add_analyse(commands)
-    _add_analyse_adaptation(commands)
+    _add_upper_bound(commands)
+    add_analyse_adaptation(commands)
 
     command = commands.add_parser(
         "keypoint_priors", help="where in the box each joint lies, in a grid"
@@ -84,7 +85,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     add("--lift", default="", help="a .keras lifter: 3D poses, too")
     add("--skeleton", default="", help="joints of the JSON file, if it names none")
     add("--image_size", default="", help="height,width, if the JSON file has none")
-    _add_adapt(command, [*adaptation_names(False), *adaptation_names(True)])
+    add_adapt(command, [*adaptation_names(False), *adaptation_names(True)])
     command.set_defaults(run=_predict)
 
 
@@ -139,28 +140,6 @@ def _predict(chosen: argparse.Namespace) -> None:
         )
 
 
-def _add_adapt(command: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """The option, where there is a method to choose."""
-    command.set_defaults(adapt="")
-    if names:
-        command.add_argument(
-            "--adapt",
-            metavar="METHOD[,OPTION=VALUE...]",
-            default="",
-            help="adapt the model to each sample, in order, by one of "
-            f"{', '.join(names)}; default: no",
-        )
-
-
-def _check_adapt(text: str, of_lifters: bool) -> None:
-    """Refuses what no method is called, and a method for other nets."""
-    if text and parse_adaptation(text).method.of_lifters != of_lifters:
-        names = ", ".join(adaptation_names(of_lifters))
-        raise InputError(
-            f"adapt: {text.split(',')[0]} is for other nets, expected one of {names}"
-        )
-
-
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "evaluate", help="PCK and OKS AP of a pose net, or of a file of poses"
@@ -193,12 +172,12 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     add("--out", default="", help="JSON file for metrics, protocol and notes")
     add("--write_results", default="", help="COCO result file for the poses")
-    _add_adapt(command, adaptation_names(of_lifters=False))
+    add_adapt(command, adaptation_names(of_lifters=False))
     command.set_defaults(run=_evaluate)
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
-    _check_adapt(chosen.adapt, of_lifters=False)
+    check_adapt(chosen.adapt, of_lifters=False)
     import_keras()
     from tfpose.cli.evaluate import Protocol, evaluate
 
@@ -225,59 +204,6 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         results=chosen.results,
         out=chosen.out,
         write=chosen.write_results,
-    )
-
-
-def _add_evaluate_3d(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("evaluate_3d", help="MPJPE, PCK and AUC of a lifter")
-    _add_lifting_data(command)
-    add = command.add_argument
-    add("--flip_test", action="store_true", help="mean with the mirrored pose's")
-    add("--out", default="", help="JSON file for all metrics")
-    add(
-        "--refine",
-        default="",
-        help="limbs, symmetry or input: poses made to fit the 2D",
-    )
-    add("--noise", type=float, default=0.0, help="pixels of noise on the 2D")
-    add(
-        "--curve", default="", help="PNG of the error along the stream, adapted and not"
-    )
-    _add_adapt(command, adaptation_names(of_lifters=True))
-    command.set_defaults(run=_evaluate_3d)
-
-
-def _add_lifting_data(command: argparse.ArgumentParser) -> None:
-    """A lifter, and the poses for it."""
-    add = command.add_argument
-    add("--model", required=True, help="a .keras lifter")
-    add("--dataset", required=True, choices=list(LIFTING_DATASETS))
-    add("--data_dir", required=True)
-    add("--split", choices=LIFTING_SPLITS, default="test")
-    add("--keypoints", default="", help="source of the 2D; default: the data set's")
-    add("--subjects", default="", help="people, by commas; default: the split's")
-    add("--stride", type=int, default=1, help="every how many frames one is taken")
-
-
-def _evaluate_3d(chosen: argparse.Namespace) -> None:
-    _check_adapt(chosen.adapt, of_lifters=True)
-    import_keras()
-    from tfpose.cli.evaluate_3d import evaluate_3d
-
-    evaluate_3d(
-        chosen.model,
-        chosen.dataset,
-        chosen.data_dir,
-        chosen.split,
-        chosen.keypoints,
-        [name for name in chosen.subjects.split(",") if name],
-        chosen.stride,
-        chosen.flip_test,
-        chosen.out,
-        chosen.adapt,
-        chosen.refine,
-        chosen.noise,
-        chosen.curve,
     )
 
 
@@ -313,49 +239,39 @@ def _analyse(chosen: argparse.Namespace) -> None:
     )
 
 
-def _add_analyse_adaptation(commands: argparse._SubParsersAction) -> None:
+def _add_upper_bound(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
-        "analyse_adaptation", help="what adaptation changes, and what it costs"
+        "upper_bound", help="what LOGO-CAP's adaptation gains, and could at most"
     )
     add = command.add_argument
-    told = "; ".join(f"{name}: {text}" for name, text in ANALYSES.items())
-    add("what", choices=list(ANALYSES), help=told)
-    _add_lifting_data(command)
-    _add_adapt(command, adaptation_names(of_lifters=True))
-    add("--values", default="", help="of steps, rates or noise, by commas")
-    add("--source_dataset", choices=["", *LIFTING_DATASETS], default="")
-    add("--source_data_dir", default="", help="of datasets: the training data's folder")
-    add("--source_split", choices=LIFTING_SPLITS, default="train")
-    add("--out", default="analysis", help="folder for the JSON file and the figure")
-    command.set_defaults(run=_analyse_adaptation)
+    add("--model", required=True, help="a .keras net of trainers.logocap")
+    add("--dataset", choices=list(DATASETS), default="coco_format")
+    add("--data_dir", required=True)
+    add("--split", choices=SPLITS, default="val")
+    add("--no_flip_test", dest="flip_test", action="store_false")
+    add("--short_side", type=int, help="pixels; default: the model's own")
+    add(
+        "--box_area_factor",
+        type=float,
+        help="share of the box's area for people whose area is unknown (0.53)",
+    )
+    add("--out", default="", help="JSON file for the numbers")
+    command.set_defaults(run=_upper_bound)
 
 
-def _analyse_adaptation(chosen: argparse.Namespace) -> None:
-    _check_adapt(chosen.adapt, of_lifters=True)
-    try:
-        values = [float(text) for text in chosen.values.split(",") if text]
-    except ValueError:
-        raise InputError(
-            f"values: expected numbers by commas, got {chosen.values!r}"
-        ) from None
+def _upper_bound(chosen: argparse.Namespace) -> None:
     import_keras()
-    from tfpose.cli.analyse_adaptation import analyse_adaptation
+    from tfpose.cli.upper_bound import upper_bound
 
-    analyse_adaptation(
-        chosen.what,
+    upper_bound(
         chosen.model,
         chosen.dataset,
         chosen.data_dir,
+        chosen.split,
+        chosen.flip_test,
+        chosen.short_side,
+        chosen.box_area_factor,
         chosen.out,
-        split=chosen.split,
-        keypoints=chosen.keypoints,
-        subjects=[name for name in chosen.subjects.split(",") if name],
-        stride=chosen.stride,
-        adapt=chosen.adapt or "iso",
-        values=values,
-        source_dataset=chosen.source_dataset,
-        source_data_dir=chosen.source_data_dir,
-        source_split=chosen.source_split,
     )
 
 
