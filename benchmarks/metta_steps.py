@@ -39,11 +39,12 @@ def trace_metta(net: keras.Model, **options: Any) -> Trace:
 def trace_rotation(net: TTTNet, steps: int, learning_rate: float) -> Trace:
     """A net that adapts by telling how its photo was turned."""
     predictor = TopDownPredictor(net, flip_test=False)
+    adapt = adapt_by_rotation(net, steps, learning_rate)
 
     def locate(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         of_steps = [
             predictor.codec.decode(tf.constant(heatmaps), predictor.decoder)
-            for heatmaps in adapt_by_rotation(net, images, steps, learning_rate)
+            for heatmaps in adapt(images)
         ]
         keypoints, scores = zip(*of_steps, strict=True)
         return np.stack(keypoints), np.stack(scores)

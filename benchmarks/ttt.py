@@ -13,6 +13,7 @@ under Distribution Shifts", ICML 2020 (arXiv:1909.13231).
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -164,18 +165,17 @@ class TTTTask(PoseTask):
 
 
 def adapt_by_rotation(
-    net: TTTNet, images: np.ndarray, steps: int, learning_rate: float
-) -> list[np.ndarray]:
-    """Heatmaps of images after 0, 1, ... steps, each image by itself.
+    net: TTTNet, steps: int, learning_rate: float
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """A function from images to their heatmaps after 0, 1, ... steps.
+
+    Each image adapts by itself, and the net's weights are then as they were. The
+    function takes `[B, S, S, 3]`, 0..255, and returns `steps + 1` arrays `[B, h, w, J]`.
 
     Args:
-        net: its weights are as they were when this returns.
-        images: `[B, S, S, 3]`, 0..255.
+        net: whose layers before both heads move.
         steps: of plain gradient descent, each on the image's four quarter turns.
         learning_rate: of the steps.
-
-    Returns:
-        `steps + 1` arrays `[B, h, w, J]`.
     """
     moved = net.extractor.trainable_variables
     trained = [np.asarray(v) for v in moved]
@@ -192,14 +192,17 @@ def adapt_by_rotation(
             variable.assign_sub(learning_rate * slope)
         return heatmaps
 
-    found = []
-    for image in images:
-        one = tf.constant(image[None], tf.float32)
-        # A step answers with the weights before it.
-        found.append([np.asarray(step(one)) for _ in range(steps + 1)])
-        for variable, value in zip(moved, trained, strict=True):
-            variable.assign(value)
-    return [np.concatenate(of_step) for of_step in zip(*found, strict=True)]
+    def adapt(images: np.ndarray) -> list[np.ndarray]:
+        found = []
+        for image in images:
+            one = tf.constant(image[None], tf.float32)
+            # A step answers with the weights before it.
+            found.append([np.asarray(step(one)) for _ in range(steps + 1)])
+            for variable, value in zip(moved, trained, strict=True):
+                variable.assign(value)
+        return [np.concatenate(of_step) for of_step in zip(*found, strict=True)]
+
+    return adapt
 
 
 def _turn(images: Any, turns: Any) -> Any:

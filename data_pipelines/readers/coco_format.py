@@ -31,7 +31,11 @@ from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import SKELETONS, Skeleton
 
-__all__ = ["MIN_BOX_SIDE", "clip_boxes", "load_json", "read_coco"]
+__all__ = ["BOXES_ALONE", "MIN_BOX_SIDE", "clip_boxes", "load_json", "read_coco"]
+
+BOXES_ALONE = Skeleton("boxes_alone", ("unlabelled",))
+"""Of files that have people's boxes and no keypoints at all: what needs no labels, such
+as pretraining, takes such people."""
 
 # A box with less of a side than this inside its image shows no person, px.
 MIN_BOX_SIDE = 1.0
@@ -99,7 +103,8 @@ def read_coco(
             images are not there: none is looked for, and where width and height are
             missing, boxes are not clipped.
         skeleton: the file's joints in their order, for files that do not name them.
-            By default it is found from the category's keypoint names.
+            By default it is found from the category's keypoint names; without names and
+            without keypoints it is `BOXES_ALONE`.
         correct: changes the three lists of the file before they are read, for data
             sets of which a fault is known or only a part is wanted; their items are
             unchecked. It reports what it leaves out.
@@ -119,11 +124,6 @@ def read_coco(
     category = find_people(content["categories"], path)
     annotations = _of_category(content["annotations"], category, content, report)
     if skeleton is None:
-        if not names_joints(category):
-            raise InputError(
-                f"{path}: category {category.get('name')!r} names no keypoints; "
-                "give the skeleton of its annotations"
-            )
         skeleton = _find_skeleton(category, annotations, path)
         _note_sides(skeleton, category, report)
     folder = None if image_dir is None else os.fspath(image_dir)
@@ -189,6 +189,13 @@ def _find_skeleton(
     category: dict[str, Any], annotations: list[dict], path: str
 ) -> Skeleton:
     """Human-Art names more joints than its annotations have, so they are counted."""
+    if not names_joints(category):
+        if any(annotation.get("keypoints") for annotation in annotations):
+            raise InputError(
+                f"{path}: category {category.get('name')!r} names no keypoints; "
+                "give the skeleton of its annotations"
+            )
+        return BOXES_ALONE
     lengths = Counter(
         len(a["keypoints"]) for a in annotations if isinstance(a.get("keypoints"), list)
     )

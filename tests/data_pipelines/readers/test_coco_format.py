@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from data_pipelines.images import decode_image
-from data_pipelines.readers.coco_format import read_coco
+from data_pipelines.readers.coco_format import BOXES_ALONE, read_coco
+from data_pipelines.top_down import labelled_people
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton, get_skeleton
 
@@ -74,6 +75,16 @@ def test_columns(folder):
     np.testing.assert_array_equal(people.areas, [99.5])
     assert people.crowd.tolist() == [False] and people.person_ids.tolist() == [10]
     assert decode_image(people.images.read(0), (40, 50)).shape == (40, 50, 3)
+
+
+def test_a_file_of_boxes_alone_is_people_without_labels(shared_data):
+    folder = shared_data / "stanford40"
+    people, report = read_coco(folder / "val.json", folder / "images")
+    assert len(people) == 250 and people.skeleton is BOXES_ALONE
+    assert not people.num_labelled.any()
+    assert report.notes["person without labelled keypoints"] == 250
+    with pytest.raises(InputError, match="none of 250 people has a labelled joint"):
+        labelled_people(people)
 
 
 @pytest.mark.parametrize(
