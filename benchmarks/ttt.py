@@ -170,7 +170,7 @@ def adapt_by_rotation(
     """A function from images to their heatmaps after 0, 1, ... steps.
 
     Each image adapts by itself, and the net's weights are then as they were. The
-    function takes `[B, S, S, 3]`, 0..255, and returns `steps + 1` arrays `[B, h, w, J]`.
+    function takes `[B, S, S, 3]`, 0..255; returns `steps + 1` arrays `[B, h, w, J]`.
 
     Args:
         net: whose layers before both heads move.
