@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from data_pipelines.readers.datasets import DATASETS, SPLITS
 from tfpose.adapters import adaptation_names, parse_adaptation
 from tfpose.cli.adapt_option import add_adapt, check_adapt
+from tfpose.cli.formats import FORMATS, parse_formats
 from tfpose.cli.lifting_commands import add_analyse_adaptation, add_evaluate_3d
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
@@ -78,6 +79,8 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "default: a small one inside",
     )
     add("--out", default="poses", help="folder for the results; else poses2, poses3...")
+    told = "; ".join(f"{name}: {text}" for name, text in FORMATS.items())
+    add("--format", default="", help=f"files beside JSON, by commas. {told}")
     add("--no_smooth", action="store_true", help="videos: each frame's pose as it is")
     add("--no_show", action="store_true", help="cameras and streams: no window")
     add("--boxes", default="", help="JSON file of people's boxes")
@@ -98,6 +101,7 @@ def _predict(chosen: argparse.Namespace) -> None:
         )
     if not documents and (chosen.skeleton or chosen.image_size):
         raise InputError("skeleton and image_size are of a JSON file of 2D poses")
+    formats = parse_formats(chosen.format, lifted=bool(chosen.lift))
     of_lifters = False
     if chosen.adapt:
         adaptation = parse_adaptation(chosen.adapt)
@@ -123,6 +127,7 @@ def _predict(chosen: argparse.Namespace) -> None:
             adapt="" if of_lifters else chosen.adapt,
             smooth=not chosen.no_smooth,
             show=not chosen.no_show,
+            formats=formats,
         )
         documents = [str(folder / "poses.json")]
     else:
@@ -137,6 +142,7 @@ def _predict(chosen: argparse.Namespace) -> None:
             chosen.skeleton,
             chosen.image_size,
             adapt=chosen.adapt if of_lifters else "",
+            formats=formats,
         )
 
 

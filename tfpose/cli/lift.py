@@ -3,14 +3,17 @@
 import json
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tfpose.cli.lifted_pictures import LiftedPictures
 from tfpose.cli.models import load_lifter
+from tfpose.cli.person_clips import person_clips
 from tfpose.cli.person_streams import person_streams
 from tfpose.cli.pose_file import PoseFile
+from tfpose.cli.pose_table import write_pose_table
 from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.files import usable_folder, write_whole
@@ -27,6 +30,7 @@ def lift(
     skeleton: str = "",
     image_size: str = "",
     adapt: str = "",
+    formats: Sequence[str] = (),
 ) -> None:
     """Writes `<out>/poses_3d.json`, and for each photo `<out>/<photo>_3d.png`, for each
     video `<out>/<video>_3d.mp4`: the 2D and the 3D pose from two sides.
@@ -47,10 +51,12 @@ def lift(
             each person before the prediction, without flip test. A person of a video
             is a stream, see `person_streams`; a person of a photo is one, too. Empty
             for none.
+        formats: "csv" for `poses_3d.csv`, "bvh" and "trc" for a file of each person,
+            too; see `tfpose.cli.formats` and `person_clips`.
 
     Raises:
         InputError: no such file or lifter, joints that the lifter's cannot be made of,
-            nobody to lift, or a picture that cannot be written; the poses are.
+            nobody to lift, or a file that cannot be written; the others are.
     """
     lifter = load_lifter(model, adapt=adapt)
     poses = PoseFile.read(document, skeleton, image_size)
@@ -80,13 +86,17 @@ def lift(
         pictures.close()
         if people:
             _write(folder / "poses_3d.json", images, people, lifter)
+    failures = [
+        *pictures.failures,
+        *_write_formats(folder, formats, found, bodies, lifter.skeleton),
+    ]
     print(f"{done} pictures, {len(people)} people; in {folder}", flush=True)
     if isinstance(lifter, AdaptingLifter) and (left_out := lifter.left_out()):
         print(left_out, flush=True)
-    for failure in pictures.failures[:-1]:
+    for failure in failures[:-1]:
         print(f"not written: {failure}", file=sys.stderr)
-    if pictures.failures:
-        raise InputError(pictures.failures[-1])
+    if failures:
+        raise InputError(failures[-1])
 
 
 _Found = tuple[dict[str, Any], list[dict[str, Any]], np.ndarray]
@@ -147,10 +157,10 @@ def _complete(
 def _record(annotation: dict[str, Any], positions: np.ndarray) -> dict[str, Any]:
     copied: dict[str, Any] = {
         key: annotation[key]
-        for key in ("id", "image_id", "bbox", "score")
+        for key in ("id", "image_id", "track_id", "bbox", "score")
         if key in annotation
     }
-    return {**copied, "positions": positions.round(5).tolist()}
+    return {**copied, "positions": positions.astype(float).round(5).tolist()}
 
 
 def _write(
@@ -174,3 +184,35 @@ def _write(
         ],
     }
     write_whole(path, lambda aside: aside.write_text(json.dumps(content) + "\n"))
+
+
+def _write_formats(
+    folder: pathlib.Path,
+    formats: Sequence[str],
+    found: Sequence[_Found],
+    bodies: Sequence[np.ndarray],
+    skeleton: Skeleton,
+) -> list[str]:
+    """Writes files beside JSON; a line for each that cannot be written."""
+    failures = []
+    if "csv" in formats:
+        rows = (
+            (image, person, body.astype(float).round(5))
+            for (image, people, _), positions in zip(found, bodies, strict=True)
+            for person, body in zip(people, positions, strict=True)
+        )
+        path = folder / "poses_3d.csv"
+        try:
+            write_pose_table(path, rows, skeleton.joints, ("x", "y", "z"))
+        except InputError as error:
+            failures.append(str(error))
+    forms = [form for form in formats if form != "csv"]
+    if forms:
+        images, people, keypoints = zip(*found, strict=True)
+        for clip in person_clips(images, people, keypoints, bodies, skeleton):
+            for form in forms:
+                try:
+                    clip.write(folder, form, skeleton)
+                except InputError as error:
+                    failures.append(str(error))
+    return failures

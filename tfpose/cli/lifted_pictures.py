@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipelines.images import decode_image
 from data_pipelines.video_writer import VideoWriter
+from tfpose.cli.person_streams import frame_seconds
 from tfpose.drawing import draw_skeleton, grid
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
@@ -20,7 +21,6 @@ __all__ = ["LiftedPictures"]
 _TILE = 240
 _SHOWN = 4  # People of one picture.
 _ANGLES = (0.0, 70.0)
-_USUAL_FPS = 25.0
 
 
 class LiftedPictures:
@@ -62,8 +62,7 @@ class LiftedPictures:
         drawn = _draw(image, photo, keypoints, positions, skeleton)
         try:
             if is_frame:
-                seconds = image.get("seconds", image["frame_index"] / _USUAL_FPS)
-                self._add_frame(name, drawn, float(seconds))
+                self._add_frame(name, drawn, frame_seconds(image))
             else:
                 write_picture(self._folder / f"{stem}_3d.png", drawn)
         except InputError as error:

@@ -3,11 +3,12 @@
 import json
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
 
+from tfpose.cli.pose_table import write_pose_table
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.predictors import People
@@ -98,6 +99,23 @@ class PoseDocument:
 
         write_whole(path, put)
 
+    def write_table(self, path: pathlib.Path) -> None:
+        """Writes all poses as CSV, see `write_pose_table`.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        columns = ("x", "y", "score")
+        write_pose_table(path, self._rows(), self.skeleton.joints, columns)
+
+    def _rows(self) -> Iterator[tuple[dict[str, Any], dict[str, Any], np.ndarray]]:
+        images = _records(self._image_records)
+        image: dict[str, Any] = {"id": 0}
+        for person in _records(self._person_records):
+            while image["id"] != person["image_id"]:
+                image = next(images)
+            yield image, person, np.reshape(person["keypoints"], (-1, 3))
+
     def close(self) -> None:
         """Deletes the temporary files."""
         self._image_records.close()
@@ -111,6 +129,14 @@ def _append(file: IO[str], record: dict[str, Any]) -> None:
         raise InputError(
             f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
         ) from None
+
+
+def _records(file: IO[str]) -> Iterator[dict[str, Any]]:
+    """What `_append` has written."""
+    file.seek(0)
+    for line in file:
+        if line.strip():
+            yield json.loads(line.rstrip(",\n"))
 
 
 def _copy(source: IO[str], target: IO[str]) -> None:

@@ -35,6 +35,7 @@ def predict(
     adapt: str = "",
     smooth: bool = True,
     show: bool = True,
+    formats: Sequence[str] = (),
 ) -> pathlib.Path:
     """Writes `<photo>_pose.png` for each photo, `<video>_pose.mp4` for each video, and
     `poses.json`.
@@ -59,6 +60,7 @@ def predict(
         adapt: see `tfpose.adapters.parse_adaptation`, for pose nets; empty for none.
         smooth: whether people of videos move smoothly, see `tfpose.tracking`.
         show: whether a window shows what is live, where there is a screen.
+        formats: "csv" for `poses.csv`, too; see `tfpose.cli.formats`.
 
     Returns:
         The folder of the results.
@@ -73,7 +75,7 @@ def predict(
         name = "boxes" if boxes else "box"
         raise InputError(f"{name} is given, but {model} finds people by itself")
     document = PoseDocument(predictor.skeleton, _THRESHOLD)
-    work = _Work(new_folder(out), document, sources, smooth, show)
+    work = _Work(new_folder(out), document, sources, smooth, show, formats)
     for failure in failures:
         work.fail(failure)
     stopped = False
@@ -109,13 +111,16 @@ class _Work:
         sources: Sequence[PictureSource],
         smooth: bool,
         show: bool,
+        formats: Sequence[str],
     ):
         self.folder = folder
         self.failures: list[str] = []
         self.live = False
         """Whether a camera or stream is being looked at: only Ctrl-C ends it."""
         self._document = document
-        self._files = PredictionFiles(folder, document, _THRESHOLD, smooth, self.fail)
+        self._files = PredictionFiles(
+            folder, document, _THRESHOLD, smooth, formats, self.fail
+        )
         self._sources = sources
         counts = [s.reader.announced if s.reader else 1 for s in sources]
         self._total = sum(counts) if all(counts) else 0

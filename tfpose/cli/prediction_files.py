@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class PredictionFiles:
         document: PoseDocument,
         threshold: float,
         smooth: bool,
+        formats: Sequence[str],
         fail: Callable[[str, str], None],
     ):
         """
@@ -46,6 +47,7 @@ class PredictionFiles:
             document: collects the poses.
             threshold: score above which a joint is drawn as certain.
             smooth: whether people of videos move smoothly.
+            formats: names of `FORMATS`; of 2D poses there is a table alone.
             fail: is called for each file that cannot be written, or not whole, with a
                 line and "not written". The others are written all the same.
         """
@@ -53,6 +55,7 @@ class PredictionFiles:
         self.document = document
         self._threshold = threshold
         self._smooth = smooth
+        self._formats = formats
         self._fail = fail
         self._source: PictureSource | None = None
         self._tracker: Tracker | None = None
@@ -106,6 +109,8 @@ class PredictionFiles:
             # The poses first: they are what may have taken long.
             if self.document.images:
                 self.document.write(self.folder / "poses.json")
+                if "csv" in self._formats:
+                    self._write_table()
         finally:
             self.document.close()
             self._end()
@@ -124,6 +129,12 @@ class PredictionFiles:
             source.reader.fps,
             sound_of,
         )
+
+    def _write_table(self) -> None:
+        try:
+            self.document.write_table(self.folder / "poses.csv")
+        except InputError as error:
+            self._fail(str(error), "not written")
 
     def _end(self) -> None:
         """Finishes the video that is being written."""

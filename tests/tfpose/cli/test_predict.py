@@ -1,5 +1,6 @@
 """Poses of photos with boxes and of real video, and what happens on the way."""
 
+import csv
 import itertools
 import json
 import os
@@ -185,6 +186,38 @@ def test_bad_boxes_cost_themselves_only(predict, quick, photos, clip, tmp_path, 
     document = json.loads((predict.out / "poses.json").read_text())
     assert [p["bbox"][0] for p in document["annotations"]] == [10, 20, 0]
     assert len(document["images"]) == 1 + FRAMES
+
+
+def test_the_table_has_what_the_json_file_has(predict, quick, clip, photos, tmp_path):
+    odd = tmp_path / "na,me\udcff.mp4"
+    odd.write_bytes(clip.read_bytes())
+    boxes = {odd.name: {"1": [[40, 90, 160, 200], [9, 9, 90, 90]]}}
+    for photo in photos.iterdir():
+        boxes[photo.name] = [[10, 10, 50, 50]]
+    boxes[next(photos.iterdir()).name] = []
+    document = predict(odd, photos, boxes=_boxes(tmp_path, boxes), format="csv")
+    with open(
+        predict.out / "poses.csv",
+        newline="",
+        encoding="utf-8",
+        errors="surrogateescape",
+    ) as file:
+        rows = list(csv.DictReader(file))
+    joints = document["categories"][0]["keypoints"]
+    people, images = document["annotations"], document["images"]
+    assert len(people) == 3 and len(rows) == 3 * 14
+    for row, (person, joint) in zip(
+        rows, itertools.product(people, joints), strict=True
+    ):
+        image = images[person["image_id"] - 1]
+        assert row["file_name"] == image["file_name"]
+        for name in ("frame_index", "seconds"):
+            assert row[name] == str(image.get(name, ""))
+        assert row["person"] == str(person["id"]) and row["joint"] == joint
+        assert row["track_id"] == str(person.get("track_id", ""))
+        place = 3 * joints.index(joint)
+        found = [float(row[name]) for name in ("x", "y", "score")]
+        assert found == person["keypoints"][place : place + 3]
 
 
 def test_boxes_that_seem_to_be_two_corners_are_said(
