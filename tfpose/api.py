@@ -3,17 +3,19 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from data_pipelines.images import decode_image
-from data_pipelines.video import VIDEO_SUFFIXES, VideoFrame, VideoReader
+from data_pipelines.video import VideoFrame, VideoReader
 from tfpose.cli import models
+from tfpose.cli.file_kinds import file_kind
 from tfpose.errors import InputError
 from tfpose.predictors import People, Picture, Predictor
+from tfpose.tracking import Tracker
 
 __all__ = ["Joint", "Person", "PosePredictor", "load_predictor"]
 
@@ -37,11 +39,14 @@ class Person:
             order.
         score: how certain the net is of the person; the larger, the more.
         box: x, y, w, h in pixels: where the person was looked for, or is.
+        number: by which the person is known in all frames of a video, from 1; 0 as
+            long as they have none, see `tfpose.tracking`, and in photos.
     """
 
     joints: dict[str, Joint]
     score: float
     box: tuple[float, float, float, float]
+    number: int = 0
 
 
 class PosePredictor:
@@ -54,9 +59,9 @@ class PosePredictor:
         ...     print(len(person.joints), 0 < person.joints["left_hip"].score < 1.5)
         14 True
         >>> for frame, people in predictor.video("clip.mp4"):
-        ...     print(frame.index, len(people))
+        ...     print(frame.index, [person.number for person in people])
         ...     break
-        0 1
+        0 [1]
     """
 
     def __init__(self, predictor: Predictor):
@@ -81,19 +86,25 @@ class PosePredictor:
         Raises:
             InputError: no such file, no photo, or boxes that cannot be used.
         """
-        return self._named(self._predictor.predict(_pixels(photo), _numbers(boxes)))
+        people = self._predictor.predict(_pixels(photo), _numbers(boxes))
+        return self._named(people, [0] * len(people))
 
     def video(
-        self, path: str | os.PathLike, boxes: ArrayLike | None = None
+        self,
+        path: str | os.PathLike,
+        boxes: ArrayLike | None = None,
+        smooth: bool = True,
     ) -> Iterator[tuple[VideoFrame, list[Person]]]:
         """The frames of a video, one after the other, each with its people.
 
         A frame has its `index` from 0, its time in `seconds` from the start, and its
-        pixels, `image`, uint8 `[H, W, 3]` RGB.
+        pixels, `image`, uint8 `[H, W, 3]` RGB. People keep their `number`.
 
         Args:
             path: a file that FFmpeg can read.
             boxes: as for a photo, the same in all frames.
+            smooth: whether people move smoothly, see `tfpose.tracking`; else each
+                frame's pose is as it was found.
 
         Raises:
             InputError: no such file, no video, one that is damaged (after the frames
@@ -101,10 +112,12 @@ class PosePredictor:
         """
         found = _numbers(boxes)
         frames = (Picture(frame.image, found, frame) for frame in VideoReader(path))
+        tracker = Tracker(self._predictor.skeleton, smooth=smooth)
         for picture, people in self._predictor.stream(frames):
-            yield picture.origin, self._named(people)
+            people, numbers = tracker.update(people, picture.origin.seconds)
+            yield picture.origin, self._named(people, numbers)
 
-    def _named(self, people: People) -> list[Person]:
+    def _named(self, people: People, numbers: Sequence[int]) -> list[Person]:
         return [
             Person(
                 {
@@ -113,9 +126,10 @@ class PosePredictor:
                 },
                 float(score),
                 tuple(box.tolist()),
+                number,
             )
-            for pose, score, box in zip(
-                people.poses, people.person_scores, people.boxes, strict=True
+            for pose, score, box, number in zip(
+                people.poses, people.person_scores, people.boxes, numbers, strict=True
             )
         ]
 
@@ -149,7 +163,7 @@ def _pixels(photo: str | os.PathLike | ArrayLike) -> np.ndarray:
         except ValueError as error:
             raise InputError(f"photo: expected pixels, [h, w, 3]: {error}") from None
     path = pathlib.Path(photo)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    if file_kind(path) == "video":
         raise InputError(f"{path}: a video; expected a photo, see `video()`")
     try:
         data = path.read_bytes()
