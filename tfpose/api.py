@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -81,11 +82,12 @@ class PosePredictor:
             photo: a file, or pixels: uint8 `[H, W, 3]` RGB, or what NumPy makes that
                 of, such as a picture of Pillow. OpenCV's order is BGR: turn it round.
             boxes: `[P, 4]` (x, y, w, h), pixels, for a net that looks into boxes; None
-                takes one person to fill the photo.
+                takes one person to fill the photo, and such a net warns that it does.
 
         Raises:
             InputError: no such file, no photo, or boxes that cannot be used.
         """
+        self._warn(boxes)
         people = self._predictor.predict(_pixels(photo), _numbers(boxes))
         return self._named(people, [0] * len(people))
 
@@ -110,12 +112,23 @@ class PosePredictor:
             InputError: no such file, no video, one that is damaged (after the frames
                 that can be read), or boxes that cannot be used.
         """
+        self._warn(boxes)
         found = _numbers(boxes)
         frames = (Picture(frame.image, found, frame) for frame in VideoReader(path))
         tracker = Tracker(self._predictor.skeleton, smooth=smooth)
         for picture, people in self._predictor.stream(frames):
             people, numbers = tracker.update(people, picture.origin.seconds)
             yield picture.origin, self._named(people, numbers)
+
+    def _warn(self, boxes: ArrayLike | None) -> None:
+        if boxes is None and self._predictor.wants_boxes:
+            warnings.warn(
+                "no boxes: one person is taken to fill the picture; if there are "
+                "several, or small ones, give boxes, or load a net that finds people "
+                "by itself",
+                # Of the caller of this object's caller.
+                stacklevel=3,
+            )
 
     def _named(self, people: People, numbers: Sequence[int]) -> list[Person]:
         return [

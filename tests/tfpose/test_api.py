@@ -4,6 +4,7 @@ import doctest
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import PIL.Image
@@ -38,7 +39,8 @@ def positions(person: api.Person) -> np.ndarray:
 
 
 def test_the_documented_example(folder):
-    found = doctest.testmod(api)
+    # As in a program of its own, where warnings are no errors.
+    found = doctest.testmod(api, extraglobs={"__name__": "example"})
     assert found.attempted and not found.failed
 
 
@@ -62,6 +64,16 @@ def test_each_box_has_its_person(folder, predictor):
     boxes = [[0, 0, 100, 190], [50, 10, 80, 90]]
     assert [list(person.box) for person in predictor("photo.jpg", boxes)] == boxes
     assert predictor("photo.jpg", np.zeros((0, 4))) == []
+
+
+def test_without_boxes_it_warns_that_one_person_fills_the_picture(predictor):
+    photo = np.zeros((9, 9, 3), np.uint8)
+    with pytest.warns(UserWarning, match="one person is taken to fill the pic") as told:
+        predictor(photo)
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predictor(photo, [[0, 0, 9, 9]])
 
 
 def test_boxes_are_numbers(predictor):

@@ -24,6 +24,10 @@ from tfpose.predictors import People, Picture, box_problem
 __all__ = ["predict"]
 
 _THRESHOLD = 0.2
+_ONE_PERSON = (
+    "one person was taken to fill each picture: if there are several, or small ones, "
+    "give --boxes=FILE, or a --model that finds people by itself"
+)
 
 
 def predict(
@@ -90,6 +94,8 @@ def predict(
             work.close()
     if left_out := predictor.left_out():
         print(left_out, flush=True)
+    if document.images and predictor.wants_boxes and not boxes and box is None:
+        print(_ONE_PERSON, flush=True)
     if stopped:
         print(f"interrupted: {work.summary()}", file=sys.stderr)
         sys.exit(130)

@@ -220,6 +220,18 @@ def test_the_table_has_what_the_json_file_has(predict, quick, clip, photos, tmp_
         assert found == person["keypoints"][place : place + 3]
 
 
+def test_a_net_that_was_given_whole_pictures_says_so(
+    predict, quick, photos, shared_data, capsys
+):
+    predict(photos)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("one person was taken to fill each picture")
+    assert "--boxes=FILE, or a --model that finds" in said[0] and len(said) == 2
+    for boxes in ({"boxes": shared_data / "coco" / "train.json"}, {"box": "9,9,90,90"}):
+        predict(photos, **boxes)
+        assert "one person" not in capsys.readouterr().out
+
+
 def test_boxes_that_seem_to_be_two_corners_are_said(
     predict, quick, shared_data, capsys
 ):
