@@ -115,10 +115,11 @@ def _predict(chosen: argparse.Namespace) -> None:
                 f"adapt: {adaptation.name} is for pose nets, expected pictures"
             )
     import_keras()
+    failures = []
     if not documents:
         from tfpose.cli.predict import predict
 
-        folder = predict(
+        folder, failure = predict(
             chosen.paths,
             chosen.model,
             chosen.out,
@@ -130,20 +131,26 @@ def _predict(chosen: argparse.Namespace) -> None:
             formats=formats,
         )
         documents = [str(folder / "poses.json")]
+        failures += [failure] if failure else []
     else:
         folder = new_folder(chosen.out)
     if chosen.lift:
         from tfpose.cli.lift import lift
 
-        lift(
-            documents[0],
-            chosen.lift,
-            str(folder),
-            chosen.skeleton,
-            chosen.image_size,
-            adapt=chosen.adapt if of_lifters else "",
-            formats=formats,
-        )
+        try:
+            lift(
+                documents[0],
+                chosen.lift,
+                str(folder),
+                chosen.skeleton,
+                chosen.image_size,
+                adapt=chosen.adapt if of_lifters else "",
+                formats=formats,
+            )
+        except InputError as error:
+            failures.append(str(error))
+    if failures:
+        raise InputError("; ".join(failures))
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tfpose.cli.lifted_pictures import LiftedPictures
 from tfpose.cli.models import load_lifter
+from tfpose.cli.output_names import names_of_images
 from tfpose.cli.person_clips import person_clips
 from tfpose.cli.person_streams import person_streams
 from tfpose.cli.pose_file import PoseFile
@@ -69,7 +70,7 @@ def lift(
         raise InputError(f"{document}: has nobody with all joints, nothing was lifted")
     bodies = _lift_all(lifter, found)
     progress = Progress(len(poses.images))
-    pictures = LiftedPictures(folder)
+    pictures = LiftedPictures(folder, names_of_images(poses.images.values()))
     images, people, done = [], [], 0
     try:
         for (image, kept, keypoints), positions in zip(found, bodies, strict=True):

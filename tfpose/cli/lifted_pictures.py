@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 
 from data_pipelines.images import decode_image
 from data_pipelines.video_writer import VideoWriter
+from tfpose.cli.output_names import image_file
 from tfpose.cli.person_streams import frame_seconds
 from tfpose.drawing import draw_skeleton, grid
 from tfpose.drawing_3d import draw_positions
@@ -30,9 +32,15 @@ class LiftedPictures:
         failures: a line for each picture or video that could not be written.
     """
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, names: Mapping[str, str]):
+        """
+        Args:
+            folder: for the pictures and videos.
+            names: see `names_of_images`.
+        """
         self.failures: list[str] = []
         self._folder = folder
+        self._names = names
         self._unwritable: set[str] = set()
         self._writer: VideoWriter | None = None
         self._video: str = ""
@@ -53,30 +61,29 @@ class LiftedPictures:
             positions: `[P, J, 3]`, metres.
             skeleton: of both.
         """
-        name = str(image.get("file_name", f"image_{image['id']}"))
+        file = image_file(image)
         is_frame = "frame_index" in image
-        stem = pathlib.Path(name).stem
-        if stem in self._unwritable or not (len(keypoints) or is_frame):
+        if file in self._unwritable or not (len(keypoints) or is_frame):
             return
-        photo = None if is_frame else _photo(name)
+        photo = None if is_frame else _photo(file)
         drawn = _draw(image, photo, keypoints, positions, skeleton)
         try:
             if is_frame:
-                self._add_frame(name, drawn, frame_seconds(image))
+                self._add_frame(file, drawn, frame_seconds(image))
             else:
-                write_picture(self._folder / f"{stem}_3d.png", drawn)
+                write_picture(self._folder / f"{self._names[file]}_3d.png", drawn)
         except InputError as error:
-            self._unwritable.add(stem)
+            self._unwritable.add(file)
             self.failures.append(str(error))
 
-    def _add_frame(self, name: str, drawn: np.ndarray, seconds: float) -> None:
-        if self._writer is None or self._video != name:
+    def _add_frame(self, file: str, drawn: np.ndarray, seconds: float) -> None:
+        if self._writer is None or self._video != file:
             self.close()
-            self._video = name
+            self._video = file
             # Its sound is there, if the video still is.
             self._writer = VideoWriter(
-                self._folder / f"{pathlib.Path(name).stem}_3d.mp4",
-                sound_of=name if os.path.isfile(name) else None,
+                self._folder / f"{self._names[file]}_3d.mp4",
+                sound_of=file if os.path.isfile(file) else None,
             )
         self._writer.write(drawn, seconds)
 

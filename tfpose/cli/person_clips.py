@@ -9,7 +9,7 @@ import numpy as np
 
 from data_pipelines.mocap.bvh_writer import write_bvh
 from data_pipelines.mocap.trc_writer import write_trc
-from tfpose.cli.output_names import output_names
+from tfpose.cli.output_names import image_file, names_of_images
 from tfpose.cli.person_streams import frame_seconds, person_streams
 from tfpose.skeletons import Skeleton
 
@@ -76,12 +76,8 @@ def person_clips(
     """
     streams = person_streams(images, people, keypoints, skeleton)
     ends = np.cumsum([len(records) for records in people])
-    by_file: dict[Any, list[int]] = {}
-    for row, image in enumerate(images):
-        file = image.get("file_name", f"image_{image['id']}")
-        by_file.setdefault(file, []).append(row)
-    names = output_names([pathlib.Path(str(file)).stem for file in by_file])
-    for rows, name in zip(by_file.values(), names, strict=True):
+    for file, name in names_of_images(images).items():
+        rows = [row for row, image in enumerate(images) if image_file(image) == file]
         times = np.array([frame_seconds(images[row]) for row in rows])
         found: dict[int, list[tuple[int, np.ndarray]]] = {}
         numbers: dict[int, int] = {}

@@ -40,7 +40,7 @@ def predict(
     smooth: bool = True,
     show: bool = True,
     formats: Sequence[str] = (),
-) -> pathlib.Path:
+) -> tuple[pathlib.Path, str]:
     """Writes `<photo>_pose.png` for each photo, `<video>_pose.mp4` for each video, and
     `poses.json`.
 
@@ -67,11 +67,12 @@ def predict(
         formats: "csv" for `poses.csv`, too; see `tfpose.cli.formats`.
 
     Returns:
-        The folder of the results.
+        The folder of the results, and a line about what could not be used or written;
+        empty if all could.
 
     Raises:
-        InputError: nothing to look at, something that cannot be used, no pose net, or
-            boxes for one that finds people by itself.
+        InputError: nothing that can be looked at, no pose net, or boxes for one that
+            finds people by itself.
     """
     sources, failures = find_sources(paths, box, boxes)
     predictor = load_predictor(model, adapt)
@@ -99,12 +100,10 @@ def predict(
     if stopped:
         print(f"interrupted: {work.summary()}", file=sys.stderr)
         sys.exit(130)
-    if work.failures:
-        if document.images:
-            print(work.summary(), flush=True)
+    if work.failures and not document.images:
         raise InputError(work.failure())
     print(work.summary(), flush=True)
-    return work.folder
+    return work.folder, work.failure()
 
 
 class _Work:
@@ -175,8 +174,8 @@ class _Work:
         return f"{count} pictures, {done.people} people; in {self.folder}"
 
     def failure(self) -> str:
-        if len(self.failures) == 1:
-            return self.failures[0]
+        if len(self.failures) < 2:
+            return "".join(self.failures)
         return f"{len(self.failures)} photos, videos or boxes were not used or written"
 
     def _begin_live(self, source: PictureSource) -> None:

@@ -260,3 +260,17 @@ def test_a_format_that_cannot_be_written_costs_itself_only(
 )
 def test_formats_are_known_and_possible(capsys, wanted, message):
     assert message in refused(capsys, "a.jpg", f"--format={wanted}")
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(tmp_path, model):
+    content = document(people=1, images=6)
+    for n, image in enumerate(content["images"][:4]):
+        image |= {"file_name": f"{'ab'[n // 2]}/clip.mp4", "frame_index": n % 2}
+    for image, folder in zip(content["images"][4:], "ab", strict=True):
+        image["file_name"] = f"{folder}/photo.jpg"
+    lift(tmp_path, content, model, "--format=trc")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    pictures = {"clip_3d.mp4", "clip_2_3d.mp4", "photo_3d.png", "photo_2_3d.png"}
+    stems = ("clip", "clip_2", "photo", "photo_2")
+    people = {f"{stem}_person1.trc" for stem in stems}
+    assert names == pictures | people | {"poses_3d.json"}

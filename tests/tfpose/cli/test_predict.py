@@ -22,6 +22,8 @@ from tfpose.cli import picture_sources, prediction_files
 from tfpose.cli import predict as module
 from tfpose.cli.commands import main
 from tfpose.errors import InputError
+from tfpose.lifters.build import build_lifter
+from tfpose.skeletons import get_skeleton
 from tfpose.top_down.predictor import TopDownPredictor
 
 FRAMES = 30
@@ -297,6 +299,23 @@ def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
     (line,) = _refused(capsys, predict, text, photo)
     assert line == f"error: {text}: not a video, or a damaged one"
     assert (predict.out / f"{photo.stem}_pose.png").exists()
+
+
+def test_what_failed_does_not_keep_the_rest_from_being_lifted(
+    predict, quick, photos, tmp_path, capsys
+):
+    net = build_lifter("martinez_small", get_skeleton("lsp14"))
+    net.save(tmp_path / "lifter.keras")
+    damaged = tmp_path / "damaged.jpg"
+    damaged.write_bytes(next(photos.iterdir()).read_bytes()[:900])
+    lines = _refused(capsys, predict, damaged, photos, lift=tmp_path / "lifter.keras")
+    assert len(lines) == 2 and lines[0].startswith(f"not used: {damaged}: ")
+    assert lines[1] == "error: " + lines[0].removeprefix("not used: ")
+    lifted = json.loads((predict.out / "poses_3d.json").read_text())
+    assert len(lifted["annotations"]) == 2
+    # With nothing to lift there is one line, about the reason.
+    (line,) = _refused(capsys, predict, damaged, lift=tmp_path / "lifter.keras")
+    assert line.startswith(f"error: {damaged}: ")
 
 
 def test_a_folder_that_cannot_be_written_is_named_at_once(
