@@ -22,7 +22,15 @@ _DTYPES = ("uint8", "float32")
 # TokenPose's layers, see `tfpose.top_down.tokens`.
 _TRANSFORMER = ("patch", "tokens", "head_")
 # Parts of the net's info that the metadata has under other names.
-_ELSEWHERE = ("skeleton", "sigma", "decoder", "alignment", "flip_shift", "task")
+_ELSEWHERE = (
+    "skeleton",
+    "sigma",
+    "decoder",
+    "alignment",
+    "flip_shift",
+    "score_threshold",
+    "task",
+)
 
 
 def pose_model(
@@ -151,5 +159,6 @@ def pose_metadata(predictor: TopDownPredictor) -> dict[str, Any]:
         "decoder": predictor.decoder,
         "alignment": predictor.alignment,
         "flip_test": predictor.flip_test,
+        "score_threshold": predictor.score_threshold,
         "training": {k: v for k, v in net.info.items() if k not in _ELSEWHERE},
     }

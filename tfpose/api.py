@@ -16,6 +16,7 @@ from tfpose.cli import models
 from tfpose.cli.file_kinds import file_kind
 from tfpose.errors import InputError
 from tfpose.predictors import People, Picture, Predictor
+from tfpose.skeletons import uncertain_joints
 from tfpose.tracking import Tracker
 
 __all__ = ["Joint", "Person", "PosePredictor", "load_predictor"]
@@ -39,6 +40,8 @@ class Person:
         joints: every joint of the net by name, such as `left_wrist`, in the net's
             order.
         score: how certain the net is of the person; the larger, the more.
+        uncertain: names of joints that do not score above the net's `score_threshold`:
+            hidden, out of the picture, or not found.
         box: x, y, w, h in pixels: where the person was looked for, or is.
         number: by which the person is known in all frames of a video, from 1; 0 as
             long as they have none, see `tfpose.tracking`, and in photos.
@@ -46,6 +49,7 @@ class Person:
 
     joints: dict[str, Joint]
     score: float
+    uncertain: tuple[str, ...]
     box: tuple[float, float, float, float]
     number: int = 0
 
@@ -87,8 +91,8 @@ class PosePredictor:
         Raises:
             InputError: no such file, no photo, or boxes that cannot be used.
         """
-        self._warn(boxes)
         people = self._predictor.predict(_pixels(photo), _numbers(boxes))
+        self._warn(boxes)
         return self._named(people, [0] * len(people))
 
     def video(
@@ -131,6 +135,8 @@ class PosePredictor:
             )
 
     def _named(self, people: People, numbers: Sequence[int]) -> list[Person]:
+        skeleton = self._predictor.skeleton
+        threshold = self._predictor.score_threshold
         return [
             Person(
                 {
@@ -138,6 +144,7 @@ class PosePredictor:
                     for name, joint in zip(self.joint_names, pose.tolist(), strict=True)
                 },
                 float(score),
+                tuple(uncertain_joints(pose, skeleton, threshold)),
                 tuple(box.tolist()),
                 number,
             )

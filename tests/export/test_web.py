@@ -336,12 +336,14 @@ def test_heatmaps_are_decoded_on_the_page(
     path.write_bytes(convert(drawing))
     counted = {"draw_heatmaps": {"nodes": 108, "not_on_gpu": {"CAST": 1}}}
     told = {**drawing.metadata, "litert": {"operators": counted}}
+    told["score_threshold"] = 0.37
     path.with_suffix(".json").write_text(json.dumps(told))
     with _Served(find_site(str(path), litertjs, str(photo))) as site:
         page = show(browser, site.address + "?picture=picture", "tfpose.pose")
         # As the file that decodes in its graph.
         check_pose(page, tflite)
         assert page.evaluate("gpu.textContent") == "107 of 108 operators"
+        assert page.evaluate("threshold_value.textContent") == "0.37"
 
 
 def open_file(page, path: Path) -> None:

@@ -17,6 +17,9 @@ from tfpose.cli import models
 from tfpose.errors import InputError
 from tfpose.predictors import People
 
+# Most of these look at whole photos on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore:no boxes:UserWarning")
+
 
 @pytest.fixture(scope="module")
 def predictor() -> api.PosePredictor:
@@ -58,6 +61,9 @@ def test_a_file_its_pixels_and_pillow_give_the_same_people(folder, predictor):
     assert tuple(person.joints) == predictor.joint_names
     assert np.allclose(positions(person), people.poses[0], atol=1e-2)
     assert person.score == pytest.approx(people.person_scores[0], abs=1e-4)
+    # The card of this net says what its scores mean.
+    unsure = [name for name, joint in person.joints.items() if joint.score <= 0.49]
+    assert list(person.uncertain) == unsure
 
 
 def test_each_box_has_its_person(folder, predictor):

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_presets)
 
     _add_import_weights(commands)
+    _add_calibrate(commands)
 
     command = commands.add_parser("page", help="runs and pictures on one web page")
     command.add_argument("folders", nargs="+", help="finished runs, or folders of PNGs")
@@ -330,6 +331,26 @@ def _import_weights(chosen: argparse.Namespace) -> None:
         chosen.channel_order,
         chosen.protocol,
     )
+
+
+def _add_calibrate(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "calibrate", help="what a pose net's scores mean, on people it has not seen"
+    )
+    add = command.add_argument
+    add("--model", default="", help="a .keras pose net; default: the one inside")
+    add("--dataset", choices=list(DATASETS), default="coco_format")
+    add("--data_dir", required=True)
+    add("--split", choices=SPLITS, default="val")
+    add("--out", default="calibrated", help="folder for the net and the report")
+    command.set_defaults(run=_calibrate)
+
+
+def _calibrate(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.calibrate import calibrate
+
+    calibrate(chosen.model, chosen.dataset, chosen.data_dir, chosen.split, chosen.out)
 
 
 def _page(chosen: argparse.Namespace) -> None:

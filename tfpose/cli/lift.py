@@ -19,7 +19,7 @@ from tfpose.cli.progress import Progress
 from tfpose.errors import InputError
 from tfpose.files import usable_folder, write_whole
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
-from tfpose.skeletons import Skeleton, convert_keypoints
+from tfpose.skeletons import Skeleton, convert_keypoints, uncertain_joints
 
 __all__ = ["lift"]
 
@@ -38,8 +38,9 @@ def lift(
 
     The JSON file has the images, an annotation for each person with `positions` (x, y,
     z in metres of each joint: right, down, away from the camera, relative to the root)
-    and the `id` and `score` of the 2D pose, and the category, which names joints and
-    root. People of whom a joint is missing are named, and left out.
+    and of the 2D pose the `id`, the `score` and the `uncertain` joints, and the
+    category, which names joints and root. People of whom a joint is missing are named,
+    and left out.
 
     Args:
         document: COCO-format JSON of 2D poses, as `predict` writes it, or a list of
@@ -79,7 +80,7 @@ def lift(
                 _record(annotation, body)
                 for annotation, body in zip(kept, positions, strict=True)
             ]
-            pictures.add(image, keypoints, positions, lifter.skeleton)
+            pictures.add(image, kept, keypoints, positions, lifter.skeleton)
             done += 1
             progress.report(done, str(image.get("file_name", image["id"])))
     finally:
@@ -149,7 +150,8 @@ def _complete(
                 file=sys.stderr,
             )
             continue
-        kept.append(annotation)
+        uncertain = uncertain_joints(converted, target, poses.threshold)
+        kept.append({**annotation, "uncertain": uncertain})
         keypoints.append(converted[:, :2])
     shape = (len(kept), target.num_joints, 2)
     return kept, np.array(keypoints, np.float32).reshape(shape)
@@ -158,7 +160,7 @@ def _complete(
 def _record(annotation: dict[str, Any], positions: np.ndarray) -> dict[str, Any]:
     copied: dict[str, Any] = {
         key: annotation[key]
-        for key in ("id", "image_id", "track_id", "bbox", "score")
+        for key in ("id", "image_id", "track_id", "bbox", "score", "uncertain")
         if key in annotation
     }
     return {**copied, "positions": positions.astype(float).round(5).tolist()}

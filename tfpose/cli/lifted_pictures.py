@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -12,7 +12,7 @@ from data_pipelines.images import decode_image
 from data_pipelines.video_writer import VideoWriter
 from tfpose.cli.output_names import image_file
 from tfpose.cli.person_streams import frame_seconds
-from tfpose.drawing import draw_skeleton, grid
+from tfpose.drawing import draw_pose, grid
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
 from tfpose.files import write_picture
@@ -48,6 +48,7 @@ class LiftedPictures:
     def add(
         self,
         image: dict[str, Any],
+        people: Sequence[dict[str, Any]],
         keypoints: np.ndarray,
         positions: np.ndarray,
         skeleton: Skeleton,
@@ -57,6 +58,7 @@ class LiftedPictures:
         Args:
             image: its record: `file_name`, `height`, `width`, of a video's frame
                 `frame_index` and `seconds`.
+            people: records of P people, which name their `uncertain` joints.
             keypoints: `[P, J, 2]`, pixels.
             positions: `[P, J, 3]`, metres.
             skeleton: of both.
@@ -66,7 +68,7 @@ class LiftedPictures:
         if file in self._unwritable or not (len(keypoints) or is_frame):
             return
         photo = None if is_frame else _photo(file)
-        drawn = _draw(image, photo, keypoints, positions, skeleton)
+        drawn = _draw(image, photo, people, keypoints, positions, skeleton)
         try:
             if is_frame:
                 self._add_frame(file, drawn, frame_seconds(image))
@@ -110,6 +112,7 @@ def _photo(name: str) -> np.ndarray | None:
 def _draw(
     image: dict[str, Any],
     photo: np.ndarray | None,
+    people: Sequence[dict[str, Any]],
     keypoints: np.ndarray,
     positions: np.ndarray,
     skeleton: Skeleton,
@@ -121,18 +124,21 @@ def _draw(
     # Of a video every frame must be of one size.
     count = 1 if "frame_index" in image else min(_SHOWN, len(keypoints))
     for person in range(count):
-        here = slice(person, person + 1)
         scale = _TILE / max(photo.shape[:2])
         small = cv2.resize(
             photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
         )
-        tiles.append(
-            draw_skeleton(small, (keypoints[here] + 0.5) * scale - 0.5, skeleton)
-        )
+        if person >= len(people):
+            empty = np.full((_TILE, _TILE, 3), 250, np.uint8)
+            tiles += [small, *(empty for _ in _ANGLES)]
+            continue
+        uncertain = people[person].get("uncertain", ())
+        points = (keypoints[person] + 0.5) * scale - 0.5
+        tiles.append(draw_pose(small, points, skeleton, uncertain))
         for angle in _ANGLES:
-            if person < len(positions):
-                tiles.append(draw_positions(positions[person], skeleton, angle, _TILE))
-            else:
-                tiles.append(np.full((_TILE, _TILE, 3), 250, np.uint8))
+            body = positions[person]
+            tiles.append(
+                draw_positions(body, skeleton, angle, _TILE, uncertain=uncertain)
+            )
     titles = ["2D", "3D", "3D, from the side"] * count
     return grid(tiles, columns=3, titles=titles)

@@ -12,7 +12,7 @@ from tfpose.cli.pose_table import write_pose_table
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.predictors import People
-from tfpose.skeletons import Skeleton
+from tfpose.skeletons import Skeleton, uncertain_joints
 
 __all__ = ["PoseDocument"]
 
@@ -27,12 +27,13 @@ class PoseDocument:
         """
         Args:
             skeleton: the joints, in the model's order.
-            threshold: score above which a joint counts in `num_keypoints`.
+            threshold: a joint that scores no more is uncertain; only the others count
+                in `num_keypoints`.
         """
         self.skeleton = skeleton
         self.images = 0
         self.people = 0
-        self._threshold = threshold
+        self.threshold = threshold
         self._image_records = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._person_records = tempfile.TemporaryFile("w+", encoding="utf-8")
 
@@ -66,7 +67,8 @@ class PoseDocument:
                 "category_id": 1,
                 "bbox": np.asarray(box, float).tolist(),
                 "keypoints": pose.round(3).ravel().tolist(),
-                "num_keypoints": int((pose[:, 2] > self._threshold).sum()),
+                "num_keypoints": int((pose[:, 2] > self.threshold).sum()),
+                "uncertain": uncertain_joints(pose, self.skeleton, self.threshold),
                 "score": round(float(score), 4),
             }
             if number:
@@ -85,6 +87,7 @@ class PoseDocument:
             "keypoints": list(self.skeleton.joints),
             # COCO counts joints from 1 here.
             "skeleton": [[i + 1, j + 1] for i, j in self.skeleton.limbs],
+            "score_threshold": self.threshold,
         }
         if self.skeleton.mirrored is not None:
             category["flip_pairs"] = [list(pair) for pair in self.skeleton.mirrored]

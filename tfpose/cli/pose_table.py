@@ -20,6 +20,8 @@ def write_pose_table(
 ) -> None:
     """Writes a row for each joint of each person.
 
+    The last column is 0 where the person's record names the joint as `uncertain`.
+
     Args:
         path: the file.
         people: of each their image's record, their own and an array `[J, D]`.
@@ -37,11 +39,13 @@ def write_pose_table(
         ) as file:
             table = csv.writer(file)
             of_image = ("file_name", "frame_index", "seconds")
-            table.writerow([*of_image, "person", "track_id", "joint", *columns])
+            of_joint = ["person", "track_id", "joint", *columns, "certain"]
+            table.writerow([*of_image, *of_joint])
             for image, person, values in people:
                 start = [image.get(name, "") for name in of_image]
                 start += [person.get(name, "") for name in ("id", "track_id")]
+                uncertain = person.get("uncertain", ())
                 for joint, row in zip(joints, values.tolist(), strict=True):
-                    table.writerow([*start, joint, *row])
+                    table.writerow([*start, joint, *row, int(joint not in uncertain)])
 
     write_whole(path, write)

@@ -23,7 +23,6 @@ from tfpose.predictors import People, Picture, box_problem
 
 __all__ = ["predict"]
 
-_THRESHOLD = 0.2
 _ONE_PERSON = (
     "one person was taken to fill each picture: if there are several, or small ones, "
     "give --boxes=FILE, or a --model that finds people by itself"
@@ -46,8 +45,9 @@ def predict(
 
     The JSON file is in COCO format: images (a frame of a video has its number and its
     time in seconds), annotations (a person each, keypoints as x, y in pixels and the
-    score, all joints in the model's order; the person's box; the person's score; in a
-    video the person's number) and the category, which names the joints.
+    score, all joints in the model's order; the names of uncertain ones, see
+    `Predictor.score_threshold`; the person's box; the person's score; in a video the
+    person's number) and the category, which names the joints.
 
     What cannot be used is named, a line each, and the rest is done all the same. After
     Ctrl-C the pictures that were done are there, in the JSON file, too.
@@ -79,7 +79,7 @@ def predict(
     if not predictor.wants_boxes and (boxes or box is not None):
         name = "boxes" if boxes else "box"
         raise InputError(f"{name} is given, but {model} finds people by itself")
-    document = PoseDocument(predictor.skeleton, _THRESHOLD)
+    document = PoseDocument(predictor.skeleton, predictor.score_threshold)
     work = _Work(new_folder(out), document, sources, smooth, show, formats)
     for failure in failures:
         work.fail(failure)
@@ -123,9 +123,7 @@ class _Work:
         self.live = False
         """Whether a camera or stream is being looked at: only Ctrl-C ends it."""
         self._document = document
-        self._files = PredictionFiles(
-            folder, document, _THRESHOLD, smooth, formats, self.fail
-        )
+        self._files = PredictionFiles(folder, document, smooth, formats, self.fail)
         self._sources = sources
         counts = [s.reader.announced if s.reader else 1 for s in sources]
         self._total = sum(counts) if all(counts) else 0

@@ -36,7 +36,6 @@ class PredictionFiles:
         self,
         folder: pathlib.Path,
         document: PoseDocument,
-        threshold: float,
         smooth: bool,
         formats: Sequence[str],
         fail: Callable[[str, str], None],
@@ -45,7 +44,6 @@ class PredictionFiles:
         Args:
             folder: made if need be.
             document: collects the poses.
-            threshold: score above which a joint is drawn as certain.
             smooth: whether people of videos move smoothly.
             formats: names of `FORMATS`; of 2D poses there is a table alone.
             fail: is called for each file that cannot be written, or not whole, with a
@@ -53,7 +51,6 @@ class PredictionFiles:
         """
         self.folder = folder
         self.document = document
-        self._threshold = threshold
         self._smooth = smooth
         self._formats = formats
         self._fail = fail
@@ -84,8 +81,8 @@ class PredictionFiles:
             picture.image,
             people.poses,
             self.document.skeleton,
-            self._threshold,
-            faint=_FAINT,
+            self.document.threshold,
+            faint=min(_FAINT, self.document.threshold),
         )
         if numbers is not None:
             drawn = draw_numbers(drawn, people.poses, numbers, _FAINT)

@@ -242,6 +242,30 @@ def test_every_format_has_the_positions(tmp_path, model):
     np.testing.assert_allclose(cosines, np.linalg.norm(spine[0]), rtol=1e-4)
 
 
+def test_uncertain_joints_are_marked(tmp_path, model):
+    def lifted(threshold):
+        content = document(people=1, images=1)
+        for joint in (H36M.index("left_knee"), H36M.index("spine")):
+            content["annotations"][0]["keypoints"][3 * joint + 2] = 0.3
+        content["categories"][0]["score_threshold"] = threshold
+        found = lift(tmp_path / str(threshold), content, model, "--format=csv")
+        return found["annotations"][0], tmp_path / str(threshold) / "out"
+
+    for threshold in (0.2, 0.5):
+        (tmp_path / str(threshold)).mkdir()
+    sure, first = lifted(0.2)
+    unsure, second = lifted(0.5)
+    assert (sure["uncertain"], unsure["uncertain"]) == ([], ["left_knee", "spine"])
+    with open(second / "poses_3d.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    marked = {row["joint"] for row in rows if row["certain"] == "0"}
+    assert marked == {"left_knee", "spine"}
+    pictures = [cv2.imread(str(out / "p1_3d.png")) for out in (first, second)]
+    changed = (pictures[0] != pictures[1]).any(axis=-1)
+    # In each of the three views.
+    assert all(part.any() for part in np.array_split(changed, 3, axis=1))
+
+
 def test_a_format_that_cannot_be_written_costs_itself_only(
     tmp_path, model, capsys, monkeypatch
 ):

@@ -222,6 +222,30 @@ def test_the_table_has_what_the_json_file_has(predict, quick, clip, photos, tmp_
         assert found == person["keypoints"][place : place + 3]
 
 
+def test_uncertain_joints_are_marked(predict, quick, photos, monkeypatch):
+    photo = next(photos.iterdir())
+    scores = np.where(np.arange(14) % 3, 0.9, 0.3)
+    points = np.random.default_rng(0).uniform(16, 48, (14, 2))
+    monkeypatch.setattr(
+        TopDownPredictor, "locate", lambda self, images: (points[None], scores[None])
+    )
+    drawn = {}
+    for threshold in (0.2, 0.5):
+        monkeypatch.setattr(TopDownPredictor, "score_threshold", threshold)
+        document = predict(photo, box="10,10,90,90", format="csv")
+        (person,), (category,) = document["annotations"], document["categories"]
+        names = np.array(category["keypoints"])
+        wanted = names[::3].tolist() if threshold == 0.5 else []
+        assert person["uncertain"] == wanted
+        assert person["num_keypoints"] == 14 - len(wanted)
+        assert category["score_threshold"] == threshold
+        with open(predict.out / "poses.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [r["joint"] for r in rows if r["certain"] == "0"] == wanted
+        drawn[threshold] = cv2.imread(str(predict.out / f"{photo.stem}_pose.png"))
+    assert (drawn[0.2] != drawn[0.5]).any()
+
+
 def test_a_net_that_was_given_whole_pictures_says_so(
     predict, quick, photos, shared_data, capsys
 ):
