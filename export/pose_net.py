@@ -1,6 +1,6 @@
 """A top-down pose net as a function from pixels to keypoints."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,36 @@ def pose_model(
         )
     fit = Fit.of(size, net.input_size)
     decoder = KeypointDecoder(predictor.codec, predictor.decoder, fit)
+    signatures = {
+        OUTPUTS[output]: Signature(
+            call,
+            {"image": tf.TensorSpec([None, *size, 3], dtype)},
+            given,
+            example={"image": _example(size, dtype)},
+            described=_described(size, dtype),
+            varied=_TRANSFORMER if _has_tokens(net) else (),
+            client=client,
+        )
+        for output, (call, given, client) in _ways(predictor, decoder).items()
+        if output in outputs
+    }
+    metadata = {**pose_metadata(predictor), "image_size": list(size)}
+    if "heatmaps" in outputs:
+        metadata["heatmaps"] = decoder.metadata
+    return ExportedModel(name, signatures, metadata)
+
+
+_Way = tuple[
+    Callable[[Tensors], Tensors],
+    tuple[str, ...],
+    Callable[[Arrays], Arrays] | None,
+]
+"""A signature's call, the names of its outputs, and what callers make of them."""
+
+
+def _ways(predictor: TopDownPredictor, decoder: KeypointDecoder) -> dict[str, _Way]:
+    """By the names of `OUTPUTS`."""
+    fit = decoder.fit
 
     def draw(inputs: Tensors) -> Tensors:
         return {"heatmaps": predictor.heatmaps(fit.pixels(inputs["image"]))}
@@ -93,27 +123,10 @@ def pose_model(
     def decode(found: Arrays) -> Arrays:
         return decoder(found["heatmaps"])
 
-    ways = {
+    return {
         "keypoints": (locate, ("keypoints", "scores"), None),
         "heatmaps": (draw, ("heatmaps",), decode),
     }
-    signatures = {
-        OUTPUTS[output]: Signature(
-            call,
-            {"image": tf.TensorSpec([None, *size, 3], dtype)},
-            given,
-            example={"image": _example(size, dtype)},
-            described=_described(size, dtype),
-            varied=_TRANSFORMER if _has_tokens(net) else (),
-            client=client,
-        )
-        for output, (call, given, client) in ways.items()
-        if output in outputs
-    }
-    metadata = {**pose_metadata(predictor), "image_size": list(size)}
-    if "heatmaps" in outputs:
-        metadata["heatmaps"] = decoder.metadata
-    return ExportedModel(name, signatures, metadata)
 
 
 def _has_tokens(net: PoseNet) -> bool:
