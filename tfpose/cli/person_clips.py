@@ -76,8 +76,11 @@ def person_clips(
     """
     streams = person_streams(images, people, keypoints, skeleton)
     ends = np.cumsum([len(records) for records in people])
-    for file, name in names_of_images(images).items():
-        rows = [row for row, image in enumerate(images) if image_file(image) == file]
+    by_file: dict[str, list[int]] = {}
+    for row, image in enumerate(images):
+        by_file.setdefault(image_file(image), []).append(row)
+    names = names_of_images(images)
+    for file, rows in by_file.items():
         times = np.array([frame_seconds(images[row]) for row in rows])
         found: dict[int, list[tuple[int, np.ndarray]]] = {}
         numbers: dict[int, int] = {}
@@ -92,7 +95,7 @@ def person_clips(
         if not numbers:
             numbers = {stream: count for count, stream in enumerate(found, 1)}
         for stream, number in numbers.items():
-            yield _clip(f"{name}_person{number}", times, found[stream])
+            yield _clip(f"{names[file]}_person{number}", times, found[stream])
 
 
 def _clip(
