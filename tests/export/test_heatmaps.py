@@ -15,12 +15,13 @@ from export.litert.convert import convert
 from export.litert.measure import answers
 from export.litert.operators import GPU_OPERATORS, count_operators
 from export.pose_net import pose_model
+from export.web import server
 from tests.export.conftest import DOTS_SIZE, dots_pictures, make_net
 from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.codecs.heatmap import DECODE_METHODS, HeatmapCodec
 from tfpose.errors import InputError
 
-PAGE = Path(__file__).resolve().parents[2] / "export" / "web" / "page"
+PAGE = Path(server.__file__).parent / "page"
 
 
 def maps(size=(24, 18), joints=40) -> np.ndarray:

@@ -104,7 +104,7 @@ def _threshold_of(content: dict[str, Any]) -> float:
         for category in content.get("categories") or []
         if isinstance(category, dict)
     ]
-    return next((limit for limit in found if isinstance(limit, float)), 0.0)
+    return next((limit for limit in found if isinstance(limit, int | float)), 0.0)
 
 
 def _annotations_of(
