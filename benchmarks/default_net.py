@@ -2,12 +2,14 @@
 
     python -m benchmarks.default_net --data_dir=../shared/data/lspet --out=runs/default
 
-Takes about an hour on 2 CPU cores and can be resumed. Saves the net to
-`tfpose/weights/default.keras`, prints its metrics on the validation split, and draws
-predictions for random people in `<out>/default_net.jpg`.
+Takes about an hour on 2 CPU cores and can be resumed. Saves the net, with its
+`score_threshold`, to `tfpose/weights/default.keras`, prints its metrics on the
+validation split, draws predictions for random people in `<out>/default_net.jpg`, and
+what its scores mean in `<out>/calibrated`.
 """
 
 import pathlib
+import shutil
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from benchmarks.runs import Run, drops, run_all
 from data_pipelines.images import decode_image
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people
+from tfpose.cli.calibrate import calibrate
 from tfpose.cli.evaluate import Protocol, evaluate
 from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
@@ -72,11 +75,13 @@ def _draw(net: str, path: pathlib.Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Trains, saves, evaluates and draws."""
+    """Trains, saves, calibrates, evaluates and draws."""
     root, net = pathlib.Path(_OUT.value), pathlib.Path(_NET.value)
     run = _training(root)
     run_all([run], jobs=1, threads=2)
     save_half(load_keras(str(run.workdir / "model.keras")), net)
+    calibrate(str(net), "coco_format", _DATA_DIR.value, "val", str(root / "calibrated"))
+    shutil.copy(root / "calibrated" / "model.keras", net)
     print(f"{net}: {net.stat().st_size / 1e6:.1f} MB")
     evaluate("coco_format", _DATA_DIR.value, "val", Protocol(), model=str(net))
     _draw(str(net), root / "default_net.jpg")

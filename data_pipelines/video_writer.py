@@ -15,6 +15,7 @@ from tfpose.errors import InputError
 
 __all__ = ["VideoWriter"]
 
+_CODEC = "libx264"
 _TICK = fractions.Fraction(1, 90000)
 _BT709 = 1
 _LIMITED_RANGE = 1
@@ -102,7 +103,7 @@ class VideoWriter:
             f"file:{self._aside}", "w", format="mp4", options={"movflags": "faststart"}
         )
         rate = fractions.Fraction(self._fps).limit_denominator(1001)
-        stream = self._container.add_stream("libx264", rate=rate, options=_ENCODER)
+        stream = self._container.add_stream(_CODEC, rate=rate, options=_ENCODER)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         codec = stream.codec_context
@@ -155,4 +156,6 @@ class VideoWriter:
         with contextlib.suppress(OSError):
             self._aside.unlink()
         reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, av.codec.codec.UnknownCodecError):
+            reason = f"the FFmpeg that PyAV brings has no {_CODEC}"
         return InputError(f"{self.path}: cannot be written: {reason}")

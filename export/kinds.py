@@ -14,9 +14,10 @@ import keras
 from data_pipelines.lifting.datasets import LIFTING_DATASETS, LIFTING_SPLITS
 from data_pipelines.readers.datasets import DATASETS, SPLITS
 from export.adapting import with_adaptation
+from export.fit import Fit
 from export.lifter import Pixels, lifter_model
 from export.model import Arrays, ExportedModel
-from export.pose_net import Fit, pose_model
+from export.pose_net import pose_model
 from export.serving.pose_net import Photos, photo_pose_model
 from export.validation import (
     Validation,
@@ -44,6 +45,7 @@ class Options:
         skeleton: name of the one whose joints callers send; the net's own if empty.
         image_size: (height, width) of pictures; the net's own if None.
         dtype: of pixels.
+        output: what a pose net gives, some of `export.pose_net.OUTPUTS`.
         dataset: kind of the data; the usual one for the net if empty.
         split: of the data; the one to validate on if empty.
         subjects: people of the data, in place of the split's.
@@ -57,6 +59,7 @@ class Options:
     skeleton: str = ""
     image_size: tuple[int, int] | None = None
     dtype: str = "uint8"
+    output: tuple[str, ...] = ("keypoints",)
     dataset: str = ""
     split: str = ""
     subjects: tuple[str, ...] = ()
@@ -104,7 +107,7 @@ class Kind:
 
         Raises:
             InputError: an option or adaptation that is for other nets, data that do
-                not fit, or a flip test of a pose net that adapts.
+                not fit, or a flip test or heatmaps of a pose net that adapts.
         """
         usual = Options()
         for other in KINDS:
@@ -134,6 +137,8 @@ class Kind:
             )
         if options.flip_test and not self.lifts:
             raise InputError("flip_test: a pose net that adapts has none")
+        if options.output != Options().output:
+            raise InputError("output: a net that adapts gives keypoints")
 
 
 def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
@@ -162,6 +167,7 @@ def _pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
         dtype=options.dtype,
         flip_test=options.flip_test,
         name=name,
+        outputs=options.output,
     )
     fit = Fit.of(model.metadata["image_size"], net.input_size)
     return _adapting(model, net, options, fit)
@@ -200,7 +206,7 @@ KINDS = (
         for_devices=_pose_net,
         for_servers=_photo_pose_net,
         lifts=False,
-        own_options=frozenset({"image_size", "dtype"}),
+        own_options=frozenset({"image_size", "dtype", "output"}),
         datasets=_usual_first("coco_format", DATASETS),
         splits=SPLITS,
         validate=lambda model, folder, options: pose_validation(

@@ -65,6 +65,8 @@ class Signature:
         described: type, shape and unit of inputs and outputs, in words.
         kept: regular expressions for names of operators that stay in float, as those
             made under `exact` do, where a layer of a net is meant.
+        client: what its caller makes of the outputs, outside of the graph; None for
+            nothing.
         varied: others, for operators whose values have another range for every input,
             such as those of a transformer: no range is fixed for them in int8.
 
@@ -80,6 +82,7 @@ class Signature:
     described: Mapping[str, str] = dataclasses.field(default_factory=dict)
     kept: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
+    client: Callable[[Arrays], Arrays] | None = None
 
     def __post_init__(self) -> None:
         if not self.inputs or not self.outputs:

@@ -1,24 +1,36 @@
 """A top-down pose net as a function from pixels to keypoints."""
 
-import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
-from export.model import ExportedModel, Signature, Tensors, exact
+from export.fit import Fit
+from export.heatmaps import KeypointDecoder
+from export.model import Arrays, ExportedModel, Signature, Tensors, exact
 from tfpose.errors import InputError
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["Fit", "pose_metadata", "pose_model"]
+__all__ = ["OUTPUTS", "pose_metadata", "pose_model"]
+
+OUTPUTS = {"keypoints": "locate", "heatmaps": "draw_heatmaps"}
+"""What a pose net can give, and the signature that gives it."""
 
 _DTYPES = ("uint8", "float32")
 # TokenPose's layers, see `tfpose.top_down.tokens`.
 _TRANSFORMER = ("patch", "tokens", "head_")
 # Parts of the net's info that the metadata has under other names.
-_ELSEWHERE = ("skeleton", "sigma", "decoder", "alignment", "flip_shift", "task")
+_ELSEWHERE = (
+    "skeleton",
+    "sigma",
+    "decoder",
+    "alignment",
+    "flip_shift",
+    "score_threshold",
+    "task",
+)
 
 
 def pose_model(
@@ -28,8 +40,12 @@ def pose_model(
     dtype: str = "uint8",
     flip_test: bool = False,
     name: str = "pose",
+    outputs: Sequence[str] = ("keypoints",),
 ) -> ExportedModel:
     """From a picture of one person to keypoints, all inside one signature, `locate`.
+
+    Or to heatmaps, in `draw_heatmaps`: then GPUs of phones, which cannot do much of the
+    decoding, do all of the graph, and `export.heatmaps` decodes outside. Or both.
 
     Input `image` `[B, H, W, 3]`: RGB pixels 0..255 of a person with the context that
     the net was trained with (a box and a quarter more, `tfpose.top_down.crop`). It is
@@ -38,7 +54,8 @@ def pose_model(
     pixel centres as in `tfpose.codecs.heatmap`) with its aspect kept, and put in the
     middle of black. Output `keypoints` `[B, J, 2]` float32 (x, y), in pixels of that
     picture, and `scores` `[B, J]` float32, the heights of the heatmaps' peaks: about
-    0..1, and a joint of 0 or less was not found.
+    0..1, and a joint of 0 or less was not found. Or output `heatmaps` `[B, h, w, J]`
+    float32.
 
     Args:
         net: a pose net, see `tfpose.top_down.predictor.TopDownPredictor`.
@@ -46,6 +63,7 @@ def pose_model(
         dtype: of the pixels, uint8 or float32.
         flip_test: average over picture and mirrored picture: twice the work.
         name: of the model.
+        outputs: some of `OUTPUTS`; of both, `locate` is the main signature.
 
     Raises:
         InputError: no pose net, or an impossible choice.
@@ -56,25 +74,59 @@ def pose_model(
         raise InputError(f"image_size is {size}, expected (height, width)")
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}, expected one of {_DTYPES}")
+    if not outputs or not set(outputs) <= set(OUTPUTS):
+        raise InputError(
+            f"output is {','.join(outputs)!r}, expected some of {', '.join(OUTPUTS)}"
+        )
     fit = Fit.of(size, net.input_size)
+    decoder = KeypointDecoder(predictor.codec, predictor.decoder, fit)
+    signatures = {
+        OUTPUTS[output]: Signature(
+            call,
+            {"image": tf.TensorSpec([None, *size, 3], dtype)},
+            given,
+            example={"image": _example(size, dtype)},
+            described=_described(size, dtype),
+            varied=_TRANSFORMER if _has_tokens(net) else (),
+            client=client,
+        )
+        for output, (call, given, client) in _ways(predictor, decoder).items()
+        if output in outputs
+    }
+    metadata = {**pose_metadata(predictor), "image_size": list(size)}
+    if "heatmaps" in outputs:
+        metadata["heatmaps"] = decoder.metadata
+    return ExportedModel(name, signatures, metadata)
 
-    def call(inputs: Tensors) -> Tensors:
-        sample, kept = fit.prepare(inputs)
-        heatmaps = predictor.heatmaps(sample["image"])
+
+_Way = tuple[
+    Callable[[Tensors], Tensors],
+    tuple[str, ...],
+    Callable[[Arrays], Arrays] | None,
+]
+"""A signature's call, the names of its outputs, and what callers make of them."""
+
+
+def _ways(predictor: TopDownPredictor, decoder: KeypointDecoder) -> dict[str, _Way]:
+    """By the names of `OUTPUTS`."""
+    fit = decoder.fit
+
+    def draw(inputs: Tensors) -> Tensors:
+        return {"heatmaps": predictor.heatmaps(fit.pixels(inputs["image"]))}
+
+    def locate(inputs: Tensors) -> Tensors:
+        heatmaps = draw(inputs)["heatmaps"]
         with exact():
             keypoints, scores = predictor.codec.decode(heatmaps, predictor.decoder)
-            return fit.finish({"keypoints": keypoints, "scores": scores}, kept)
+            return fit.finish({"keypoints": keypoints, "scores": scores}, {})
 
-    locate = Signature(
-        call,
-        {"image": tf.TensorSpec([None, *size, 3], dtype)},
-        ("keypoints", "scores"),
-        example={"image": _example(size, dtype)},
-        described=_described(size, dtype),
-        varied=_TRANSFORMER if _has_tokens(net) else (),
-    )
-    metadata = {**pose_metadata(predictor), "image_size": list(size)}
-    return ExportedModel(name, {"locate": locate}, metadata)
+    def decode(found: Arrays) -> Arrays:
+        return decoder(found["heatmaps"])
+
+    return {
+        "keypoints": (locate, ("keypoints", "scores"), None),
+        "heatmaps": (draw, ("heatmaps",), decode),
+    }
 
 
 def _has_tokens(net: PoseNet) -> bool:
@@ -96,6 +148,7 @@ def _described(image_size: tuple[int, ...], dtype: str) -> dict[str, str]:
         "keypoints": "float32 [B, J, 2], x and y in pixels of the image; the "
         "middle of the first pixel is (0, 0)",
         "scores": "float32 [B, J], about 0..1; 0 or less: not found",
+        "heatmaps": "float32 [B, h, w, J], to be decoded as `heatmaps` says",
     }
 
 
@@ -119,69 +172,6 @@ def pose_metadata(predictor: TopDownPredictor) -> dict[str, Any]:
         "decoder": predictor.decoder,
         "alignment": predictor.alignment,
         "flip_test": predictor.flip_test,
+        "score_threshold": predictor.score_threshold,
         "training": {k: v for k, v in net.info.items() if k not in _ELSEWHERE},
     }
-
-
-@dataclasses.dataclass(frozen=True)
-class Fit:
-    """How pictures of one size are brought to a net's, and points brought back."""
-
-    block: int
-    resized: tuple[int, ...]
-    # Black rows above and below, columns on the left and on the right.
-    border: tuple[tuple[int, int], ...]
-    # Pixels of the picture to those of its resized form, (y, x).
-    scale: tuple[float, ...]
-
-    @classmethod
-    def of(cls, image_size: tuple[int, ...], input_size: tuple[int, ...]) -> "Fit":
-        pairs = list(zip(image_size, input_size, strict=True))
-        scale = min(inner / outer for outer, inner in pairs)
-        block = next(
-            size
-            for size in (8, 4, 2, 1)
-            if size == 1
-            or (size * scale <= 1 and all(side % size == 0 for side in image_size))
-        )
-        resized = [min(max(round(side * scale), 1), whole) for side, whole in pairs]
-        border = []
-        for side, (_, whole) in zip(resized, pairs, strict=True):
-            before = (whole - side) // 2
-            border.append((before, whole - side - before))
-        scales = [new / old for new, old in zip(resized, image_size, strict=True)]
-        return cls(block, tuple(resized), tuple(border), tuple(scales))
-
-    def prepare(self, inputs: Tensors) -> tuple[Tensors, Tensors]:
-        """From `image` `[B, H, W, 3]` to a net's; nothing is kept for `finish`."""
-        return {"image": self.pixels(inputs["image"])}, {}
-
-    def finish(self, predictions: Tensors, kept: Tensors) -> Tensors:
-        """`keypoints` `[B, J, 2]` of a net's input to those of the picture."""
-        return {**predictions, "keypoints": self.points(predictions["keypoints"])}
-
-    def pixels(self, images: Any) -> Any:
-        """`[B, H, W, 3]` of any type to float32 of the net's size."""
-        images = ops.cast(images, "float32")
-        if self.block > 1:
-            images = ops.average_pool(
-                images, self.block, self.block, data_format="channels_last"
-            )
-        if tuple(images.shape[1:3]) != self.resized:
-            images = ops.image.resize(
-                images, self.resized, "bilinear", data_format="channels_last"
-            )
-        if any(map(any, self.border)):
-            images = ops.pad(images, ((0, 0), *self.border, (0, 0)))
-        return images
-
-    def points(self, points: Any) -> Any:
-        """`[B, J, 2]` (x, y) of the net's input to those of the picture."""
-        if self.scale == (1.0, 1.0) and not any(map(any, self.border)):
-            return points
-        (top, _), (left, _) = self.border
-        down, across = self.scale
-        # x' = (x - left + 0.5) / scale - 0.5
-        factor = ops.convert_to_tensor([1 / across, 1 / down], "float32")
-        offset = [(0.5 - left) / across - 0.5, (0.5 - top) / down - 0.5]
-        return points * factor + ops.convert_to_tensor(offset, "float32")

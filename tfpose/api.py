@@ -3,17 +3,21 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from data_pipelines.images import decode_image
-from data_pipelines.video import VIDEO_SUFFIXES, VideoFrame, VideoReader
+from data_pipelines.video import VideoFrame, VideoReader
 from tfpose.cli import models
+from tfpose.cli.file_kinds import file_kind
 from tfpose.errors import InputError
 from tfpose.predictors import People, Picture, Predictor
+from tfpose.skeletons import uncertain_joints
+from tfpose.tracking import Tracker
 
 __all__ = ["Joint", "Person", "PosePredictor", "load_predictor"]
 
@@ -36,12 +40,18 @@ class Person:
         joints: every joint of the net by name, such as `left_wrist`, in the net's
             order.
         score: how certain the net is of the person; the larger, the more.
+        uncertain: names of joints that do not score above the net's `score_threshold`:
+            hidden, out of the picture, or not found.
         box: x, y, w, h in pixels: where the person was looked for, or is.
+        number: by which the person is known in all frames of a video, from 1; 0 as
+            long as they have none, see `tfpose.tracking`, and in photos.
     """
 
     joints: dict[str, Joint]
     score: float
+    uncertain: tuple[str, ...]
     box: tuple[float, float, float, float]
+    number: int = 0
 
 
 class PosePredictor:
@@ -54,9 +64,9 @@ class PosePredictor:
         ...     print(len(person.joints), 0 < person.joints["left_hip"].score < 1.5)
         14 True
         >>> for frame, people in predictor.video("clip.mp4"):
-        ...     print(frame.index, len(people))
+        ...     print(frame.index, [person.number for person in people])
         ...     break
-        0 1
+        0 [1]
     """
 
     def __init__(self, predictor: Predictor):
@@ -76,35 +86,57 @@ class PosePredictor:
             photo: a file, or pixels: uint8 `[H, W, 3]` RGB, or what NumPy makes that
                 of, such as a picture of Pillow. OpenCV's order is BGR: turn it round.
             boxes: `[P, 4]` (x, y, w, h), pixels, for a net that looks into boxes; None
-                takes one person to fill the photo.
+                takes one person to fill the photo, and such a net warns that it does.
 
         Raises:
             InputError: no such file, no photo, or boxes that cannot be used.
         """
-        return self._named(self._predictor.predict(_pixels(photo), _numbers(boxes)))
+        people = self._predictor.predict(_pixels(photo), _numbers(boxes))
+        self._warn(boxes)
+        return self._named(people, [0] * len(people))
 
     def video(
-        self, path: str | os.PathLike, boxes: ArrayLike | None = None
+        self,
+        path: str | os.PathLike,
+        boxes: ArrayLike | None = None,
+        smooth: bool = True,
     ) -> Iterator[tuple[VideoFrame, list[Person]]]:
         """The frames of a video, one after the other, each with its people.
 
         A frame has its `index` from 0, its time in `seconds` from the start, and its
-        pixels, `image`, uint8 `[H, W, 3]` RGB.
+        pixels, `image`, uint8 `[H, W, 3]` RGB. People keep their `number`.
 
         Args:
             path: a file that FFmpeg can read.
             boxes: as for a photo, the same in all frames.
+            smooth: whether people move smoothly, see `tfpose.tracking`; else each
+                frame's pose is as it was found.
 
         Raises:
             InputError: no such file, no video, one that is damaged (after the frames
                 that can be read), or boxes that cannot be used.
         """
+        self._warn(boxes)
         found = _numbers(boxes)
         frames = (Picture(frame.image, found, frame) for frame in VideoReader(path))
+        tracker = Tracker(self._predictor.skeleton, smooth=smooth)
         for picture, people in self._predictor.stream(frames):
-            yield picture.origin, self._named(people)
+            people, numbers = tracker.update(people, picture.origin.seconds)
+            yield picture.origin, self._named(people, numbers)
 
-    def _named(self, people: People) -> list[Person]:
+    def _warn(self, boxes: ArrayLike | None) -> None:
+        if boxes is None and self._predictor.wants_boxes:
+            warnings.warn(
+                "no boxes: one person is taken to fill the picture; if there are "
+                "several, or small ones, give boxes, or load a net that finds people "
+                "by itself",
+                # Of the caller of this object's caller.
+                stacklevel=3,
+            )
+
+    def _named(self, people: People, numbers: Sequence[int]) -> list[Person]:
+        skeleton = self._predictor.skeleton
+        threshold = self._predictor.score_threshold
         return [
             Person(
                 {
@@ -112,10 +144,12 @@ class PosePredictor:
                     for name, joint in zip(self.joint_names, pose.tolist(), strict=True)
                 },
                 float(score),
+                tuple(uncertain_joints(pose, skeleton, threshold)),
                 tuple(box.tolist()),
+                number,
             )
-            for pose, score, box in zip(
-                people.poses, people.person_scores, people.boxes, strict=True
+            for pose, score, box, number in zip(
+                people.poses, people.person_scores, people.boxes, numbers, strict=True
             )
         ]
 
@@ -149,7 +183,7 @@ def _pixels(photo: str | os.PathLike | ArrayLike) -> np.ndarray:
         except ValueError as error:
             raise InputError(f"photo: expected pixels, [h, w, 3]: {error}") from None
     path = pathlib.Path(photo)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    if file_kind(path) == "video":
         raise InputError(f"{path}: a video; expected a photo, see `video()`")
     try:
         data = path.read_bytes()

@@ -6,7 +6,7 @@ side is orange, the right side blue, the middle green. Coordinates follow
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "colour_heatmap",
     "draw_box",
     "draw_numbers",
+    "draw_pose",
     "draw_skeleton",
     "grid",
 ]
@@ -89,6 +90,31 @@ def draw_skeleton(
             width = thickness or _limb_width(points[drawn], canvas.shape)
             _draw_person(canvas, points, drawn, certain, skeleton, width)
     return canvas
+
+
+def draw_pose(
+    image: np.ndarray,
+    points: np.ndarray,
+    skeleton: Skeleton,
+    uncertain: Collection[str] = (),
+) -> np.ndarray:
+    """Draws one person of whom is known which joints are uncertain.
+
+    Args:
+        image: uint8 `[H, W, 3]` RGB.
+        points: `[J, 2]`, pixels.
+        skeleton: joints and limbs.
+        uncertain: names of joints that are drawn as rings, with thin limbs.
+
+    Returns:
+        uint8 `[H, W, 3]` RGB, a new array.
+
+    Raises:
+        InputError: as of `draw_skeleton`.
+    """
+    scores = [0.0 if name in uncertain else 1.0 for name in skeleton.joints]
+    pose = np.column_stack([points, scores])
+    return draw_skeleton(image, pose, skeleton, threshold=0.5, faint=-1.0)
 
 
 def draw_numbers(

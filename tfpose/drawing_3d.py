@@ -1,9 +1,11 @@
 """Pictures of 3D poses."""
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
 
-from tfpose.drawing import draw_skeleton
+from tfpose.drawing import draw_pose
 from tfpose.skeletons import Skeleton
 
 __all__ = ["draw_positions"]
@@ -19,6 +21,7 @@ def draw_positions(
     azimuth: float = 0.0,
     size: int = 160,
     height: float = 2.2,
+    uncertain: Collection[str] = (),
 ) -> np.ndarray:
     """Draws a 3D pose in orthographic projection, with a line for the floor.
 
@@ -29,6 +32,7 @@ def draw_positions(
             camera's view, 90 is the view from the image's right side.
         size: side of the picture in pixels.
         height: side of the picture in metres; the body is centred.
+        uncertain: names of joints that are drawn as rings, with thin limbs.
 
     Returns:
         uint8 `[size, size, 3]` RGB.
@@ -42,4 +46,4 @@ def draw_positions(
     picture = np.full((size, size, 3), _PAPER, np.uint8)
     floor = round(min(points[:, 1].max() + 3, size - 2))
     cv2.line(picture, (0, floor), (size - 1, floor), _FLOOR, 1, cv2.LINE_AA)
-    return draw_skeleton(picture, points, skeleton)
+    return draw_pose(picture, points, skeleton, uncertain)

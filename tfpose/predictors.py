@@ -85,10 +85,13 @@ class Predictor(abc.ABC):
             without boxes for one person who fills it. Otherwise it finds people by
             itself, and boxes are refused.
         skeleton: names the J joints.
+        score_threshold: a joint that scores no more is uncertain: hidden, out of the
+            picture, or not found.
     """
 
     wants_boxes: bool
     skeleton: Skeleton
+    score_threshold: float = 0.2
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -20,7 +20,13 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.skeleton import Skeleton, nearest_name
 
-__all__ = ["SKELETONS", "Skeleton", "convert_keypoints", "get_skeleton"]
+__all__ = [
+    "SKELETONS",
+    "Skeleton",
+    "convert_keypoints",
+    "get_skeleton",
+    "uncertain_joints",
+]
 
 # Joints that are midpoints of two others, for joint sets without them.
 _MIDPOINTS = {
@@ -82,6 +88,18 @@ def convert_keypoints(
         else:
             missing.append(joint)
     return converted, tuple(missing)
+
+
+def uncertain_joints(
+    pose: np.ndarray, skeleton: Skeleton, threshold: float
+) -> list[str]:
+    """Names of the joints of `[J, 3]` (x, y, score) that do not score above it."""
+    scores = np.asarray(pose)[:, 2]
+    return [
+        name
+        for name, score in zip(skeleton.joints, scores, strict=True)
+        if not score > threshold
+    ]
 
 
 # COCO's official constants; the same for both sides.

@@ -81,6 +81,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         skeleton=chosen.skeleton,
         image_size=size,
         dtype=chosen.dtype,
+        output=tuple(chosen.output.split(",")),
         dataset=chosen.dataset,
         split=chosen.split,
         subjects=tuple(name for name in chosen.subjects.split(",") if name),
@@ -102,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--quantize", default="none", help=f"{', '.join(FORMS)}; or several by commas")
     add("--image_size", default="", help="HEIGHT,WIDTH of pictures; default: the net's")
     add("--dtype", default="uint8", help="of pixels: uint8 or float32")
+    add(
+        "--output",
+        default="keypoints",
+        help="keypoints; or heatmaps, for GPUs of phones, which cannot decode them; "
+        "or both by commas",
+    )
     add("--flip_test", action="store_true", help="mirrored, too: twice the time")
     add("--skeleton", default="", help="of the keypoints that a lifter gets")
     add(

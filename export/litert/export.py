@@ -16,6 +16,7 @@ from export.litert.measure import (
     measure_form,
     measure_keras,
 )
+from export.litert.operators import count_operators
 from export.litert.quantise import quantise
 from export.litert.report import write_report
 from export.model import Arrays, ExportedModel
@@ -79,6 +80,7 @@ def export_litert(
             if form in forms:
                 path = out / f"{stem}.tflite"
                 litert["bytes"] = len(file)
+                litert["operators"] = _operators(model, file)
                 _write(out / f"{stem}.json", json.dumps(described, indent=1) + "\n")
             _write(path, file)
             rows += measure_form(
@@ -86,6 +88,15 @@ def export_litert(
             )
     write_report(out, model, rows, validation, describe_machine())
     return rows
+
+
+def _operators(model: ExportedModel, file: bytes) -> dict[str, Any]:
+    """Of each signature how many operators it has, and which no GPU delegate takes."""
+    found = {name: count_operators(file, name) for name in model.signatures}
+    return {
+        name: {"nodes": one.nodes, "not_on_gpu": one.not_on_gpu}
+        for name, one in found.items()
+    }
 
 
 def _write(path: pathlib.Path, content: str | bytes) -> None:

@@ -82,6 +82,7 @@ class Measured:
             "latency": [row.to_dict() for row in self.latencies],
             "operators": self.operators.kinds,
             "not_delegated": self.operators.undelegated,
+            "not_on_gpu": self.operators.not_on_gpu,
             "delegated_parts": self.operators.parts,
         }
 
@@ -105,7 +106,7 @@ def keras_answers(model: ExportedModel, inputs: Arrays) -> Answers:
     for name, signature in _taking(model, inputs).items():
         graph = signature.concrete()
         if set(signature.inputs) == set(inputs):
-            found[name] = _in_batches(graph, inputs)
+            found[name] = _in_batches(signature, graph, inputs)
         else:
             found[name] = _one_by_one(signature, _with_arrays(graph), inputs)
     return found
@@ -127,15 +128,21 @@ def _with_arrays(graph: Callable[..., Any]) -> Callable[..., Arrays]:
     return run
 
 
-def _in_batches(graph: Callable[..., Any], inputs: Arrays) -> Arrays:
+def _in_batches(
+    signature: Signature, graph: Callable[..., Any], inputs: Arrays
+) -> Arrays:
     run = _with_arrays(graph)
     count = len(next(iter(inputs.values())))
-    return _joined(
-        [
-            run(**{name: values[i : i + _BATCH] for name, values in inputs.items()})
-            for i in range(0, count, _BATCH)
-        ]
+    batches = (
+        {name: values[i : i + _BATCH] for name, values in inputs.items()}
+        for i in range(0, count, _BATCH)
     )
+    return _joined([_read(signature, run(**batch)) for batch in batches])
+
+
+def _read(signature: Signature, outputs: Arrays) -> Arrays:
+    """What the caller of a signature makes of its outputs."""
+    return signature.client(outputs) if signature.client else outputs
 
 
 def _one_by_one(
@@ -147,7 +154,8 @@ def _one_by_one(
         row = {name: values[i : i + 1] for name, values in inputs.items()}
         outputs = run(**signature.completed({**row, **state}))
         state = {name: outputs[name] for name in signature.state}
-        found.append({k: v for k, v in outputs.items() if k not in state})
+        own = {k: v for k, v in outputs.items() if k not in state}
+        found.append(_read(signature, own))
     return _joined(found)
 
 

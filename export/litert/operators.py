@@ -7,7 +7,17 @@ from ai_edge_litert.interpreter import Interpreter
 
 from export.litert.file import with_first_signature
 
-__all__ = ["Operators", "count_operators"]
+__all__ = ["GPU_OPERATORS", "Operators", "count_operators"]
+
+GPU_OPERATORS = frozenset(
+    "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXP FULLY_CONNECTED "
+    "LOGICAL_AND LOGISTIC LSTM MAX_POOL_2D MAXIMUM MINIMUM MUL PAD PRELU RELU RELU6 "
+    "RESHAPE RESIZE_BILINEAR SOFTMAX STRIDED_SLICE SUB TRANSPOSE_CONV "
+    "RESIZE_NEAREST_NEIGHBOR DEQUANTIZE".split()
+)
+"""What the GPU delegate takes by its documentation, ai.google.dev/edge/litert/
+performance/gpu; and the last two, which its source (`gpu_compatibility.cc`) takes in
+every shape. Newer ones take some of the others in some shapes."""
 
 _DELEGATE = "DELEGATE"
 
@@ -25,6 +35,20 @@ class Operators:
     kinds: dict[str, int]
     undelegated: dict[str, int]
     parts: int
+
+    @property
+    def nodes(self) -> int:
+        """How many operators there are."""
+        return sum(self.kinds.values())
+
+    @property
+    def not_on_gpu(self) -> dict[str, int]:
+        """Number of each kind that is none of `GPU_OPERATORS`."""
+        return {
+            kind: count
+            for kind, count in self.kinds.items()
+            if kind not in GPU_OPERATORS
+        }
 
 
 def count_operators(model: bytes, signature: str) -> Operators:

@@ -12,11 +12,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from export.litert.latency import Latency
 from export.litert.measure import THREADS, Measured
+from export.litert.operators import Operators
 from export.model import ExportedModel
 from export.validation import Validation
 from tfpose.files import write_whole
 
 __all__ = ["write_report"]
+
+_GPUS = (
+    "what the documentation of LiteRT's GPU delegate does not list, but for "
+    "RESIZE_NEAREST_NEIGHBOR and DEQUANTIZE, which its source takes"
+)
 
 
 def write_report(
@@ -58,7 +64,7 @@ def _markdown(
     metrics = list(rows[0].metrics)
     differences = [f"{name}, {unit}" for name in ("median", "95 %", "max")] * bool(unit)
     times = [f"{threads} thread, ms" for threads in THREADS]
-    head = ["", *metrics, *differences, "MB", *times, "not delegated"]
+    head = ["", *metrics, *differences, "MB", *times, "not delegated", "not on GPUs"]
     lines = [
         f"# {model.name}",
         "",
@@ -80,10 +86,22 @@ def _markdown(
         times = [_time(latency) for latency in row.latencies]
         cells += times or ["", ""]
         left = row.operators.undelegated
-        cells.append(", ".join(f"{n} {kind}" for kind, n in left.items()))
+        cells += [_listed(left), _gpu(row.operators)]
         lines.append(f"| {_title(row, model)} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"- {note}" for note in rows[0].notes), "", "![](report.png)", ""]
+    notes = [*rows[0].notes, f"not on GPUs: {_GPUS}"]
+    lines += ["", *(f"- {note}" for note in notes), "", "![](report.png)", ""]
     return "\n".join(lines)
+
+
+def _listed(kinds: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+
+
+def _gpu(operators: Operators) -> str:
+    """How many operators no GPU delegate takes; empty for Keras."""
+    left = operators.not_on_gpu
+    count = f"{sum(left.values())} of {operators.nodes}" if operators.nodes else ""
+    return f"{count}: {_listed(left)}" if left else count
 
 
 def _keys(unit: str) -> tuple[str, ...]:

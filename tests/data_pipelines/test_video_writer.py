@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from data_pipelines import video_writer
 from data_pipelines.video import VideoReader
 from data_pipelines.video_writer import VideoWriter
 from tfpose.errors import InputError
@@ -171,3 +172,12 @@ def test_what_cannot_be_written_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="a.mp4: cannot be written: File exists"):
         writer.write(np.zeros((32, 32, 3), np.uint8), 0)
     writer.close()
+
+
+def test_an_ffmpeg_without_the_encoder_is_named(tmp_path, monkeypatch) -> None:
+    """As one without the parts that are under the GPL."""
+    monkeypatch.setattr(video_writer, "_CODEC", "libabsent")
+    writer = VideoWriter(tmp_path / "a.mp4")
+    with pytest.raises(InputError, match="a.mp4: .* PyAV brings has no libabsent"):
+        writer.write(np.zeros((8, 8, 3), np.uint8), 0)
+    assert os.listdir(tmp_path) == []

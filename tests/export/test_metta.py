@@ -249,3 +249,6 @@ def test_only_nets_that_can_adapt_do(net, tiny_net, lifter_net):
     assert refused(net, adapt="metta", flip_test=True) == (
         "flip_test: a pose net that adapts has none"
     )
+    assert refused(net, adapt="metta", output=("heatmaps",)) == (
+        "output: a net that adapts gives keypoints"
+    )

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from data_pipelines.images import decode_image
-from export.pose_net import Fit, pose_model
+from export.fit import Fit
+from export.pose_net import pose_model
 from tests.export.conftest import make_net
 from tfpose.errors import InputError
 from tfpose.top_down.crop import region_matrices, warp

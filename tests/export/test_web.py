@@ -16,6 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 from data_pipelines.images import decode_image
 from export.kinds import Options, find_kind
 from export.litert.convert import convert
+from export.pose_net import pose_model
 from export.web.__main__ import main
 from export.web.server import LITERTJS, copy_site, find_site, open_server
 from tests.export.chromium import find_chromium, open_chromium
@@ -115,6 +116,10 @@ def test_what_is_served_and_how(model, package):
                 urllib.request.urlopen(served.address + place)
 
 
+# Loaded by what the page names.
+_BY_OTHERS = ("pose_net.js", "decode.js", "litertjs/core/wasm/some.wasm")
+
+
 def test_the_site_is_whole_in_a_folder(model, package, tmp_path):
     copy_site(find_site(str(model), package, str(model)), str(tmp_path / "site"))
     files = {
@@ -123,7 +128,7 @@ def test_the_site_is_whole_in_a_folder(model, package, tmp_path):
     }
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     for place in files - {"index.html", "model.json", "model.tflite"}:
-        assert place in page or place in ("pose_net.js", "litertjs/core/wasm/some.wasm")
+        assert place in page or place in _BY_OTHERS
     assert {"app.js", "style.css", "litertjs/wasm-utils/dist/index.js"} < files
     assert "//" not in page.replace("<!doctype", "")
 
@@ -320,6 +325,25 @@ def test_a_dragged_box_is_looked_into(page, tflite):
     # A click is no box.
     page.drag(corners[0], corners[0])
     assert page.evaluate("tfpose.box") is None
+
+
+@pytest.mark.slow
+def test_heatmaps_are_decoded_on_the_page(
+    browser, litertjs, photo, tiny_net, tflite, tmp_path
+):
+    drawing = pose_model(tiny_net, outputs=("heatmaps",))
+    path = tmp_path / "drawing.tflite"
+    path.write_bytes(convert(drawing))
+    counted = {"draw_heatmaps": {"nodes": 108, "not_on_gpu": {"CAST": 1}}}
+    told = {**drawing.metadata, "litert": {"operators": counted}}
+    told["score_threshold"] = 0.37
+    path.with_suffix(".json").write_text(json.dumps(told))
+    with _Served(find_site(str(path), litertjs, str(photo))) as site:
+        page = show(browser, site.address + "?picture=picture", "tfpose.pose")
+        # As the file that decodes in its graph.
+        check_pose(page, tflite)
+        assert page.evaluate("gpu.textContent") == "107 of 108 operators"
+        assert page.evaluate("threshold_value.textContent") == "0.37"
 
 
 def open_file(page, path: Path) -> None:

@@ -4,6 +4,7 @@ import doctest
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import PIL.Image
@@ -14,6 +15,10 @@ from data_pipelines.images import decode_image
 from tfpose import api
 from tfpose.cli import models
 from tfpose.errors import InputError
+from tfpose.predictors import People
+
+# Most of these look at whole photos on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore:no boxes:UserWarning")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,8 @@ def positions(person: api.Person) -> np.ndarray:
 
 
 def test_the_documented_example(folder):
-    found = doctest.testmod(api)
+    # As in a program of its own, where warnings are no errors.
+    found = doctest.testmod(api, extraglobs={"__name__": "example"})
     assert found.attempted and not found.failed
 
 
@@ -55,12 +61,25 @@ def test_a_file_its_pixels_and_pillow_give_the_same_people(folder, predictor):
     assert tuple(person.joints) == predictor.joint_names
     assert np.allclose(positions(person), people.poses[0], atol=1e-2)
     assert person.score == pytest.approx(people.person_scores[0], abs=1e-4)
+    # The card of this net says what its scores mean.
+    unsure = [name for name, joint in person.joints.items() if joint.score <= 0.49]
+    assert list(person.uncertain) == unsure
 
 
 def test_each_box_has_its_person(folder, predictor):
     boxes = [[0, 0, 100, 190], [50, 10, 80, 90]]
     assert [list(person.box) for person in predictor("photo.jpg", boxes)] == boxes
     assert predictor("photo.jpg", np.zeros((0, 4))) == []
+
+
+def test_without_boxes_it_warns_that_one_person_fills_the_picture(predictor):
+    photo = np.zeros((9, 9, 3), np.uint8)
+    with pytest.warns(UserWarning, match="one person is taken to fill the pic") as told:
+        predictor(photo)
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predictor(photo, [[0, 0, 9, 9]])
 
 
 def test_boxes_are_numbers(predictor):
@@ -82,17 +101,63 @@ def test_videos_come_frame_by_frame(folder, predictor):
     assert later.seconds > first.seconds == 0
 
 
+def test_a_photo_is_one_whatever_it_is_called(folder, predictor):
+    shutil.copy("photo.jpg", "photo.mp4")
+    (other,), (person,) = predictor("photo.mp4"), predictor("photo.jpg")
+    assert np.allclose(positions(other), positions(person), atol=1e-2)
+
+
+@pytest.fixture
+def crossing(monkeypatch, predictor):
+    """Two people who walk, tremble and are listed in another order in each frame."""
+    rng = np.random.default_rng(0)
+    standing = rng.uniform(0, 200, (14, 2))
+
+    def stream(pictures):
+        for picture in pictures:
+            walked = 5.0 * picture.origin.index
+            places = [standing + [walked, 0], standing + [900 - walked, 0]]
+            if picture.origin.index % 2:
+                places.reverse()
+            keypoints = np.array(places) + rng.normal(0, 2, (2, 14, 2))
+            scores = np.ones((2, 14), np.float32)
+            yield picture, People(keypoints, scores, np.ones(2), np.ones((2, 4)))
+
+    monkeypatch.setattr(predictor._predictor, "stream", stream)
+    return predictor
+
+
+def test_people_of_a_video_keep_their_number_and_move_smoothly(folder, crossing):
+    def noses(smooth: bool) -> np.ndarray:
+        """The x of a joint of number 1, then of number 2, `[2, T]`."""
+        found = []
+        for _, people in crossing.video("clip.mp4", smooth=smooth):
+            people.sort(key=lambda person: person.number)
+            assert [person.number for person in people] == [1, 2]
+            found.append([person.joints["head_top"].x for person in people])
+        return np.transpose(found)
+
+    rough, smooth = noses(False), noses(True)
+    # They walk past each other.
+    assert list(rough[:, -1] - rough[:, 0] > 400) == [True, False]
+    assert rough[1, -1] - rough[1, 0] < -400
+    jitter, left = (np.abs(np.diff(x, 2)).mean() for x in (rough, smooth))
+    assert left < jitter / 2
+
+
 @pytest.mark.parametrize(
     "photo,message",
     [
         ("absent.jpg", "absent.jpg: not readable: No such file"),
         ("clip.mp4", r"clip.mp4: a video; expected a photo, see `video\(\)`"),
+        ("clip.jpg", r"clip.jpg: a video; expected a photo, see `video\(\)`"),
         (None, r"image: expected uint8 \[h, w, 3\], got object"),
         ([[1, 2], [3]], r"photo: expected pixels, \[h, w, 3\]: setting an array"),
         (np.zeros((4, 4, 3)), r"image: expected uint8 \[h, w, 3\], got float64"),
     ],
 )
-def test_what_is_no_photo_is_refused(predictor, photo, message):
+def test_what_is_no_photo_is_refused(folder, predictor, photo, message):
+    shutil.copy("clip.mp4", "clip.jpg")
     with pytest.raises(InputError, match=message):
         predictor(photo)
 

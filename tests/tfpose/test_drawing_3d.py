@@ -41,6 +41,21 @@ def test_who_is_further_away_goes_to_the_right_as_one_walks_to_the_right():
     assert columns(draw_positions(pose, ARMS, -90), "left").min() < 70
 
 
+def test_uncertain_joints_have_thin_limbs():
+    sure, unsure = (
+        draw_positions(POSE, ARMS, uncertain=names) for names in ((), ("left_hand",))
+    )
+    painted = {
+        side: [
+            len(columns(picture.transpose(1, 0, 2), side)) for picture in (sure, unsure)
+        ]
+        for side in ("left", "right")
+    }
+    assert painted["left"][0] >= painted["left"][1] > 0
+    assert (sure != unsure).any(axis=-1)[:, 85:].any()
+    assert not (sure != unsure).any(axis=-1)[:, :75].any()
+
+
 def test_a_metre_is_a_metre():
     wide, small = (draw_positions(POSE, ARMS, 0, 220, height) for height in (2.2, 4.4))
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from data_pipelines.readers.datasets import DATASETS, SPLITS
 from tfpose.adapters import adaptation_names, parse_adaptation
 from tfpose.cli.adapt_option import add_adapt, check_adapt
+from tfpose.cli.formats import FORMATS, parse_formats
 from tfpose.cli.lifting_commands import add_analyse_adaptation, add_evaluate_3d
 from tfpose.command_line import run_command
 from tfpose.errors import InputError
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_presets)
 
     _add_import_weights(commands)
+    _add_calibrate(commands)
 
     command = commands.add_parser("page", help="runs and pictures on one web page")
     command.add_argument("folders", nargs="+", help="finished runs, or folders of PNGs")
@@ -78,6 +80,8 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "default: a small one inside",
     )
     add("--out", default="poses", help="folder for the results; else poses2, poses3...")
+    told = "; ".join(f"{name}: {text}" for name, text in FORMATS.items())
+    add("--format", default="", help=f"files beside JSON, by commas. {told}")
     add("--no_smooth", action="store_true", help="videos: each frame's pose as it is")
     add("--no_show", action="store_true", help="cameras and streams: no window")
     add("--boxes", default="", help="JSON file of people's boxes")
@@ -98,6 +102,7 @@ def _predict(chosen: argparse.Namespace) -> None:
         )
     if not documents and (chosen.skeleton or chosen.image_size):
         raise InputError("skeleton and image_size are of a JSON file of 2D poses")
+    formats = parse_formats(chosen.format, lifted=bool(chosen.lift))
     of_lifters = False
     if chosen.adapt:
         adaptation = parse_adaptation(chosen.adapt)
@@ -111,10 +116,11 @@ def _predict(chosen: argparse.Namespace) -> None:
                 f"adapt: {adaptation.name} is for pose nets, expected pictures"
             )
     import_keras()
+    failures = []
     if not documents:
         from tfpose.cli.predict import predict
 
-        folder = predict(
+        folder, failure = predict(
             chosen.paths,
             chosen.model,
             chosen.out,
@@ -123,21 +129,29 @@ def _predict(chosen: argparse.Namespace) -> None:
             adapt="" if of_lifters else chosen.adapt,
             smooth=not chosen.no_smooth,
             show=not chosen.no_show,
+            formats=formats,
         )
         documents = [str(folder / "poses.json")]
+        failures += [failure] if failure else []
     else:
         folder = new_folder(chosen.out)
     if chosen.lift:
         from tfpose.cli.lift import lift
 
-        lift(
-            documents[0],
-            chosen.lift,
-            str(folder),
-            chosen.skeleton,
-            chosen.image_size,
-            adapt=chosen.adapt if of_lifters else "",
-        )
+        try:
+            lift(
+                documents[0],
+                chosen.lift,
+                str(folder),
+                chosen.skeleton,
+                chosen.image_size,
+                adapt=chosen.adapt if of_lifters else "",
+                formats=formats,
+            )
+        except InputError as error:
+            failures.append(str(error))
+    if failures:
+        raise InputError("; ".join(failures))
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -317,6 +331,26 @@ def _import_weights(chosen: argparse.Namespace) -> None:
         chosen.channel_order,
         chosen.protocol,
     )
+
+
+def _add_calibrate(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "calibrate", help="what a pose net's scores mean, on people it has not seen"
+    )
+    add = command.add_argument
+    add("--model", default="", help="a .keras pose net; default: the one inside")
+    add("--dataset", choices=list(DATASETS), default="coco_format")
+    add("--data_dir", required=True)
+    add("--split", choices=SPLITS, default="val")
+    add("--out", default="calibrated", help="folder for the net and the report")
+    command.set_defaults(run=_calibrate)
+
+
+def _calibrate(chosen: argparse.Namespace) -> None:
+    import_keras()
+    from tfpose.cli.calibrate import calibrate
+
+    calibrate(chosen.model, chosen.dataset, chosen.data_dir, chosen.split, chosen.out)
 
 
 def _page(chosen: argparse.Namespace) -> None:

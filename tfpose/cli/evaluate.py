@@ -13,7 +13,7 @@ from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.readers.detections import Detections, read_detections
 from data_pipelines.top_down import labelled_people, pose_truth
 from tfpose.cli.adaptation_steps import accuracy_by_step
-from tfpose.cli.dataset_people import DatasetPeople, find_people
+from tfpose.cli.dataset_people import DatasetPeople, check_joints, find_people
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import write_whole
@@ -133,7 +133,7 @@ def evaluate(
         if not predictor.wants_boxes:
             _refuse_box_choices(protocol)
         people = load_dataset(dataset, data_dir, split)
-        _check_joints(people, predictor, data_dir)
+        check_joints(people, predictor, data_dir)
         report = _evaluate_net(predictor, people, protocol, write)
     report.show()
     if out:
@@ -211,14 +211,6 @@ def _refuse_unused(protocol: Protocol, write: str) -> None:
             raise InputError(f"{name} is given, but results are poses already")
     if write:
         raise InputError("write_results is given, but results are a file already")
-
-
-def _check_joints(people: PoseDataset, predictor: Predictor, data_dir: str) -> None:
-    if people.skeleton.joints != predictor.skeleton.joints:
-        raise InputError(
-            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
-            f"the model, {predictor.skeleton.name}"
-        )
 
 
 def _evaluate_net(

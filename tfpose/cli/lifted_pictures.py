@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -9,7 +10,9 @@ import numpy as np
 
 from data_pipelines.images import decode_image
 from data_pipelines.video_writer import VideoWriter
-from tfpose.drawing import draw_skeleton, grid
+from tfpose.cli.output_names import image_file
+from tfpose.cli.person_streams import frame_seconds
+from tfpose.drawing import draw_pose, grid
 from tfpose.drawing_3d import draw_positions
 from tfpose.errors import InputError
 from tfpose.files import write_picture
@@ -20,7 +23,6 @@ __all__ = ["LiftedPictures"]
 _TILE = 240
 _SHOWN = 4  # People of one picture.
 _ANGLES = (0.0, 70.0)
-_USUAL_FPS = 25.0
 
 
 class LiftedPictures:
@@ -30,9 +32,15 @@ class LiftedPictures:
         failures: a line for each picture or video that could not be written.
     """
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, names: Mapping[str, str]):
+        """
+        Args:
+            folder: for the pictures and videos.
+            names: see `names_of_images`.
+        """
         self.failures: list[str] = []
         self._folder = folder
+        self._names = names
         self._unwritable: set[str] = set()
         self._writer: VideoWriter | None = None
         self._video: str = ""
@@ -40,6 +48,7 @@ class LiftedPictures:
     def add(
         self,
         image: dict[str, Any],
+        people: Sequence[dict[str, Any]],
         keypoints: np.ndarray,
         positions: np.ndarray,
         skeleton: Skeleton,
@@ -49,35 +58,34 @@ class LiftedPictures:
         Args:
             image: its record: `file_name`, `height`, `width`, of a video's frame
                 `frame_index` and `seconds`.
+            people: records of P people, which name their `uncertain` joints.
             keypoints: `[P, J, 2]`, pixels.
             positions: `[P, J, 3]`, metres.
             skeleton: of both.
         """
-        name = str(image.get("file_name", f"image_{image['id']}"))
+        file = image_file(image)
         is_frame = "frame_index" in image
-        stem = pathlib.Path(name).stem
-        if stem in self._unwritable or not (len(keypoints) or is_frame):
+        if file in self._unwritable or not (len(keypoints) or is_frame):
             return
-        photo = None if is_frame else _photo(name)
-        drawn = _draw(image, photo, keypoints, positions, skeleton)
+        photo = None if is_frame else _photo(file)
+        drawn = _draw(image, photo, people, keypoints, positions, skeleton)
         try:
             if is_frame:
-                seconds = image.get("seconds", image["frame_index"] / _USUAL_FPS)
-                self._add_frame(name, drawn, float(seconds))
+                self._add_frame(file, drawn, frame_seconds(image))
             else:
-                write_picture(self._folder / f"{stem}_3d.png", drawn)
+                write_picture(self._folder / f"{self._names[file]}_3d.png", drawn)
         except InputError as error:
-            self._unwritable.add(stem)
+            self._unwritable.add(file)
             self.failures.append(str(error))
 
-    def _add_frame(self, name: str, drawn: np.ndarray, seconds: float) -> None:
-        if self._writer is None or self._video != name:
+    def _add_frame(self, file: str, drawn: np.ndarray, seconds: float) -> None:
+        if self._writer is None or self._video != file:
             self.close()
-            self._video = name
+            self._video = file
             # Its sound is there, if the video still is.
             self._writer = VideoWriter(
-                self._folder / f"{pathlib.Path(name).stem}_3d.mp4",
-                sound_of=name if os.path.isfile(name) else None,
+                self._folder / f"{self._names[file]}_3d.mp4",
+                sound_of=file if os.path.isfile(file) else None,
             )
         self._writer.write(drawn, seconds)
 
@@ -104,6 +112,7 @@ def _photo(name: str) -> np.ndarray | None:
 def _draw(
     image: dict[str, Any],
     photo: np.ndarray | None,
+    people: Sequence[dict[str, Any]],
     keypoints: np.ndarray,
     positions: np.ndarray,
     skeleton: Skeleton,
@@ -115,18 +124,21 @@ def _draw(
     # Of a video every frame must be of one size.
     count = 1 if "frame_index" in image else min(_SHOWN, len(keypoints))
     for person in range(count):
-        here = slice(person, person + 1)
         scale = _TILE / max(photo.shape[:2])
         small = cv2.resize(
             photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
         )
-        tiles.append(
-            draw_skeleton(small, (keypoints[here] + 0.5) * scale - 0.5, skeleton)
-        )
+        if person >= len(people):
+            empty = np.full((_TILE, _TILE, 3), 250, np.uint8)
+            tiles += [small, *(empty for _ in _ANGLES)]
+            continue
+        uncertain = people[person].get("uncertain", ())
+        points = (keypoints[person] + 0.5) * scale - 0.5
+        tiles.append(draw_pose(small, points, skeleton, uncertain))
         for angle in _ANGLES:
-            if person < len(positions):
-                tiles.append(draw_positions(positions[person], skeleton, angle, _TILE))
-            else:
-                tiles.append(np.full((_TILE, _TILE, 3), 250, np.uint8))
+            body = positions[person]
+            tiles.append(
+                draw_positions(body, skeleton, angle, _TILE, uncertain=uncertain)
+            )
     titles = ["2D", "3D", "3D, from the side"] * count
     return grid(tiles, columns=3, titles=titles)

@@ -9,7 +9,9 @@ from tfpose.predictors import People
 from tfpose.skeletons import Skeleton
 from tfpose.tracking import Tracker
 
-__all__ = ["person_streams"]
+__all__ = ["frame_seconds", "person_streams"]
+
+_USUAL_FPS = 25.0
 
 
 def person_streams(
@@ -52,11 +54,16 @@ def person_streams(
             tracker = trackers.setdefault(
                 video, Tracker(skeleton, birth=1, smooth=False)
             )
-            seconds = float(image.get("seconds", image["frame_index"] / 30))
-            names = list(tracker.update(_people(keypoints[place]), seconds)[1])
+            found = _people(keypoints[place])
+            names = list(tracker.update(found, frame_seconds(image))[1])
         for name in names:
             numbers.append(streams.setdefault((video, name), len(streams)))
     return np.array(numbers, int)
+
+
+def frame_seconds(image: dict[str, Any]) -> float:
+    """The time of a record of a frame, or a usual one if it has none; of a photo 0."""
+    return float(image.get("seconds", image.get("frame_index", 0) / _USUAL_FPS))
 
 
 def _people(keypoints: np.ndarray) -> People:

@@ -13,6 +13,7 @@ from data_pipelines.live import Webcam, newest_frames
 from data_pipelines.readers.box_file import BoxFile
 from data_pipelines.video import VideoFrame, VideoReader, is_address
 from tfpose.cli.file_kinds import file_kind, has_more_frames, may_be_video
+from tfpose.cli.output_names import output_names
 from tfpose.errors import InputError
 
 __all__ = ["PictureSource", "find_sources"]
@@ -94,7 +95,7 @@ def find_sources(
     photos = [file for file in files if file not in videos]
     table = BoxFile(box_file, photos, videos) if box_file else None
     sources, failures = [], []
-    names = _names([*(file.stem for file in files), *map(_remote_name, remote)])
+    names = output_names([*(file.stem for file in files), *map(_remote_name, remote)])
     places: list[str | pathlib.Path] = [*files, *remote]
     for path, name in zip(places, names, strict=True):
         reader: VideoReader | Webcam | None
@@ -155,20 +156,6 @@ def _remote_name(path: str) -> str:
         return f"camera{path}"
     parts = urllib.parse.urlsplit(path)
     return pathlib.PurePosixPath(parts.path).stem or parts.hostname or "stream"
-
-
-def _names(stems: Sequence[str]) -> list[str]:
-    """A name for what is made of each file, which no other one has."""
-    taken: set[str] = set()
-    names = []
-    for stem in stems:
-        name, number = stem, 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{stem}_{number}"
-        taken.add(name.lower())
-        names.append(name)
-    return names
 
 
 def _box(text: str) -> np.ndarray:

@@ -3,15 +3,16 @@
 import json
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
 
+from tfpose.cli.pose_table import write_pose_table
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.predictors import People
-from tfpose.skeletons import Skeleton
+from tfpose.skeletons import Skeleton, uncertain_joints
 
 __all__ = ["PoseDocument"]
 
@@ -26,12 +27,13 @@ class PoseDocument:
         """
         Args:
             skeleton: the joints, in the model's order.
-            threshold: score above which a joint counts in `num_keypoints`.
+            threshold: a joint that scores no more is uncertain; only the others count
+                in `num_keypoints`.
         """
         self.skeleton = skeleton
         self.images = 0
         self.people = 0
-        self._threshold = threshold
+        self.threshold = threshold
         self._image_records = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._person_records = tempfile.TemporaryFile("w+", encoding="utf-8")
 
@@ -65,7 +67,8 @@ class PoseDocument:
                 "category_id": 1,
                 "bbox": np.asarray(box, float).tolist(),
                 "keypoints": pose.round(3).ravel().tolist(),
-                "num_keypoints": int((pose[:, 2] > self._threshold).sum()),
+                "num_keypoints": int((pose[:, 2] > self.threshold).sum()),
+                "uncertain": uncertain_joints(pose, self.skeleton, self.threshold),
                 "score": round(float(score), 4),
             }
             if number:
@@ -84,6 +87,7 @@ class PoseDocument:
             "keypoints": list(self.skeleton.joints),
             # COCO counts joints from 1 here.
             "skeleton": [[i + 1, j + 1] for i, j in self.skeleton.limbs],
+            "score_threshold": self.threshold,
         }
         if self.skeleton.mirrored is not None:
             category["flip_pairs"] = [list(pair) for pair in self.skeleton.mirrored]
@@ -98,6 +102,23 @@ class PoseDocument:
 
         write_whole(path, put)
 
+    def write_table(self, path: pathlib.Path) -> None:
+        """Writes all poses as CSV, see `write_pose_table`.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        columns = ("x", "y", "score")
+        write_pose_table(path, self._rows(), self.skeleton.joints, columns)
+
+    def _rows(self) -> Iterator[tuple[dict[str, Any], dict[str, Any], np.ndarray]]:
+        images = _records(self._image_records)
+        image: dict[str, Any] = {"id": 0}
+        for person in _records(self._person_records):
+            while image["id"] != person["image_id"]:
+                image = next(images)
+            yield image, person, np.reshape(person["keypoints"], (-1, 3))
+
     def close(self) -> None:
         """Deletes the temporary files."""
         self._image_records.close()
@@ -111,6 +132,14 @@ def _append(file: IO[str], record: dict[str, Any]) -> None:
         raise InputError(
             f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
         ) from None
+
+
+def _records(file: IO[str]) -> Iterator[dict[str, Any]]:
+    """What `_append` has written."""
+    file.seek(0)
+    for line in file:
+        if line.strip():
+            yield json.loads(line.rstrip(",\n"))
 
 
 def _copy(source: IO[str], target: IO[str]) -> None:

@@ -26,11 +26,13 @@ class PoseFile:
         annotations: the file's records, each with an `image_id` of `images` and
             `keypoints` as float64 `[J, 3]`: x, y in pixels and score or visibility, 0
             where the file has (0, 0) for a place.
+        threshold: a joint that scores no more is uncertain; 0 if the file names none.
     """
 
     skeleton: Skeleton
     images: dict[Any, dict[str, Any]]
     annotations: list[dict[str, Any]]
+    threshold: float
 
     @classmethod
     def read(cls, path: str, skeleton: str, image_size: str) -> "PoseFile":
@@ -59,7 +61,7 @@ class PoseFile:
         joints = _joints_of(content, path, skeleton)
         annotations = _annotations_of(content, path, joints)
         images = _images_of(content, annotations, path, size)
-        return cls(joints, images, annotations)
+        return cls(joints, images, annotations, _threshold_of(content))
 
     def by_image(self) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
         """Each image with its people."""
@@ -93,6 +95,16 @@ def _joints_of(content: dict[str, Any], path: str, skeleton: str) -> Skeleton:
             "one, or --skeleton"
         )
     return skeleton_of_category(named[0], path)
+
+
+def _threshold_of(content: dict[str, Any]) -> float:
+    """What `predict` has written of the net's scores; 0 if nothing."""
+    found = [
+        category.get("score_threshold", 0.0)
+        for category in content.get("categories") or []
+        if isinstance(category, dict)
+    ]
+    return next((limit for limit in found if isinstance(limit, int | float)), 0.0)
 
 
 def _annotations_of(

@@ -23,7 +23,10 @@ from tfpose.predictors import People, Picture, box_problem
 
 __all__ = ["predict"]
 
-_THRESHOLD = 0.2
+_ONE_PERSON = (
+    "one person was taken to fill each picture: if there are several, or small ones, "
+    "give --boxes=FILE, or a --model that finds people by itself"
+)
 
 
 def predict(
@@ -35,14 +38,16 @@ def predict(
     adapt: str = "",
     smooth: bool = True,
     show: bool = True,
-) -> pathlib.Path:
+    formats: Sequence[str] = (),
+) -> tuple[pathlib.Path, str]:
     """Writes `<photo>_pose.png` for each photo, `<video>_pose.mp4` for each video, and
     `poses.json`.
 
     The JSON file is in COCO format: images (a frame of a video has its number and its
     time in seconds), annotations (a person each, keypoints as x, y in pixels and the
-    score, all joints in the model's order; the person's box; the person's score; in a
-    video the person's number) and the category, which names the joints.
+    score, all joints in the model's order; the names of uncertain ones, see
+    `Predictor.score_threshold`; the person's box; the person's score; in a video the
+    person's number) and the category, which names the joints.
 
     What cannot be used is named, a line each, and the rest is done all the same. After
     Ctrl-C the pictures that were done are there, in the JSON file, too.
@@ -59,21 +64,23 @@ def predict(
         adapt: see `tfpose.adapters.parse_adaptation`, for pose nets; empty for none.
         smooth: whether people of videos move smoothly, see `tfpose.tracking`.
         show: whether a window shows what is live, where there is a screen.
+        formats: "csv" for `poses.csv`, too; see `tfpose.cli.formats`.
 
     Returns:
-        The folder of the results.
+        The folder of the results, and a line about what could not be used or written;
+        empty if all could.
 
     Raises:
-        InputError: nothing to look at, something that cannot be used, no pose net, or
-            boxes for one that finds people by itself.
+        InputError: nothing that can be looked at, no pose net, or boxes for one that
+            finds people by itself.
     """
     sources, failures = find_sources(paths, box, boxes)
     predictor = load_predictor(model, adapt)
     if not predictor.wants_boxes and (boxes or box is not None):
         name = "boxes" if boxes else "box"
         raise InputError(f"{name} is given, but {model} finds people by itself")
-    document = PoseDocument(predictor.skeleton, _THRESHOLD)
-    work = _Work(new_folder(out), document, sources, smooth, show)
+    document = PoseDocument(predictor.skeleton, predictor.score_threshold)
+    work = _Work(new_folder(out), document, sources, smooth, show, formats)
     for failure in failures:
         work.fail(failure)
     stopped = False
@@ -88,15 +95,15 @@ def predict(
             work.close()
     if left_out := predictor.left_out():
         print(left_out, flush=True)
+    if document.images and predictor.wants_boxes and not boxes and box is None:
+        print(_ONE_PERSON, flush=True)
     if stopped:
         print(f"interrupted: {work.summary()}", file=sys.stderr)
         sys.exit(130)
-    if work.failures:
-        if document.images:
-            print(work.summary(), flush=True)
+    if work.failures and not document.images:
         raise InputError(work.failure())
     print(work.summary(), flush=True)
-    return work.folder
+    return work.folder, work.failure()
 
 
 class _Work:
@@ -109,13 +116,14 @@ class _Work:
         sources: Sequence[PictureSource],
         smooth: bool,
         show: bool,
+        formats: Sequence[str],
     ):
         self.folder = folder
         self.failures: list[str] = []
         self.live = False
         """Whether a camera or stream is being looked at: only Ctrl-C ends it."""
         self._document = document
-        self._files = PredictionFiles(folder, document, _THRESHOLD, smooth, self.fail)
+        self._files = PredictionFiles(folder, document, smooth, formats, self.fail)
         self._sources = sources
         counts = [s.reader.announced if s.reader else 1 for s in sources]
         self._total = sum(counts) if all(counts) else 0
@@ -164,8 +172,8 @@ class _Work:
         return f"{count} pictures, {done.people} people; in {self.folder}"
 
     def failure(self) -> str:
-        if len(self.failures) == 1:
-            return self.failures[0]
+        if len(self.failures) < 2:
+            return "".join(self.failures)
         return f"{len(self.failures)} photos, videos or boxes were not used or written"
 
     def _begin_live(self, source: PictureSource) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -36,23 +36,23 @@ class PredictionFiles:
         self,
         folder: pathlib.Path,
         document: PoseDocument,
-        threshold: float,
         smooth: bool,
+        formats: Sequence[str],
         fail: Callable[[str, str], None],
     ):
         """
         Args:
             folder: made if need be.
             document: collects the poses.
-            threshold: score above which a joint is drawn as certain.
             smooth: whether people of videos move smoothly.
+            formats: names of `FORMATS`; of 2D poses there is a table alone.
             fail: is called for each file that cannot be written, or not whole, with a
                 line and "not written". The others are written all the same.
         """
         self.folder = folder
         self.document = document
-        self._threshold = threshold
         self._smooth = smooth
+        self._formats = formats
         self._fail = fail
         self._source: PictureSource | None = None
         self._tracker: Tracker | None = None
@@ -81,8 +81,8 @@ class PredictionFiles:
             picture.image,
             people.poses,
             self.document.skeleton,
-            self._threshold,
-            faint=_FAINT,
+            self.document.threshold,
+            faint=min(_FAINT, self.document.threshold),
         )
         if numbers is not None:
             drawn = draw_numbers(drawn, people.poses, numbers, _FAINT)
@@ -106,6 +106,8 @@ class PredictionFiles:
             # The poses first: they are what may have taken long.
             if self.document.images:
                 self.document.write(self.folder / "poses.json")
+                if "csv" in self._formats:
+                    self._write_table()
         finally:
             self.document.close()
             self._end()
@@ -124,6 +126,12 @@ class PredictionFiles:
             source.reader.fps,
             sound_of,
         )
+
+    def _write_table(self) -> None:
+        try:
+            self.document.write_table(self.folder / "poses.csv")
+        except InputError as error:
+            self._fail(str(error), "not written")
 
     def _end(self) -> None:
         """Finishes the video that is being written."""

@@ -16,7 +16,16 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
-__all__ = ["PCK", "PCKH_PARTS", "box_size", "head_size", "pck", "pckh", "torso_size"]
+__all__ = [
+    "PCK",
+    "PCKH_PARTS",
+    "box_size",
+    "correct_keypoints",
+    "head_size",
+    "pck",
+    "pckh",
+    "torso_size",
+]
 
 HEAD_SHARE = 0.6
 """MPII's head size as a share of the head box's diagonal."""
@@ -161,6 +170,32 @@ def pck(
     Raises:
         InputError: shapes do not fit, or the threshold is not above 0.
     """
+    correct, labelled = correct_keypoints(predicted, truth, reference, threshold)
+    counts = labelled.sum(axis=0)
+    per_joint = np.full(labelled.shape[1], np.nan)
+    np.divide(correct.sum(axis=0), counts, out=per_joint, where=counts > 0)
+    total = int(counts.sum())
+    usable = _usable(reference)
+    return PCK(
+        overall=float(correct.sum() / total) if total else float("nan"),
+        mean=float(np.nanmean(per_joint)) if total else float("nan"),
+        per_joint=per_joint,
+        counts=counts,
+        people=int(labelled.any(axis=1).sum()),
+        excluded=int((~usable).sum()),
+    )
+
+
+def correct_keypoints(
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    reference: np.ndarray,
+    threshold: float = 0.2,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which keypoints are correct, and which are counted at all: bool `[P, J]` each.
+
+    Arguments and errors are those of `pck`.
+    """
     truth = _checked_truth(truth)
     predicted = np.asarray(predicted, np.float64)
     reference = np.asarray(reference, np.float64)
@@ -175,23 +210,16 @@ def pck(
         )
     if not threshold > 0:
         raise InputError(f"PCK threshold is {threshold}, expected above 0")
-    usable = np.isfinite(reference) & (reference > 0)
+    usable = _usable(reference)
     labelled = (truth[..., 2] > 0) & usable[:, None]
     distance = np.linalg.norm(predicted - truth[..., :2], axis=-1)
     limit = threshold * np.where(usable, reference, 0.0)
-    correct = labelled & (distance <= limit[:, None])
-    counts = labelled.sum(axis=0)
-    per_joint = np.full(truth.shape[1], np.nan)
-    np.divide(correct.sum(axis=0), counts, out=per_joint, where=counts > 0)
-    total = int(counts.sum())
-    return PCK(
-        overall=float(correct.sum() / total) if total else float("nan"),
-        mean=float(np.nanmean(per_joint)) if total else float("nan"),
-        per_joint=per_joint,
-        counts=counts,
-        people=int(labelled.any(axis=1).sum()),
-        excluded=int((~usable).sum()),
-    )
+    return labelled & (distance <= limit[:, None]), labelled
+
+
+def _usable(reference: np.ndarray) -> np.ndarray:
+    reference = np.asarray(reference, np.float64)
+    return np.isfinite(reference) & (reference > 0)
 
 
 def _checked_truth(truth: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from tfpose.metrics.oks import (
 from tfpose.metrics.pck import box_size, pck, pckh, torso_size
 from tfpose.skeletons import Skeleton
 
-__all__ = ["pck_scores", "pose_scores"]
+__all__ = ["pck_scores", "pose_scores", "reference_length"]
 
 
 def pose_scores(
@@ -67,7 +67,7 @@ def pck_scores(
         skeleton: joints of both.
         keypoints: predictions `[P, J, 2]` (x, y), pixels of the photo.
     """
-    reference, length, notes = _reference(truth, skeleton)
+    reference, length, notes = reference_length(truth, skeleton)
     result = pck(keypoints, truth.keypoints, reference)
     if result.excluded:
         notes.append(f"pck: {result.excluded} people without a {length} left out")
@@ -88,7 +88,7 @@ def pck_scores(
     return metrics, notes
 
 
-def _reference(
+def reference_length(
     truth: PoseTruth, skeleton: Skeleton
 ) -> tuple[np.ndarray, str, list[str]]:
     """The reference length of each person, `[P]`, its name, and a note on it."""

@@ -61,7 +61,7 @@ class TopDownPredictor(Predictor):
         Args:
             net: whose `info` names its `skeleton`, the targets' `sigma` (heatmap
                 cells), the `decoder`, the `alignment` and the `flip_shift`, and may
-                name the `blur_kernel` of the decoder, see
+                name the `score_threshold`, and the `blur_kernel` of the decoder, see
                 `tfpose.codecs.heatmap.HeatmapCodec`.
             flip_test: average the heatmaps of the image and of its mirror image.
             alignment: one of `tfpose.codecs.alignment.ALIGNMENTS`; the net's own if
@@ -86,6 +86,8 @@ class TopDownPredictor(Predictor):
         self.decoder = info["decoder"] if decoder is None else decoder
         self.flip_shift = info["flip_shift"] if flip_shift is None else flip_shift
         self.flip_test = flip_test
+        # As `tfpose calibrate` writes it.
+        self.score_threshold = info.get("score_threshold", self.score_threshold)
         if self.decoder not in DECODE_METHODS:
             raise InputError(
                 f"decoder is {self.decoder!r}, expected one of {DECODE_METHODS}"

@@ -18,7 +18,7 @@ from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.weights.published import local_model
 
-__all__ = ["load_keras", "save_half"]
+__all__ = ["load_keras", "save_half", "save_small"]
 
 
 def load_keras(model: str) -> keras.Model:
@@ -64,6 +64,15 @@ def save_half(net: keras.Model, path: pathlib.Path) -> None:
                 f"{np.abs(values).max():g}"
             )
         weight.assign(rounded)
+    save_small(net, path)
+
+
+def save_small(net: keras.Model, path: pathlib.Path) -> None:
+    """Writes a compressed `.keras` file, which loads like any other.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     with tempfile.TemporaryDirectory() as folder:
         uncompressed = os.path.join(folder, "net.keras")
         net.save(uncompressed)

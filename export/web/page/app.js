@@ -278,6 +278,10 @@ async function start() {
     `${metadata.name ?? 'model'}: ${skeleton.joints.length} joints ` +
     `(${skeleton.name}), input ${width}×${height} ${input.dtype}`;
   element('runtime').textContent = runtime;
+  element('threshold').value = metadata.score_threshold ?? 0.2;
+  report();
+  const {nodes, left} = state.net.operators;
+  if (nodes) element('gpu').textContent = `${nodes - left} of ${nodes} operators`;
   element('adapting').hidden = !state.net.adapts;
   // A photo may have been opened while the model was loading.
   if (state.photo) await look();

@@ -6,9 +6,11 @@
  * A *matrix* here is {sx, sy, tx, ty}: photo point (x, y) -> (sx x + tx, sy y + ty).
  */
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
+import {decodeHeatmaps} from './decode.js';
 
 const BOX_PADDING = 1.25;
-const PLAIN = 'locate';
+const LOCATING = 'locate';
+const DRAWING = 'draw_heatmaps';
 const ADAPTING = 'adapt_and_locate';
 
 /** Context and aspect of the input around a box [x, y, w, h], as a matrix. */
@@ -138,12 +140,14 @@ export class PoseNet {
     // One with a state goes on from picture to picture, which the page does not.
     this.adapts = model.signatures[ADAPTING]?.getInputDetails().length === 1;
     this.inputSize = [...this.input.shape].slice(1, 3);
-    const outputs = model.getOutputDetails().map(({name}) => name);
-    for (const name of ['keypoints', 'scores']) {
-      if (!outputs.includes(name)) {
-        throw new Error(`The model has outputs ${outputs}, none is named ${name}.`);
-      }
+    this.plain = [LOCATING, DRAWING].find((name) => model.signatures[name]);
+    if (!this.plain) {
+      throw new Error(`The model has no signature ${LOCATING} or ${DRAWING}.`);
     }
+    /** How many operators it has, and how many of them no GPU delegate takes. */
+    const {nodes = 0, not_on_gpu: left = {}} =
+      metadata.litert?.operators?.[this.plain] ?? {};
+    this.operators = {nodes, left: Object.values(left).reduce((a, b) => a + b, 0)};
   }
 
   /**
@@ -164,19 +168,21 @@ export class PoseNet {
     });
     const before = adapt ? place(await this.run(pixels)) : null;
     const ready = performance.now();
-    const found = place(await this.run(pixels, adapt ? ADAPTING : PLAIN));
+    const found = place(await this.run(pixels, adapt ? ADAPTING : this.plain));
     const end = performance.now();
     return {box, before, ...found, netTime: end - ready, wholeTime: end - start};
   }
 
   /** Flat keypoints in input pixels and scores, of RGB bytes [H, W, 3]. */
-  async run(pixels, signature = PLAIN) {
+  async run(pixels, signature = this.plain) {
     const values = this.input.dtype === 'float32' ? Float32Array.from(pixels) : pixels;
     const tensor = new Tensor(values, [...this.input.shape]);
     const results = await this.model.run(signature, {[this.input.name]: tensor});
     tensor.delete();
     const read = async (name) => [...(await results[name].data())];
-    const found = {keypoints: await read('keypoints'), scores: await read('scores')};
+    const found = signature === DRAWING
+      ? decodeHeatmaps(await results.heatmaps.data(), this.metadata)
+      : {keypoints: await read('keypoints'), scores: await read('scores')};
     Object.values(results).forEach((result) => result.delete());
     return found;
   }

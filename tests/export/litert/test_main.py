@@ -74,6 +74,7 @@ def test_model_sidecar_and_report_are_written(
     told = json.loads((out / "model.json").read_text())
     inside = read_metadata(content)
     assert told["litert"].pop("bytes") == len(content)
+    assert told["litert"].pop("operators")["locate"]["nodes"] > 50
     assert told == inside and told["litert"]["quantize"] == "int8"
     assert told["litert"]["calibration_samples"] == 12
     assert told["name"] == "dots" and told["skeleton"]["joints"][0] == "head"

@@ -10,7 +10,8 @@ from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people, pose_truth
 from tfpose.cli.commands import main
 from tfpose.cli.models import DEFAULT_NET, load_predictor
-from tfpose.metrics.pose_scores import pck_scores
+from tfpose.metrics.pck import correct_keypoints
+from tfpose.metrics.pose_scores import pck_scores, reference_length
 
 
 def test_it_is_small_and_has_a_card():
@@ -18,6 +19,7 @@ def test_it_is_small_and_has_a_card():
     card = DEFAULT_NET.with_suffix(".md").read_text()
     assert "trained on" in card and "Leeds Sports Pose Extended" in card
     assert "| licence | Apache-2.0" in card
+    assert f"| above {load_predictor('').score_threshold:.2f} |" in card
 
 
 @pytest.mark.slow
@@ -28,16 +30,26 @@ def test_it_is_as_good_as_its_card_says(shared_data):
         load_dataset("coco_format", shared_data / "lspet", "val")
     )
     people = everyone.select(np.arange(0, len(everyone), 10))
-    keypoints = []
+    keypoints, scores = [], []
     for row in range(len(people)):
         photo = decode_image(people.images.read(int(people.image_index[row])))
         found = predictor.predict(photo, people.boxes[row : row + 1])
         keypoints.append(found.keypoints)
+        scores.append(found.joint_scores)
     metrics, _ = pck_scores(
         pose_truth(people), people.skeleton, np.concatenate(keypoints)
     )
     # 42.2 % of all 998; a tenth of them scatters by two or three points.
     assert 0.36 < metrics["pck"] < 0.48
+    # Above the threshold 70 % are right, below 29 %.
+    truth = pose_truth(people)
+    length, *_ = reference_length(truth, people.skeleton)
+    right, labelled = correct_keypoints(
+        np.concatenate(keypoints), truth.keypoints, length
+    )
+    sure = np.concatenate(scores) > predictor.score_threshold
+    assert 0.62 < right[labelled & sure].mean() < 0.78
+    assert 0.22 < right[labelled & ~sure].mean() < 0.36
 
 
 def test_predict_needs_no_model(shared_data, tmp_path):

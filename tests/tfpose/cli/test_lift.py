@@ -1,12 +1,15 @@
 """2D poses of files to 3D ones and pictures, and what is said where it cannot be."""
 
+import csv
 import itertools
 import json
+import pathlib
 
 import cv2
 import numpy as np
 import pytest
 
+from data_pipelines.mocap.bvh import read_bvh
 from data_pipelines.video import VideoReader
 from tfpose.cli.commands import main
 from tfpose.lifters.build import build_lifter
@@ -191,3 +194,107 @@ def test_json_is_only_lifted(tmp_path, capsys):
     path = write(tmp_path, document())
     assert "is to be lifted" in refused(capsys, path)
     assert "expected it alone" in refused(capsys, path, "a.jpg", "--lift=x.keras")
+
+
+def film(frames=6, fps=25.0) -> dict:
+    """A video, of which the person is unseen in frames 2 and 3, and a photo."""
+    content = document(people=1, images=frames + 1)
+    for n, image in enumerate(content["images"][:frames]):
+        image |= {"file_name": "clip.mp4", "frame_index": n, "seconds": n / fps}
+    for person in content["annotations"][:frames]:
+        person["track_id"] = 7
+    del content["annotations"][2:4]
+    return content
+
+
+def test_every_format_has_the_positions(tmp_path, model):
+    """In a table, and, with y up and the camera in front, of each person."""
+    found = lift(tmp_path, film(), model, "--format=csv,bvh,trc")
+    people = found["annotations"]
+    assert [person.get("track_id") for person in people] == [7, 7, 7, 7, None]
+    out = tmp_path / "out"
+    names = {path.name for path in out.iterdir()}
+    assert {f"clip_person7.{form}" for form in ("bvh", "trc")} < names
+    assert {f"p7_person1.{form}" for form in ("bvh", "trc")} < names
+    with open(out / "poses_3d.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    positions = np.array([person["positions"] for person in people])
+    values = [[float(row[axis]) for axis in "xyz"] for row in table]
+    np.testing.assert_allclose(values, positions.reshape(-1, 3), atol=1e-5)
+    assert [row["joint"] for row in table] == [*H36M.joints] * 5
+    assert [row["frame_index"] for row in table[::16]] == ["0", "1", "4", "5", ""]
+    assert {row["track_id"] for row in table[:64]} == {"7"}
+    assert table[-1]["file_name"] == "p7.jpg"
+    # Frames and joints; of those unseen the cells are blank.
+    rows = (out / "clip_person7.trc").read_text().splitlines()[6:]
+    cells = [row.split("\t")[2:-1] for row in rows]
+    assert [frame for frame, row in enumerate(cells) if set(row) == {""}] == [2, 3]
+    seen = np.array([row for row in cells if row[0]], float).reshape(-1, 16, 3) / 1000
+    np.testing.assert_allclose(seen, positions[:4] * [1, -1, -1], atol=6e-6)
+    assert rows[5].startswith("6\t0.200000\t")
+    # Of random weights the body is a giant: it is read as half as large.
+    clip = read_bvh(out / "clip_person7.bvh", unit=0.005)
+    assert len(clip) == 6 and clip.frame_rate == pytest.approx(25)
+    # A direct child of the root: bones have one length, and keep their direction.
+    spine = clip.positions[:, clip.nodes.index("spine")]
+    true = (positions[:4] * [1, -1, -1])[:, H36M.index("spine")]
+    cosines = (spine[[0, 1, 4, 5]] * true).sum(axis=1) / np.linalg.norm(true, axis=1)
+    np.testing.assert_allclose(cosines, np.linalg.norm(spine[0]), rtol=1e-4)
+
+
+def test_uncertain_joints_are_marked(tmp_path, model):
+    def lifted(threshold):
+        content = document(people=1, images=1)
+        for joint in (H36M.index("left_knee"), H36M.index("spine")):
+            content["annotations"][0]["keypoints"][3 * joint + 2] = 0.3
+        content["categories"][0]["score_threshold"] = threshold
+        found = lift(tmp_path / str(threshold), content, model, "--format=csv")
+        return found["annotations"][0], tmp_path / str(threshold) / "out"
+
+    for threshold in (0.2, 0.5):
+        (tmp_path / str(threshold)).mkdir()
+    sure, first = lifted(0.2)
+    unsure, second = lifted(0.5)
+    assert (sure["uncertain"], unsure["uncertain"]) == ([], ["left_knee", "spine"])
+    with open(second / "poses_3d.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    marked = {row["joint"] for row in rows if row["certain"] == "0"}
+    assert marked == {"left_knee", "spine"}
+    pictures = [cv2.imread(str(out / "p1_3d.png")) for out in (first, second)]
+    changed = (pictures[0] != pictures[1]).any(axis=-1)
+    # In each of the three views.
+    assert all(part.any() for part in np.array_split(changed, 3, axis=1))
+
+
+def test_a_format_that_cannot_be_written_costs_itself_only(
+    tmp_path, model, capsys, monkeypatch
+):
+    (tmp_path / "out" / "poses_3d.csv").mkdir(parents=True)
+    monkeypatch.setattr("tfpose.cli.commands.new_folder", pathlib.Path)
+    with pytest.raises(SystemExit):
+        lift(tmp_path, document(people=1), model, "--format=csv,trc")
+    assert "error: " in capsys.readouterr().err
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"poses_3d.json", "p1_person1.trc", "p2_person1.trc"} < names
+
+
+@pytest.mark.parametrize(
+    "wanted,message",
+    [("csv,xls", "expected some of csv, bvh, trc"), ("bvh", "expected --lift")],
+)
+def test_formats_are_known_and_possible(capsys, wanted, message):
+    assert message in refused(capsys, "a.jpg", f"--format={wanted}")
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(tmp_path, model):
+    content = document(people=1, images=6)
+    for n, image in enumerate(content["images"][:4]):
+        image |= {"file_name": f"{'ab'[n // 2]}/clip.mp4", "frame_index": n % 2}
+    for image, folder in zip(content["images"][4:], "ab", strict=True):
+        image["file_name"] = f"{folder}/photo.jpg"
+    lift(tmp_path, content, model, "--format=trc")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    pictures = {"clip_3d.mp4", "clip_2_3d.mp4", "photo_3d.png", "photo_2_3d.png"}
+    stems = ("clip", "clip_2", "photo", "photo_2")
+    people = {f"{stem}_person1.trc" for stem in stems}
+    assert names == pictures | people | {"poses_3d.json"}

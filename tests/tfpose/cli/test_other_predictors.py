@@ -111,9 +111,12 @@ def test_people_of_whole_pictures_have_an_ap_only(boxless, coco_folder, tmp_path
     assert 0.3 < report["metrics"]["ap"] < 1
 
 
-def test_people_of_whole_pictures_are_drawn_and_written(boxless, coco_folder, tmp_path):
+def test_people_of_whole_pictures_are_drawn_and_written(
+    boxless, coco_folder, tmp_path, capsys
+):
     out = tmp_path / "out"
     main(["predict", str(coco_folder / "images"), f"--model={boxless}", f"--out={out}"])
+    assert "one person" not in capsys.readouterr().out
     document = json.loads((out / "poses.json").read_text())
     assert len(document["images"]) == 4 == len(list(out.glob("*_pose.png")))
     knowing = Knowing(coco_folder)

@@ -16,102 +16,19 @@ import pytest
 
 from data_pipelines.video import VideoFrame, VideoReader
 from data_pipelines.video_writer import VideoWriter
+from tests.tfpose.cli.predicting import FRAMES, refused, write_boxes
 from tests.tfpose.cli.stream_server import stream_server
 from tfpose.cli import picture_sources, prediction_files
 from tfpose.cli import predict as module
 from tfpose.cli.commands import main
 from tfpose.errors import InputError
-from tfpose.top_down.predictor import TopDownPredictor
-
-FRAMES = 30
-
-
-@pytest.fixture(scope="module")
-def clip(shared_data, tmp_path_factory):
-    """The first frames of a real video, a quarter as wide and high."""
-    path = tmp_path_factory.mktemp("clip") / "one.mp4"
-    writer = VideoWriter(path, 60)
-    source = VideoReader(shared_data / "video" / "one_person.mp4")
-    for frame in itertools.islice(source, FRAMES):
-        writer.write(
-            cv2.resize(frame.image, (270, 480), interpolation=cv2.INTER_AREA),
-            frame.seconds,
-        )
-    writer.close()
-    return path
-
-
-@pytest.fixture
-def photos(shared_data, tmp_path):
-    """A folder of two photos with several people each."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for source in sorted((shared_data / "coco" / "images").glob("*.jpg"))[:2]:
-        shutil.copy(source, folder)
-    return folder
-
-
-@pytest.fixture
-def quick(monkeypatch, pose_net):
-    """Poses at fixed places of the crop, without a net's time and loading."""
-
-    def locate(self, images):
-        count = len(images) if isinstance(images, np.ndarray) else images.shape[0]
-        points = np.random.default_rng(0).uniform(16, 48, (14, 2))
-        return np.tile(points, (count, 1, 1)), np.full((count, 14), 0.9)
-
-    monkeypatch.setattr("tfpose.top_down.predictor.TopDownPredictor.locate", locate)
-    monkeypatch.setattr(
-        module, "load_predictor", lambda path, adapt: TopDownPredictor(pose_net)
-    )
-
-
-@pytest.fixture
-def predict(pose_model, tmp_path):
-    """Runs the command into an empty folder and returns its JSON file's content."""
-    out = tmp_path / "out"
-
-    def run(*paths, **options):
-        shutil.rmtree(out, ignore_errors=True)
-        more = [
-            f"--{name}" if value is True else f"--{name}={value}"
-            for name, value in options.items()
-        ]
-        main(
-            [
-                "predict",
-                *map(str, paths),
-                f"--model={pose_model}",
-                f"--out={out}",
-                *more,
-            ]
-        )
-        return json.loads((out / "poses.json").read_text())
-
-    run.out = out
-    return run
-
-
-def _refused(capsys, run, *paths, **options):
-    """All lines on stderr of a command that ends with exit code 2."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        run(*paths, **options)
-    assert stop.value.code == 2
-    return capsys.readouterr().err.splitlines()
-
-
-def _boxes(tmp_path, content):
-    path = tmp_path / "boxes.json"
-    path.write_text(json.dumps(content))
-    return path
 
 
 def test_video(predict, quick, clip, tmp_path, capsys):
     boxes = {str(index): [[40, 90, 160, 200]] for index in range(FRAMES)}
     boxes["3"] = []
     boxes["5"] *= 2
-    document = predict(clip, boxes=_boxes(tmp_path, boxes))
+    document = predict(clip, boxes=write_boxes(tmp_path, boxes))
     assert sorted(os.listdir(predict.out)) == ["one_pose.mp4", "poses.json"]
     drawn, source = VideoReader(predict.out / "one_pose.mp4"), VideoReader(clip)
     assert drawn.fps == source.fps
@@ -142,7 +59,7 @@ def test_video(predict, quick, clip, tmp_path, capsys):
 def test_a_net_sees_the_same_in_a_video_and_a_picture(predict, clip, tmp_path):
     """The frame that is given alone has the pose that it has in the video."""
     boxes = {"0": [[40, 90, 160, 200]], "1": [], "2": [[50, 80, 150, 220]]}
-    document = predict(clip, boxes=_boxes(tmp_path, boxes), no_smooth=True)
+    document = predict(clip, boxes=write_boxes(tmp_path, boxes), no_smooth=True)
     photo = tmp_path / "frame.png"
     frame = next(itertools.islice(VideoReader(clip), 2, None))
     cv2.imwrite(str(photo), frame.image[..., ::-1])
@@ -176,7 +93,7 @@ def test_bad_boxes_cost_themselves_only(predict, quick, photos, clip, tmp_path, 
         first.name: [[10, 10, 50, 50], [5000, 0, 9, 9], [20, 10, 50, 50]],
         "one.mp4": {"1": [[0, 900, 9, 9]], "2": [[0, 0, 90, 90]]},
     }
-    lines = _refused(capsys, predict, photos, clip, boxes=_boxes(tmp_path, boxes))
+    lines = refused(capsys, predict, photos, clip, boxes=write_boxes(tmp_path, boxes))
     assert len(lines) == 4
     assert lines[0].startswith(f"not used: {second}: ") and "has no entry" in lines[0]
     assert lines[1].startswith(f"not used: {first}: box: expected finite")
@@ -204,7 +121,7 @@ def test_a_damaged_video_is_done_as_far_as_it_goes(
     whole = (shared_data / "video" / "one_person.mp4").read_bytes()
     damaged = tmp_path / "damaged.mp4"
     damaged.write_bytes(whole[:150000])
-    lines = _refused(capsys, predict, damaged)
+    lines = refused(capsys, predict, damaged)
     assert len(lines) == 2 and "damaged.mp4: frame" in lines[0]
     assert lines[1].startswith("error: ") and "though the video says" in lines[1]
     done = VideoReader(predict.out / "damaged_pose.mp4").announced
@@ -234,22 +151,24 @@ def test_names_that_are_no_utf_8(photos, pose_model, tmp_path):
 
 def test_refusals(predict, quick, photos, clip, tmp_path, capsys):
     photo = next(photos.iterdir())
-    both = _boxes(tmp_path, {photo.name: []})
-    lines = _refused(capsys, predict, photo, boxes=both, box="1,2,3,4")
+    both = write_boxes(tmp_path, {photo.name: []})
+    lines = refused(capsys, predict, photo, boxes=both, box="1,2,3,4")
     assert lines == ["error: box and boxes are both given, expected one of them"]
-    (line,) = _refused(capsys, predict, photo, boxes=_boxes(tmp_path, {"b.jpg": []}))
+    (line,) = refused(
+        capsys, predict, photo, boxes=write_boxes(tmp_path, {"b.jpg": []})
+    )
     assert f"{photo}: " in line and "has no entry of its name" in line
-    (line,) = _refused(capsys, predict, photo, boxes=tmp_path / "none.json")
+    (line,) = refused(capsys, predict, photo, boxes=tmp_path / "none.json")
     assert "none.json: not readable" in line
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    (line,) = _refused(capsys, predict, text)
+    (line,) = refused(capsys, predict, text)
     assert line == f"error: {text}: not a video, or a damaged one"
     # One box for all frames is complained of once.
-    line = _refused(capsys, predict, clip, box="900,0,9,9")[-1]
+    line = refused(capsys, predict, clip, box="900,0,9,9")[-1]
     assert line.startswith(f"error: {clip}: box: expected finite")
     # The rest is done all the same.
-    (line,) = _refused(capsys, predict, text, photo)
+    (line,) = refused(capsys, predict, text, photo)
     assert line == f"error: {text}: not a video, or a damaged one"
     assert (predict.out / f"{photo.stem}_pose.png").exists()
 
@@ -259,7 +178,7 @@ def test_a_folder_that_cannot_be_written_is_named_at_once(
 ):
     predict.out.write_text("a file")
     monkeypatch.setattr(prediction_files, "draw_skeleton", None)
-    (line,) = _refused(capsys, predict, photos)
+    (line,) = refused(capsys, predict, photos)
     assert line == f"error: {predict.out}: cannot be written: File exists"
 
 
@@ -317,7 +236,7 @@ def test_what_cannot_be_written_costs_itself_only(
     monkeypatch.setattr(
         VideoWriter, "write", lambda self, image, seconds: full(self.path, image)
     )
-    lines = _refused(
+    lines = refused(
         capsys, main, ["predict", str(photos), str(clip), f"--out={tmp_path / 'out'}"]
     )
     assert len(lines) == 4 and all(line.startswith("not written") for line in lines[:3])
@@ -364,7 +283,7 @@ def test_a_stream_from_an_address(predict, quick, monkeypatch, capsys):
     monkeypatch.setattr(module, "Window", Window)
     with stream_server(frames=30) as port:
         address = f"http://me:secret@127.0.0.1:{port}/hall/cam.ts"
-        lines = _refused(capsys, predict, address)
+        lines = refused(capsys, predict, address)
     said = f"http://127.0.0.1:{port}/hall/cam.ts: "
     assert lines[0] == f"{said}Ctrl-C ends it; it is not shown: there is no screen"
     assert lines[-1].startswith(f"error: {said}the stream broke off: ")
