@@ -134,10 +134,12 @@ class _TTTModel(RandomModel):
         turns = ops.floor(_TURNS * self.draw_uniform(images.shape[0], (1,))[:, 0])
         turned = _turn(images, turns)
         with tf.GradientTape() as tape:
-            heatmaps = net.pose_head(net.extractor(images, training=True))
+            # In one batch: its statistics are those that the averages will hold.
+            both = ops.concatenate([images, turned])
+            upright, of_turned = ops.split(net.extractor(both, training=True), 2)
+            heatmaps = net.pose_head(upright)
             pose = ops.mean(keypoint_loss(heatmaps, target, weights))
-            logits = net.turn_head(net.extractor(turned, training=True))
-            rotation = _cross_entropy(turns, logits)
+            rotation = _cross_entropy(turns, net.turn_head(of_turned))
             loss = pose + self._config.rotation_weight * rotation
         norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
         metrics = {"loss": loss, "pose": pose, "rotation": rotation}
