@@ -17,18 +17,22 @@ from export.adapting import with_adaptation
 from export.fit import Fit
 from export.lifter import Pixels, lifter_model
 from export.model import Arrays, ExportedModel
+from export.people_net import people_model
 from export.pose_net import pose_model
 from export.serving.pose_net import Photos, photo_pose_model
 from export.validation import (
     Validation,
     lifting_calibration,
     lifting_validation,
+    people_calibration,
+    people_validation,
     pose_calibration,
     pose_validation,
 )
 from tfpose.adapters import adaptation_names, build_adapter, parse_adaptation
 from tfpose.errors import InputError
 from tfpose.lifters.net import LiftingNet
+from tfpose.logocap.net import LogoCapNet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
@@ -44,13 +48,14 @@ class Options:
         flip_test: average over the input and its mirror image.
         skeleton: name of the one whose joints callers send; the net's own if empty.
         image_size: (height, width) of pictures; the net's own if None.
+        slots: people in a picture at most; as many as the net finds if None.
         dtype: of pixels.
-        output: what a pose net gives, some of `export.pose_net.OUTPUTS`.
+        output: some of `export.pose_net.OUTPUTS`.
         dataset: kind of the data; the usual one for the net if empty.
         split: of the data; the one to validate on if empty.
         subjects: people of the data, in place of the split's.
         stride: every how many frames of the data one is taken.
-        limit: rows of the data at most; 0 for all.
+        limit: rows of the data at most, of a LOGO-CAP net pictures; 0 for all.
         adapt: how the net adapts, as `tfpose.adapters.build_adapter` reads it; empty
             for not at all.
     """
@@ -58,6 +63,7 @@ class Options:
     flip_test: bool = False
     skeleton: str = ""
     image_size: tuple[int, int] | None = None
+    slots: int | None = None
     dtype: str = "uint8"
     output: tuple[str, ...] = ("keypoints",)
     dataset: str = ""
@@ -173,6 +179,19 @@ def _pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
     return _adapting(model, net, options, fit)
 
 
+def _people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
+    """For devices."""
+    return people_model(
+        net,
+        options.image_size,
+        slots=options.slots,
+        dtype=options.dtype,
+        flip_test=options.flip_test,
+        name=name,
+        outputs=options.output,
+    )
+
+
 def _photo_pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
     """For servers."""
     model = photo_pose_model(net, flip_test=options.flip_test, name=name)
@@ -206,7 +225,7 @@ KINDS = (
         for_devices=_pose_net,
         for_servers=_photo_pose_net,
         lifts=False,
-        own_options=frozenset({"image_size", "dtype", "output"}),
+        own_options=frozenset({"image_size", "dtype", "output", "adapt"}),
         datasets=_usual_first("coco_format", DATASETS),
         splits=SPLITS,
         validate=lambda model, folder, options: pose_validation(
@@ -222,7 +241,7 @@ KINDS = (
         for_devices=_lifter,
         for_servers=_lifter,
         lifts=True,
-        own_options=frozenset({"skeleton", "subjects", "stride"}),
+        own_options=frozenset({"skeleton", "subjects", "stride", "adapt"}),
         datasets=_usual_first("h36m", LIFTING_DATASETS),
         splits=LIFTING_SPLITS,
         validate=lambda model, folder, options: lifting_validation(
@@ -236,6 +255,22 @@ KINDS = (
         ),
         calibrate=lambda model, folder, count, options: lifting_calibration(
             model, options.dataset, folder, count, options.stride
+        ),
+    ),
+    Kind(
+        name="LOGO-CAP net",
+        matches=lambda net: isinstance(net, LogoCapNet),
+        for_devices=_people_net,
+        for_servers=_people_net,
+        lifts=False,
+        own_options=frozenset({"image_size", "slots", "dtype", "output"}),
+        datasets=_usual_first("coco_format", DATASETS),
+        splits=SPLITS,
+        validate=lambda model, folder, options: people_validation(
+            model, options.dataset, folder, options.split, options.limit
+        ),
+        calibrate=lambda model, folder, count, options: people_calibration(
+            model, options.dataset, folder, count
         ),
     ),
 )

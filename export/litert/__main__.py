@@ -80,6 +80,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         flip_test=chosen.flip_test,
         skeleton=chosen.skeleton,
         image_size=size,
+        slots=chosen.slots,
         dtype=chosen.dtype,
         output=tuple(chosen.output.split(",")),
         dataset=chosen.dataset,
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--name", default="", help="of the model; default: the file's")
     add("--quantize", default="none", help=f"{', '.join(FORMS)}; or several by commas")
     add("--image_size", default="", help="HEIGHT,WIDTH of pictures; default: the net's")
+    add("--slots", type=int, help="people in a picture at most; default: the net's")
     add("--dtype", default="uint8", help="of pixels: uint8 or float32")
     add(
         "--output",
@@ -122,11 +124,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--split", default="", help="of it; default: the one to validate on")
     add("--subjects", default="", help="of 3D data, by commas; default: the split's")
     add("--stride", type=int, default=1, help="of 3D data: frames from one to the next")
-    add("--limit", type=int, default=0, help="people or poses of it; default: all")
+    add(
+        "--limit",
+        type=int,
+        default=0,
+        help="people or poses of it, pictures for a LOGO-CAP net; default: all",
+    )
     add(
         "--calibration",
         default="",
-        help="for int8: folder of pictures of one person each, or data set whose "
+        help="for int8: folder of pictures as the net gets them, or data set whose "
         "train is taken; default: data_dir",
     )
     add("--calibration_samples", type=int, default=200, help="at most")

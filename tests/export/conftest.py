@@ -13,10 +13,12 @@ from export.model import ExportedModel
 from export.pose_net import pose_model
 from export.serving.pose_net import photo_pose_model
 from export.serving.saved_model import write_saved_model
+from tests.tiny_logocap import tiny_logocap
 from tests.tiny_metta import enliven
 from tests.toy_adapter import ToyAdapter, ToyLifter, make_toy_lifter
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.net import LiftingNet
+from tfpose.logocap.net import LogoCapNet
 from tfpose.metta.net import MeTTANet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
@@ -118,6 +120,13 @@ def metta_net() -> MeTTANet:
     net = MeTTANet(base, **sizes, shrink=2, steps=2, temperature=2)
     enliven(net, np.random.default_rng(0))
     return net
+
+
+@pytest.fixture(scope="session")
+def people_net() -> LogoCapNet:
+    """A LOGO-CAP net of random weights, which finds up to six people everywhere."""
+    keras.utils.set_random_seed(0)
+    return tiny_logocap()
 
 
 @pytest.fixture(scope="session")
