@@ -6,6 +6,7 @@ it takes. The commands `export.litert` and `export.savedmodel` know of no kind.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from export.lifter import Pixels, lifter_model
 from export.model import Arrays, ExportedModel
 from export.people_net import people_model
 from export.pose_net import pose_model
+from export.serving.people_net import photo_people_model
 from export.serving.pose_net import Photos, photo_pose_model
 from export.validation import (
     Validation,
@@ -37,7 +39,7 @@ from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["KINDS", "Kind", "Options", "find_kind"]
+__all__ = ["KINDS", "Kind", "Options", "find_kind", "read_image_size"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +149,20 @@ class Kind:
             raise InputError("output: a net that adapts gives keypoints")
 
 
+def read_image_size(text: str) -> tuple[int, int] | None:
+    """Of a command's option `--image_size`; None if it is empty.
+
+    Raises:
+        InputError: anything else but HEIGHT,WIDTH.
+    """
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+),(\d+)", text)
+    if not found:
+        raise InputError(f"image_size is {text!r}, expected HEIGHT,WIDTH")
+    return int(found.group(1)), int(found.group(2))
+
+
 def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
     if value not in known:
         raise InputError(
@@ -192,8 +208,21 @@ def _people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
     )
 
 
+def _photo_people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
+    """For servers."""
+    return photo_people_model(
+        net,
+        options.image_size,
+        slots=options.slots,
+        flip_test=options.flip_test,
+        name=name,
+    )
+
+
 def _photo_pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
     """For servers."""
+    if options.image_size:
+        raise InputError("image_size: a pose net on a server takes photos of any size")
     model = photo_pose_model(net, flip_test=options.flip_test, name=name)
     return _adapting(model, net, options, Photos(TopDownPredictor(net)))
 
@@ -261,7 +290,7 @@ KINDS = (
         name="LOGO-CAP net",
         matches=lambda net: isinstance(net, LogoCapNet),
         for_devices=_people_net,
-        for_servers=_people_net,
+        for_servers=_photo_people_net,
         lifts=False,
         own_options=frozenset({"image_size", "slots", "dtype", "output"}),
         datasets=_usual_first("coco_format", DATASETS),

@@ -14,7 +14,14 @@ from tfpose.logocap.predictor import LogoCapPredictor
 from tfpose.logocap.suppression import DISTANCE, SHARE, read_slots
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD
 
-__all__ = ["OUTPUTS", "chosen_size", "people_metadata", "people_model", "read_rows"]
+__all__ = [
+    "OUTPUTS",
+    "find_slots",
+    "people_metadata",
+    "people_model",
+    "people_predictor",
+    "read_rows",
+]
 
 OUTPUTS = ("keypoints", "heatmaps")
 """What a net can give: everybody's keypoints, or maps that are read outside."""
@@ -68,15 +75,13 @@ def people_model(
     Raises:
         InputError: an impossible choice.
     """
-    size = chosen_size(net, image_size)
-    slots = chosen_slots(net, slots)
+    predictor, size, slots = people_predictor(net, image_size, slots, flip_test)
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}, expected one of {_DTYPES}")
     if not outputs or not set(outputs) <= set(OUTPUTS):
         raise InputError(
             f"output is {','.join(outputs)!r}, expected some of {', '.join(OUTPUTS)}"
         )
-    predictor = LogoCapPredictor(net, flip_test, short_side=min(size))
     parts = _Parts(predictor, slots)
     image = {"image": tf.TensorSpec([1, *size, 3], dtype)}
     example: dict[str, np.ndarray] = {"image": np.zeros((1, *size, 3), dtype)}
@@ -96,15 +101,21 @@ def people_model(
         signatures["read_heatmaps"] = Signature(
             parts.adapt, maps, given, nothing, described, (EVERYTHING,)
         )
-    metadata = people_metadata(predictor, size, slots)
+    metadata = people_metadata(predictor, size, slots, suppression="outside")
     return ExportedModel(name, signatures, metadata)
 
 
-def chosen_size(net: LogoCapNet, image_size: tuple[int, int] | None) -> tuple[int, int]:
-    """(Height, width) of the input: the given one, or the net's short side squared.
+def people_predictor(
+    net: LogoCapNet,
+    image_size: tuple[int, int] | None,
+    slots: int | None,
+    flip_test: bool,
+) -> tuple[LogoCapPredictor, tuple[int, int], int]:
+    """A net's predictor, (height, width) of its input and the most people in it.
 
     Raises:
-        InputError: no multiples of 32, or none is given and the net names none.
+        InputError: a size of no multiples of 32, or none where the net names none
+            either; more slots than the net has, or none.
     """
     if image_size is None:
         side = net.info.get("short_side")
@@ -118,20 +129,21 @@ def chosen_size(net: LogoCapNet, image_size: tuple[int, int] | None) -> tuple[in
             f"image_size is {image_size[0]} x {image_size[1]}, expected multiples of "
             f"{_MULTIPLE}"
         )
-    return image_size
-
-
-def chosen_slots(net: LogoCapNet, slots: int | None) -> int:
-    """People at most: the given number or the net's.
-
-    Raises:
-        InputError: more than the net has, or none.
-    """
     if slots is None:
-        return net.slots
+        slots = net.slots
     if not 1 <= slots <= net.slots:
         raise InputError(f"slots is {slots}, expected 1 to {net.slots}, the model's")
-    return slots
+    predictor = LogoCapPredictor(net, flip_test, short_side=min(image_size))
+    return predictor, image_size, slots
+
+
+def find_slots(
+    predictor: LogoCapPredictor, dense: Dense, slots: int
+) -> tuple[Any, Any]:
+    """Poses `[B, S, J, 3]` and scores `[B, S]` of the S best centres."""
+    start = predictor.net.start_poses(dense)
+    # The highest centres are first.
+    return predictor.adapt(dense, Poses(*(part[:, :slots] for part in start)))
 
 
 def read_rows(found: Arrays) -> Arrays:
@@ -189,10 +201,7 @@ class _Parts:
         }
 
     def _people(self, dense: Dense) -> Tensors:
-        start = self._predictor.net.start_poses(dense)
-        # The highest centres are first.
-        start = Poses(*(part[:, : self._slots] for part in start))
-        poses, scores = self._predictor.adapt(dense, start)
+        poses, scores = find_slots(self._predictor, dense, self._slots)
         return {"poses": poses, "scores": scores}
 
 
@@ -210,9 +219,18 @@ def _described(size: tuple[int, int], dtype: str) -> dict[str, str]:
 
 
 def people_metadata(
-    predictor: LogoCapPredictor, size: tuple[int, int], slots: int
+    predictor: LogoCapPredictor,
+    size: tuple[int, int],
+    slots: int,
+    suppression: str,
 ) -> dict[str, Any]:
     """What users of such a net must know, in whatever form it is exported.
+
+    Args:
+        predictor: of the net.
+        size: (height, width) of the net's input.
+        slots: people at most.
+        suppression: where it is done.
 
     Returns:
         Skeleton, sizes, normalisation, suppression and training, for JSON.
@@ -229,7 +247,7 @@ def people_metadata(
             "std": list(IMAGE_STD),
             "of": "pixels / 255",
         },
-        "suppression": {"where": "outside", "distance": DISTANCE, "share": SHARE},
+        "suppression": {"where": suppression, "distance": DISTANCE, "share": SHARE},
         "flip_test": predictor.flip_test,
         "training": {k: v for k, v in info.items() if k not in _ELSEWHERE},
     }

@@ -232,7 +232,8 @@ def people_calibration(
         pictures = [_picture(people, row) for row in rows]
     size = _image_size(model)
     images = [
-        Placement.into(*picture.shape[:2], size).place(picture) for picture in pictures
+        Placement.into(picture.shape[0], picture.shape[1], size).place(picture)
+        for picture in pictures
     ]
     return _one_by_one({"image": _pixels(model, images)})
 

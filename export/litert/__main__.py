@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
 
-from export.kinds import KINDS, Options, find_kind
+from export.kinds import KINDS, Options, find_kind, read_image_size
 from export.litert.export import export_litert
 from export.litert.quantise import FORMS
 from export.model import Arrays
@@ -68,18 +68,10 @@ def _run(chosen: argparse.Namespace) -> None:
 
 
 def _options(chosen: argparse.Namespace) -> Options:
-    size = None
-    if chosen.image_size:
-        found = re.fullmatch(r"(\d+),(\d+)", chosen.image_size)
-        if not found:
-            raise InputError(
-                f"image_size is {chosen.image_size!r}, expected HEIGHT,WIDTH"
-            )
-        size = int(found.group(1)), int(found.group(2))
     return Options(
         flip_test=chosen.flip_test,
         skeleton=chosen.skeleton,
-        image_size=size,
+        image_size=read_image_size(chosen.image_size),
         slots=chosen.slots,
         dtype=chosen.dtype,
         output=tuple(chosen.output.split(",")),

@@ -11,6 +11,7 @@ from export.lifter import Pixels, lifter_model
 from export.litert.convert import convert
 from export.model import ExportedModel
 from export.pose_net import pose_model
+from export.serving.people_net import photo_people_model
 from export.serving.pose_net import photo_pose_model
 from export.serving.saved_model import write_saved_model
 from tests.tiny_logocap import tiny_logocap
@@ -169,13 +170,19 @@ def online_model(toy_net) -> ExportedModel:
 
 @pytest.fixture(scope="session")
 def saved_models(
-    tmp_path_factory, lifter_net, tiny_net, toy_model, online_model
+    tmp_path_factory, lifter_net, tiny_net, people_net, toy_model, online_model
 ) -> Path:
-    """Folder with SavedModels: a lifter (measured), a pose net, toys."""
+    """Folder with SavedModels: a lifter (measured), a pose net, LOGO-CAP, toys."""
     folder = tmp_path_factory.mktemp("served") / "models"
     write_saved_model(lifter_model(lifter_net), folder / "lifter")
     pose = photo_pose_model(tiny_net, flip_test=False)
-    for name, model in (("pose", pose), ("toy", toy_model), ("online", online_model)):
+    crowd = photo_people_model(people_net, (64, 128), slots=4, flip_test=False)
+    for name, model in (
+        ("pose", pose),
+        ("crowd", crowd),
+        ("toy", toy_model),
+        ("online", online_model),
+    ):
         write_saved_model(model, folder / name, measure=False)
     return folder
 

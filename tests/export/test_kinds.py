@@ -75,6 +75,12 @@ def test_options_that_do_not_fit_are_refused(kind, options, message):
         kind.checked(Options(**options))
 
 
+def test_pose_nets_on_servers_have_no_size(tiny_net):
+    options = POSE.checked(Options(image_size=(64, 64)))
+    with pytest.raises(InputError, match="image_size: a pose net on a server takes"):
+        POSE.for_servers(tiny_net, "some", options)
+
+
 def test_the_usual_data_are_filled_in():
     assert POSE.checked(Options(limit=3)) == Options(
         dataset="coco_format", split="val", limit=3
