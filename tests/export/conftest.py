@@ -1,5 +1,6 @@
 """Small nets to export, and what is made of them once for all tests."""
 
+import os
 from pathlib import Path
 
 import keras
@@ -14,6 +15,8 @@ from export.pose_net import pose_model
 from export.serving.people_net import photo_people_model
 from export.serving.pose_net import photo_pose_model
 from export.serving.saved_model import write_saved_model
+from export.web.server import LITERTJS
+from tests.export.chromium import find_chromium, open_chromium
 from tests.tiny_logocap import tiny_logocap
 from tests.tiny_metta import enliven
 from tests.toy_adapter import ToyAdapter, ToyLifter, make_toy_lifter
@@ -24,6 +27,7 @@ from tfpose.metta.net import MeTTANet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
 
+ROOT = Path(__file__).resolve().parents[2]
 INFO = {
     "task": "top_down",
     "skeleton": get_skeleton("lsp14").to_dict(),
@@ -212,3 +216,31 @@ def dots_pictures(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     height, width = DOTS_SIZE
     points = rng.uniform([8, 8], [width - 9, height - 9], (count, 3, 2))
     return np.stack([dots_picture(places) for places in points]), points
+
+
+@pytest.fixture(scope="session")
+def litertjs() -> str:
+    """Folder that npm installed LiteRT.js into."""
+    folder = os.environ.get("TFPOSE_LITERTJS") or str(ROOT / "runs" / "litertjs")
+    if not Path(folder, "node_modules", "@litertjs", "core").is_dir():
+        pytest.skip(
+            f"LiteRT.js is not in {folder}: npm install --prefix {folder} {LITERTJS} "
+            "(or set TFPOSE_LITERTJS)"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("Chromium is not there: apt-get install chromium")
+    return program
+
+
+@pytest.fixture(scope="session")
+def browser(chromium, tmp_path_factory):
+    options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with open_chromium(chromium, tmp_path_factory.mktemp("chromium"), *options) as it:
+        yield it
