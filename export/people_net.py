@@ -36,7 +36,7 @@ _KEPT = (
     r"/norm1(_\d+)?/",
 )
 # Parts of the net's info that the metadata has under other names.
-_ELSEWHERE = ("skeleton", "task")
+_ELSEWHERE = ("skeleton", "score_threshold", "task")
 
 
 def people_model(
@@ -233,7 +233,8 @@ def people_metadata(
         suppression: where it is done.
 
     Returns:
-        Skeleton, sizes, normalisation, suppression and training, for JSON.
+        Skeleton, sizes, normalisation, suppression, the score from which a joint is
+        certain, and training, for JSON.
     """
     info = predictor.net.info
     return {
@@ -248,6 +249,7 @@ def people_metadata(
             "of": "pixels / 255",
         },
         "suppression": {"where": suppression, "distance": DISTANCE, "share": SHARE},
+        "score_threshold": predictor.score_threshold,
         "flip_test": predictor.flip_test,
         "training": {k: v for k, v in info.items() if k not in _ELSEWHERE},
     }

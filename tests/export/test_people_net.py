@@ -173,6 +173,7 @@ def test_an_export_is_told_of_and_measured(people_net, shared_data, tmp_path, ca
     told = json.loads((out / "model.json").read_text())
     assert told["task"] == "multi_person_pose"
     assert (told["slots"], told["image_size"]) == (5, [64, 128])
+    assert told["score_threshold"] == 0.2
     assert told["suppression"] == {
         "where": "outside",
         "distance": 0.05,
