@@ -189,9 +189,12 @@ def people_validation(
             outputs["poses"][filled][..., 2],
             outputs["scores"][filled],
         )
-        found = oks_average_precision(
-            pose_truth(people), predictions, people.skeleton, people.image_ids[rows]
-        )
+        try:
+            found = oks_average_precision(
+                pose_truth(people), predictions, people.skeleton, people.image_ids[rows]
+            )
+        except InputError as error:
+            return {}, [f"no ap: {error}"]
         metrics = {name.lower(): found[name] for name in ("AP", "AP50", "AP75")}
         source = f"ap: sigmas {found['sigmas_source']}; areas {found['area_source']}"
         return metrics, [source, *found["notes"]]

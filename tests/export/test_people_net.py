@@ -189,6 +189,28 @@ def test_an_export_is_told_of_and_measured(people_net, shared_data, tmp_path, ca
     assert "LiteRT fp16      find_people: ap " in capsys.readouterr().out
 
 
+def test_people_of_unknown_areas_have_no_ap(people_net, shared_data, tmp_path):
+    content = json.loads((shared_data / "coco" / "train.json").read_text())
+    for one in content["annotations"]:
+        del one["area"]
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(shared_data / "coco" / "images")
+    model = people_model(people_net, SIZE)
+    known = people_validation(model, "coco_format", str(tmp_path), "train", limit=8)
+    metrics, notes = known.score(_labelled(known, shared_data))
+    assert metrics == {} and notes[0].startswith("no ap: ") and "area" in notes[0]
+
+
+def test_a_picture_without_people_has_nobody(pictures):
+    blind = tiny_logocap()
+    head = blind.dense_model.get_layer("heat_head")
+    head.bias.assign(np.full(head.bias.shape, -10))
+    found = people_model(blind, SIZE).main(image=pictures[:1])
+    found = {key: np.asarray(values) for key, values in found.items()}
+    assert np.isfinite(found["poses"]).all() and not found["scores"].any()
+    assert not read_rows(found)["poses"].any()
+
+
 def test_impossible_choices_are_refused(people_net):
     for choices, message in (
         ({"image_size": (64, 90)}, "image_size is 64 x 90, expected multiples of 32"),
