@@ -6,6 +6,7 @@ it takes. The commands `export.litert` and `export.savedmodel` know of no kind.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,23 +18,28 @@ from export.adapting import with_adaptation
 from export.fit import Fit
 from export.lifter import Pixels, lifter_model
 from export.model import Arrays, ExportedModel
+from export.people_net import people_model
 from export.pose_net import pose_model
+from export.serving.people_net import photo_people_model
 from export.serving.pose_net import Photos, photo_pose_model
 from export.validation import (
     Validation,
     lifting_calibration,
     lifting_validation,
+    people_calibration,
+    people_validation,
     pose_calibration,
     pose_validation,
 )
 from tfpose.adapters import adaptation_names, build_adapter, parse_adaptation
 from tfpose.errors import InputError
 from tfpose.lifters.net import LiftingNet
+from tfpose.logocap.net import LogoCapNet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["KINDS", "Kind", "Options", "find_kind"]
+__all__ = ["KINDS", "Kind", "Options", "find_kind", "read_image_size"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +50,14 @@ class Options:
         flip_test: average over the input and its mirror image.
         skeleton: name of the one whose joints callers send; the net's own if empty.
         image_size: (height, width) of pictures; the net's own if None.
+        slots: people in a picture at most; as many as the net finds if None.
         dtype: of pixels.
-        output: what a pose net gives, some of `export.pose_net.OUTPUTS`.
+        output: some of `export.pose_net.OUTPUTS`.
         dataset: kind of the data; the usual one for the net if empty.
         split: of the data; the one to validate on if empty.
         subjects: people of the data, in place of the split's.
         stride: every how many frames of the data one is taken.
-        limit: rows of the data at most; 0 for all.
+        limit: rows of the data at most, of a LOGO-CAP net pictures; 0 for all.
         adapt: how the net adapts, as `tfpose.adapters.build_adapter` reads it; empty
             for not at all.
     """
@@ -58,6 +65,7 @@ class Options:
     flip_test: bool = False
     skeleton: str = ""
     image_size: tuple[int, int] | None = None
+    slots: int | None = None
     dtype: str = "uint8"
     output: tuple[str, ...] = ("keypoints",)
     dataset: str = ""
@@ -141,6 +149,20 @@ class Kind:
             raise InputError("output: a net that adapts gives keypoints")
 
 
+def read_image_size(text: str) -> tuple[int, int] | None:
+    """Of a command's option `--image_size`; None if it is empty.
+
+    Raises:
+        InputError: anything else but HEIGHT,WIDTH.
+    """
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+),(\d+)", text)
+    if not found:
+        raise InputError(f"image_size is {text!r}, expected HEIGHT,WIDTH")
+    return int(found.group(1)), int(found.group(2))
+
+
 def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
     if value not in known:
         raise InputError(
@@ -173,8 +195,34 @@ def _pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
     return _adapting(model, net, options, fit)
 
 
+def _people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
+    """For devices."""
+    return people_model(
+        net,
+        options.image_size,
+        slots=options.slots,
+        dtype=options.dtype,
+        flip_test=options.flip_test,
+        name=name,
+        outputs=options.output,
+    )
+
+
+def _photo_people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
+    """For servers."""
+    return photo_people_model(
+        net,
+        options.image_size,
+        slots=options.slots,
+        flip_test=options.flip_test,
+        name=name,
+    )
+
+
 def _photo_pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
     """For servers."""
+    if options.image_size:
+        raise InputError("image_size: a pose net on a server takes photos of any size")
     model = photo_pose_model(net, flip_test=options.flip_test, name=name)
     return _adapting(model, net, options, Photos(TopDownPredictor(net)))
 
@@ -206,7 +254,7 @@ KINDS = (
         for_devices=_pose_net,
         for_servers=_photo_pose_net,
         lifts=False,
-        own_options=frozenset({"image_size", "dtype", "output"}),
+        own_options=frozenset({"image_size", "dtype", "output", "adapt"}),
         datasets=_usual_first("coco_format", DATASETS),
         splits=SPLITS,
         validate=lambda model, folder, options: pose_validation(
@@ -222,7 +270,7 @@ KINDS = (
         for_devices=_lifter,
         for_servers=_lifter,
         lifts=True,
-        own_options=frozenset({"skeleton", "subjects", "stride"}),
+        own_options=frozenset({"skeleton", "subjects", "stride", "adapt"}),
         datasets=_usual_first("h36m", LIFTING_DATASETS),
         splits=LIFTING_SPLITS,
         validate=lambda model, folder, options: lifting_validation(
@@ -236,6 +284,22 @@ KINDS = (
         ),
         calibrate=lambda model, folder, count, options: lifting_calibration(
             model, options.dataset, folder, count, options.stride
+        ),
+    ),
+    Kind(
+        name="LOGO-CAP net",
+        matches=lambda net: isinstance(net, LogoCapNet),
+        for_devices=_people_net,
+        for_servers=_photo_people_net,
+        lifts=False,
+        own_options=frozenset({"image_size", "slots", "dtype", "output"}),
+        datasets=_usual_first("coco_format", DATASETS),
+        splits=SPLITS,
+        validate=lambda model, folder, options: people_validation(
+            model, options.dataset, folder, options.split, options.limit
+        ),
+        calibrate=lambda model, folder, count, options: people_calibration(
+            model, options.dataset, folder, count
         ),
     ),
 )

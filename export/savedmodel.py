@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
 
-from export.kinds import KINDS, Options, find_kind
+from export.kinds import KINDS, Options, find_kind, read_image_size
 from export.serving.batching import LATENCY
 from export.serving.saved_model import write_saved_model
 from tfpose.command_line import run_command
@@ -33,6 +33,13 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="whose joints callers send to a lifter; default: its own",
     )
+    add(
+        "--image_size",
+        default="",
+        help="HEIGHT,WIDTH that a LOGO-CAP net sees photos in; default: a square of "
+        "its short side",
+    )
+    add("--slots", type=int, help="people it finds at most; default: the net's")
     add(
         "--adapt",
         default="",
@@ -70,7 +77,11 @@ def _run(chosen: argparse.Namespace) -> None:
     net = load_keras(chosen.model)
     kind = find_kind(net, chosen.model)
     options = Options(
-        flip_test=chosen.flip_test, skeleton=chosen.skeleton, adapt=chosen.adapt
+        flip_test=chosen.flip_test,
+        skeleton=chosen.skeleton,
+        image_size=read_image_size(chosen.image_size),
+        slots=chosen.slots,
+        adapt=chosen.adapt,
     )
     model = kind.for_servers(net, out.name, kind.checked(options))
     folder = write_saved_model(

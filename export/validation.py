@@ -13,9 +13,11 @@ from data_pipelines.lifting.datasets import load_lifting_dataset
 from data_pipelines.lifting.poses import LiftingDataset
 from data_pipelines.people import PoseDataset
 from data_pipelines.readers.datasets import load_dataset
-from data_pipelines.top_down import TopDownEvaluation, labelled_people
+from data_pipelines.top_down import TopDownEvaluation, labelled_people, pose_truth
 from export.model import Arrays, ExportedModel
 from tfpose.errors import InputError
+from tfpose.logocap.picture import Placement
+from tfpose.metrics.oks import PosePredictions, oks_average_precision
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.regions import Regions
 
@@ -23,6 +25,8 @@ __all__ = [
     "Validation",
     "lifting_calibration",
     "lifting_validation",
+    "people_calibration",
+    "people_validation",
     "pose_calibration",
     "pose_validation",
 ]
@@ -77,12 +81,7 @@ def pose_validation(
         InputError: bad data, or joints that are not the model's.
     """
     people = labelled_people(load_dataset(dataset, data_dir, split))
-    skeleton = Skeleton.from_dict(model.metadata["skeleton"])
-    if people.skeleton.joints != skeleton.joints:
-        raise InputError(
-            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
-            f"the model, {skeleton.name}"
-        )
+    _check_joints(model, people, data_dir)
     people = people.select(_spread(len(people), limit))
     sampler = _crops(model, people)
 
@@ -114,20 +113,131 @@ def pose_calibration(
     Raises:
         InputError: there are none, or one cannot be read.
     """
-    folder = pathlib.Path(path)
-    files = sorted(
-        file
-        for file in (folder.iterdir() if folder.is_dir() else ())
-        if file.suffix.lower() in _PICTURES
-    )
+    files = _picture_files(path, count)
     if files:
-        files = [files[i] for i in _spread(len(files), count)]
         images = [_whole(file, _image_size(model)) for file in files]
     else:
         people = labelled_people(load_dataset(dataset, path, "train"))
         people = people.select(_spread(len(people), count))
         sampler = _crops(model, people)
         images = [sampler(i)["image"] for i in range(len(people))]
+    return _one_by_one({"image": _pixels(model, images)})
+
+
+@dataclasses.dataclass(frozen=True)
+class _PeopleValidation(Validation):
+    """Of nets that find people by themselves: slots of two models may differ."""
+
+    def distances(self, outputs: Arrays, reference: Arrays) -> np.ndarray:
+        """From each person of the reference to the nearest found, `[P, J]`.
+
+        Nearest by the mean of the joints; NaN where nobody was found in a picture.
+        """
+        rows = []
+        for poses, scores, other, other_scores in zip(
+            reference[self.compared],
+            reference["scores"],
+            outputs[self.compared],
+            outputs["scores"],
+            strict=True,
+        ):
+            people = poses[scores > 0, :, :2].astype(np.float64)
+            found = other[other_scores > 0, :, :2].astype(np.float64)
+            away = np.linalg.norm(people[:, None] - found[None], axis=-1)
+            for person in away:
+                nothing = np.full(poses.shape[1], np.nan)
+                near = person.mean(axis=-1)
+                rows.append(person[near.argmin()] if len(found) else nothing)
+        return self.scale * np.reshape(rows, (-1, reference[self.compared].shape[2]))
+
+
+def people_validation(
+    model: ExportedModel, dataset: str, data_dir: str, split: str, limit: int = 0
+) -> Validation:
+    """Pictures of a data set for an `export.people_net` model.
+
+    Args:
+        model: to be evaluated.
+        dataset: kind of data set, see `data_pipelines.readers.datasets`.
+        data_dir: its folder.
+        split: `train` or `val`.
+        limit: pictures at most, spread over all of them; 0 for all.
+
+    Raises:
+        InputError: bad data, or joints that are not the model's.
+    """
+    people = load_dataset(dataset, data_dir, split)
+    _check_joints(model, people, data_dir)
+    rows = _spread(len(people.image_ids), limit)
+    people = people.select(np.flatnonzero(np.isin(people.image_index, rows)))
+    size = _image_size(model)
+    placements = [
+        Placement.into(int(height), int(width), size)
+        for height, width in people.image_sizes[rows]
+    ]
+
+    def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
+        filled = outputs["scores"] > 0
+        index, _ = np.nonzero(filled)
+        points = [
+            placement.to_picture(poses[..., :2])
+            for placement, poses in zip(placements, outputs["poses"], strict=True)
+        ]
+        predictions = PosePredictions(
+            people.image_ids[rows[index]],
+            np.stack(points)[filled],
+            outputs["poses"][filled][..., 2],
+            outputs["scores"][filled],
+        )
+        try:
+            found = oks_average_precision(
+                pose_truth(people), predictions, people.skeleton, people.image_ids[rows]
+            )
+        except InputError as error:
+            return {}, [f"no ap: {error}"]
+        metrics = {name.lower(): found[name] for name in ("AP", "AP50", "AP75")}
+        source = f"ap: sigmas {found['sigmas_source']}; areas {found['area_source']}"
+        return metrics, [source, *found["notes"]]
+
+    images = [
+        placement.place(_picture(people, row))
+        for row, placement in zip(rows, placements, strict=True)
+    ]
+    return _PeopleValidation(
+        f"{len(people)} people in {len(rows)} pictures of {_name(data_dir)}, {split}",
+        {"image": _pixels(model, images)},
+        score,
+        "poses",
+        "px",
+    )
+
+
+def people_calibration(
+    model: ExportedModel, dataset: str, path: str, count: int
+) -> list[Arrays]:
+    """Pictures as an `export.people_net` model will get them, a batch of one each.
+
+    Args:
+        model: to be calibrated.
+        dataset: kind of the data set.
+        path: the data set's folder, whose `train` is taken; or a folder of pictures.
+        count: pictures at most, spread over all there are.
+
+    Raises:
+        InputError: there are none, or one cannot be read.
+    """
+    files = _picture_files(path, count)
+    if files:
+        pictures = [decode_image(file.read_bytes(), name=str(file)) for file in files]
+    else:
+        people = load_dataset(dataset, path, "train")
+        rows = _spread(len(people.image_ids), count)
+        pictures = [_picture(people, row) for row in rows]
+    size = _image_size(model)
+    images = [
+        Placement.into(picture.shape[0], picture.shape[1], size).place(picture)
+        for picture in pictures
+    ]
     return _one_by_one({"image": _pixels(model, images)})
 
 
@@ -206,6 +316,33 @@ def _input_skeleton(model: ExportedModel) -> Skeleton:
 def _lifting_inputs(poses: LiftingDataset) -> Arrays:
     sizes = poses.image_sizes[poses.camera_index].astype(np.float32)
     return {"keypoints": poses.keypoints, "image_size": sizes}
+
+
+def _check_joints(model: ExportedModel, people: PoseDataset, data_dir: str) -> None:
+    skeleton = Skeleton.from_dict(model.metadata["skeleton"])
+    if people.skeleton.joints != skeleton.joints:
+        raise InputError(
+            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
+            f"the model, {skeleton.name}"
+        )
+
+
+def _picture(people: PoseDataset, row: int) -> np.ndarray:
+    """uint8 `[H, W, 3]` of a data set."""
+    height, width = (int(side) for side in people.image_sizes[row])
+    data, name = people.images.read(row), people.images.describe(row)
+    return decode_image(data, (height, width), name)
+
+
+def _picture_files(path: str, count: int) -> list[pathlib.Path]:
+    """Of a folder, spread over it; none if it has none."""
+    folder = pathlib.Path(path)
+    files = sorted(
+        file
+        for file in (folder.iterdir() if folder.is_dir() else ())
+        if file.suffix.lower() in _PICTURES
+    )
+    return [files[i] for i in _spread(len(files), count)]
 
 
 def _name(data_dir: str) -> str:

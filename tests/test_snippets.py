@@ -20,6 +20,7 @@ import pytest
 from data_pipelines.video import VideoReader
 from data_pipelines.video_writer import VideoWriter
 from tests.snippets import ROOT, Snippet, commands, snippets
+from tests.tiny_logocap import tiny_logocap
 from tfpose.lifters.build import build_lifter
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.net import build_heatmap_net
@@ -139,6 +140,7 @@ def files(shared_data, tmp_path_factory) -> Path:
     for name in ("model", "pose", "a", "b", "runs/pose/model"):
         (folder / f"{name}.keras").parent.mkdir(parents=True, exist_ok=True)
         net.save(folder / f"{name}.keras")
+    tiny_logocap(slots=12).save(folder / "logocap.keras")
     lengths = {"mean": [0.3] * 13, "std": [0.05] * 13}
     lifter = build_lifter(
         "martinez_small", get_skeleton("lsp14"), info={"limb_lengths": lengths}

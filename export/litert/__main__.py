@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import tfpose  # noqa: F401  # isort: skip  # First: it keeps TensorFlow quiet.
 
-from export.kinds import KINDS, Options, find_kind
+from export.kinds import KINDS, Options, find_kind, read_image_size
 from export.litert.export import export_litert
 from export.litert.quantise import FORMS
 from export.model import Arrays
@@ -68,18 +68,11 @@ def _run(chosen: argparse.Namespace) -> None:
 
 
 def _options(chosen: argparse.Namespace) -> Options:
-    size = None
-    if chosen.image_size:
-        found = re.fullmatch(r"(\d+),(\d+)", chosen.image_size)
-        if not found:
-            raise InputError(
-                f"image_size is {chosen.image_size!r}, expected HEIGHT,WIDTH"
-            )
-        size = int(found.group(1)), int(found.group(2))
     return Options(
         flip_test=chosen.flip_test,
         skeleton=chosen.skeleton,
-        image_size=size,
+        image_size=read_image_size(chosen.image_size),
+        slots=chosen.slots,
         dtype=chosen.dtype,
         output=tuple(chosen.output.split(",")),
         dataset=chosen.dataset,
@@ -102,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--name", default="", help="of the model; default: the file's")
     add("--quantize", default="none", help=f"{', '.join(FORMS)}; or several by commas")
     add("--image_size", default="", help="HEIGHT,WIDTH of pictures; default: the net's")
+    add("--slots", type=int, help="people in a picture at most; default: the net's")
     add("--dtype", default="uint8", help="of pixels: uint8 or float32")
     add(
         "--output",
@@ -122,11 +116,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--split", default="", help="of it; default: the one to validate on")
     add("--subjects", default="", help="of 3D data, by commas; default: the split's")
     add("--stride", type=int, default=1, help="of 3D data: frames from one to the next")
-    add("--limit", type=int, default=0, help="people or poses of it; default: all")
+    add(
+        "--limit",
+        type=int,
+        default=0,
+        help="people or poses of it, pictures for a LOGO-CAP net; default: all",
+    )
     add(
         "--calibration",
         default="",
-        help="for int8: folder of pictures of one person each, or data set whose "
+        help="for int8: folder of pictures as the net gets them, or data set whose "
         "train is taken; default: data_dir",
     )
     add("--calibration_samples", type=int, default=200, help="at most")

@@ -105,7 +105,8 @@ def keras_answers(model: ExportedModel, inputs: Arrays) -> Answers:
     found = {}
     for name, signature in _taking(model, inputs).items():
         graph = signature.concrete()
-        if set(signature.inputs) == set(inputs):
+        free = all(spec.shape[0] is None for spec in signature.inputs.values())
+        if free and set(signature.inputs) == set(inputs):
             found[name] = _in_batches(signature, graph, inputs)
         else:
             found[name] = _one_by_one(signature, _with_arrays(graph), inputs)

@@ -5,6 +5,8 @@ r"""A client of models on TF Serving: `ServingClient`, and as a program.
         --server=http://host:8501 --model=lifter
     python -m export.serving.client locate photo.jpg --box=10,20,200,400 \
         --server=grpc://host:8500 --model=pose
+    python -m export.serving.client people crowd.jpg --server=grpc://host:8500 \
+        --model=crowd
 
 Over REST it needs NumPy alone; over gRPC also grpcio, tensorflow-serving-api and
 TensorFlow, which has the messages' tensors.
@@ -202,9 +204,44 @@ class ServingClient:
             raise ValueError(
                 f"boxes have shape {places.shape}, expected [{len(photos)}, 4]"
             )
-        files = np.empty(len(photos), object)
-        files[:] = photos
+        files = _files(photos)
         return self.predict({"image_bytes": files, "boxes": places}, signature)
+
+    def find_people(
+        self, photos: Sequence[bytes], signature: str = ""
+    ) -> list[dict[str, np.ndarray]]:
+        """Everybody in photos, by a model that was made of a LOGO-CAP net.
+
+        Args:
+            photos: JPEG or PNG files.
+            signature: of the model, with this input.
+
+        Returns:
+            For each photo `poses` float32 `[P, J, 3]` (x, y in pixels, score), `scores`
+            `[P]`, `image_size` `[2]` (height, width) and `valid`, bool; a photo that is
+            not valid has nobody, and a size of NaN.
+
+        Raises:
+            ValueError: no photos.
+            ServingError: no answer, or a refusal.
+        """
+        found = self.predict({"image_bytes": _files(photos)}, signature)
+        people = [scores > 0 for scores in found["scores"]]
+        return [
+            {
+                "poses": found["poses"][row][filled],
+                "scores": found["scores"][row][filled],
+                "image_size": found["image_size"][row],
+                "valid": found["valid"][row],
+            }
+            for row, filled in enumerate(people)
+        ]
+
+
+def _files(photos: Sequence[bytes]) -> np.ndarray:
+    files = np.empty(len(photos), object)
+    files[:] = photos
+    return files
 
 
 class LifterStream:
@@ -270,11 +307,13 @@ def _parser() -> argparse.ArgumentParser:
     locate.add_argument(
         "--box", default="", help="x,y,w,h of the person in each; default: all of it"
     )
-    for command in (lift, locate):
+    people = commands.add_parser("people", help="everybody in photos")
+    people.add_argument("photos", nargs="+", help="JPEG or PNG files")
+    for command in (lift, locate, people):
         command.add_argument(
             "--signature", default="", help="of the model; default: the main one"
         )
-    for command in (ready, lift, locate):
+    for command in (ready, lift, locate, people):
         add = command.add_argument
         add("--server", required=True, help="grpc://host:port or http://host:port")
         add("--model", required=True, help="its name on the server")
@@ -327,6 +366,17 @@ def _boxes(
     return [[0, 0, width, height] for height, width in sizes]
 
 
+def _people_record(found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What `find_people` says of a photo, for JSON, which has no NaN."""
+    if not found["valid"]:
+        return {"valid": False, "image_size": None, "people": None}
+    people = [
+        {"score": float(score), "keypoints": pose.tolist()}
+        for pose, score in zip(found["poses"], found["scores"], strict=True)
+    ]
+    return {"valid": True, "image_size": found["image_size"].tolist(), "people": people}
+
+
 def _run(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     with ServingClient(
         chosen.server,
@@ -338,6 +388,13 @@ def _run(chosen: argparse.Namespace) -> list[dict[str, Any]]:
         if chosen.command == "ready":
             client.wait_until_ready(chosen.timeout)
             return []
+        if chosen.command == "people":
+            photos = [_read(path) for path in chosen.photos]
+            everybody = client.find_people(photos, chosen.signature)
+            return [
+                {"photo": path, **_people_record(found)}
+                for path, found in zip(chosen.photos, everybody, strict=True)
+            ]
         if chosen.command == "lift":
             size = _numbers(chosen.image_size, 2, "image_size")
             names, found = (

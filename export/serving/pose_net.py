@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from export.model import ExportedModel, Signature, Tensors
 from export.pose_net import pose_metadata
+from export.serving.cutting import cut_rows, example_photo, require, warp_photo
 from export.serving.photo import read_photo
 from tfpose.codecs.alignment import box_offset, input_middle, region_scales
 from tfpose.top_down.crop import BOX_PADDING
@@ -30,6 +31,7 @@ _DESCRIBED = {
     "valid": "bool [B]: whether photo and box could be used",
 }
 
+_EXAMPLE_BOX = (200, 40, 200, 400)
 # No photo has such coordinates.
 _FAR = 1e7
 
@@ -77,7 +79,7 @@ def photo_pose_model(
             "boxes": tf.TensorSpec([None, 4], tf.float32),
         },
         outputs=("keypoints", "scores", "image_size", "valid"),
-        example=_example(),
+        example={**example_photo(), "boxes": np.array([_EXAMPLE_BOX], np.float32)},
         described=_DESCRIBED,
     )
     return ExportedModel(name, {"locate": locate}, pose_metadata(predictor))
@@ -126,17 +128,6 @@ class Photos:
         }
 
 
-def _example() -> dict[str, np.ndarray]:
-    """A JPEG with nobody in it, and a box."""
-    down, across = np.mgrid[:480, :640]
-    pixels = np.stack([down // 2, across // 3, (down + across) % 256], axis=-1)
-    file = tf.io.encode_jpeg(pixels.astype(np.uint8)).numpy()
-    return {
-        "image_bytes": np.array([file], object),
-        "boxes": np.array([[200, 40, 200, 400]], np.float32),
-    }
-
-
 @dataclasses.dataclass(frozen=True)
 class _Crops:
     """The net's inputs, cut as `tfpose.top_down.crop` does, in TensorFlow's graph."""
@@ -173,24 +164,8 @@ class _Crops:
 
         float32 `[B, H, W, 3]` with pixels 0..255, float32 `[B, 2]` and bool `[B]`.
         """
-        count = tf.shape(files)[0]
-        rows = tf.data.Dataset.from_tensor_slices(
-            (tf.range(count), files, boxes, scales, shifts)
-        )
-        # A row that fails is left out; a whole batch would fail by `tf.map_fn`.
-        done = rows.map(self._cut_one, num_parallel_calls=tf.data.AUTOTUNE)
-        done = done.ignore_errors()
-        # One batch must come, even if all rows fail: the last row of this one goes.
-        spare = (count, tf.zeros((*self.input_size, 3)), tf.zeros(2))
-        done = done.concatenate(tf.data.Dataset.from_tensors(spare))
-        places, pixels, sizes = done.batch(
-            tf.cast(count, tf.int64) + 1
-        ).get_single_element()
-        places = places[:, None]
-        crops = tf.scatter_nd(places, pixels, [count + 1, *self.input_size, 3])
-        sizes = tf.scatter_nd(places, sizes, [count + 1, 2])
-        crops, sizes = crops[:-1], sizes[:-1]
-        return crops, sizes, sizes[:, 0] > 0
+        columns = (files, boxes, scales, shifts)
+        return cut_rows(self._cut_one, columns, self.input_size)
 
     def _cut_one(
         self,
@@ -202,74 +177,10 @@ class _Crops:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """`cut` of one row; an error where file or box cannot be used."""
         low, high = box[:2], box[:2] + box[2:]
-        _require(tf.reduce_all(tf.abs(box) < _FAR) & tf.reduce_all(box[2:] > 0), "box")
+        require(tf.reduce_all(tf.abs(box) < _FAR) & tf.reduce_all(box[2:] > 0), "box")
         photo = read_photo(file)
         size = tf.cast(tf.shape(photo)[:2], tf.float32)
         touches = tf.reduce_all(high > 0) & tf.reduce_all(low < size[::-1])
-        _require(touches, "box")
-        return place, self._warp(photo, scale, shift), size
-
-    def _warp(self, photo: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-        """`tfpose.top_down.crop.warp` of uint8 `[h, w, 3]`, to float32."""
-        factor = tf.constant(1)
-        if self.antialias:
-            shrink = tf.sqrt(tf.reduce_prod(scale))
-            factor = 2 ** tf.math.count_nonzero(
-                shrink * tf.constant([2.0, 4.0, 8.0], tf.float64) <= 1, dtype=tf.int32
-            )
-        photo, first = self._around(photo, factor, scale, shift)
-        photo = tf.cond(
-            factor > 1,
-            lambda: _block_means(photo, factor),
-            lambda: tf.cast(photo, tf.float32),
-        )
-        # Pixel k is the middle of the blocks' pixels first + factor k, ...
-        blocks = tf.cast(factor, tf.float64)
-        corner = tf.cast(first[::-1], tf.float64) + (blocks - 1) / 2
-        back = 1 / (scale * blocks)
-        start = (-shift / scale - corner) / blocks
-        zero = tf.zeros((), tf.float64)
-        # From the input's pixels to the photo's.
-        rows = [back[0], zero, start[0], zero, back[1], start[1], zero, zero]
-        warped = tf.raw_ops.ImageProjectiveTransformV3(
-            images=photo[None],
-            transforms=tf.cast(tf.stack(rows), tf.float32)[None],
-            output_shape=self.input_size,
-            fill_value=0.0,
-            interpolation="BILINEAR",
-            fill_mode="CONSTANT",
-        )
-        return tf.ensure_shape(tf.round(warped[0]), (*self.input_size, 3))
-
-    def _around(
-        self, photo: tf.Tensor, factor: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The part that the net sees, and the (row, column) at which it begins.
-
-        It begins at a whole number of blocks, and has one to spare where there is.
-        """
-        size = tf.shape(photo)[:2]
-        ends = tf.constant([[-1.0, -1.0], self.input_size[::-1]], tf.float64)
-        ends = ((ends - shift) / scale)[:, ::-1]
-        ends = tf.cast(tf.clip_by_value(ends, -1e8, 1e8), tf.int32)
-        low = tf.clip_by_value(ends[0] // factor - 1, 0, (size - 1) // factor) * factor
-        high = tf.minimum((ends[1] // factor + 2) * factor, size)
-        high = tf.maximum(high, low + 1)
-        return photo[low[0] : high[0], low[1] : high[1]], low
-
-
-def _block_means(photo: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Rounded means of factor x factor blocks; the last ones repeat the edge."""
-    size = tf.shape(photo)[:2]
-    count = -(-size // factor)
-    for axis in (0, 1):
-        places = tf.minimum(tf.range(count[axis] * factor), size[axis] - 1)
-        photo = tf.gather(photo, places, axis=axis)
-    blocks = tf.reshape(photo, [count[0], factor, count[1], factor, 3])
-    means = tf.reduce_mean(tf.cast(blocks, tf.float32), axis=(1, 3))
-    # As OpenCV: halves go up for blocks of 2, and to the even number for others.
-    return tf.where(factor == 2, tf.floor(means + 0.5), tf.round(means))
-
-
-def _require(condition: tf.Tensor, what: str) -> None:
-    tf.debugging.Assert(condition, [what])
+        require(touches, "box")
+        pixels = warp_photo(photo, scale, shift, self.input_size, self.antialias)
+        return place, pixels, size

@@ -36,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Serves a page that runs a .tflite pose net in the browser.",
     )
     parser.add_argument(
-        "--model", required=True, help="a .tflite pose net, its .json beside it"
+        "--model",
+        required=True,
+        help="a .tflite pose net or LOGO-CAP net, its .json beside it",
     )
     parser.add_argument(
         "--litertjs",

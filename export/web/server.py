@@ -15,6 +15,7 @@ __all__ = ["LITERTJS", "copy_site", "find_site", "open_server"]
 LITERTJS = "@litertjs/core@2.5.3"
 """The npm package that the page was written for and is tested with."""
 
+_TASKS = ("top_down_pose", "multi_person_pose")
 _PAGE = pathlib.Path(__file__).resolve().parent / "page"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -41,12 +42,13 @@ def find_site(
     """The files of the site by their place in it.
 
     Args:
-        model: a `.tflite` of a pose net, with the JSON sidecar of its exporter.
+        model: a `.tflite` of a pose net or a LOGO-CAP net, with the JSON sidecar of its
+            exporter.
         litertjs: folder that npm installed `LITERTJS` into (with `--prefix`).
         picture: photo that the page shows first, at the place `picture`.
 
     Raises:
-        InputError: a file is not there, or the model is no pose net.
+        InputError: a file is not there, or the model is for another task.
     """
     tflite = pathlib.Path(model)
     sidecar = tflite.with_suffix(".json")
@@ -91,9 +93,9 @@ def _check_model(tflite: pathlib.Path, sidecar: pathlib.Path) -> None:
         task = metadata["task"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{sidecar}: is no description of a model: {error}") from None
-    if task != "top_down_pose":
+    if task not in _TASKS:
         raise InputError(
-            f"{sidecar}: the model's task is {task!r}, expected 'top_down_pose': "
+            f"{sidecar}: the model's task is {task!r}, expected {' or '.join(_TASKS)}: "
             "pixels to keypoints"
         )
 

@@ -1,5 +1,6 @@
 """Small nets to export, and what is made of them once for all tests."""
 
+import os
 from pathlib import Path
 
 import keras
@@ -11,16 +12,22 @@ from export.lifter import Pixels, lifter_model
 from export.litert.convert import convert
 from export.model import ExportedModel
 from export.pose_net import pose_model
+from export.serving.people_net import photo_people_model
 from export.serving.pose_net import photo_pose_model
 from export.serving.saved_model import write_saved_model
+from export.web.server import LITERTJS
+from tests.export.chromium import find_chromium, open_chromium
+from tests.tiny_logocap import tiny_logocap
 from tests.tiny_metta import enliven
 from tests.toy_adapter import ToyAdapter, ToyLifter, make_toy_lifter
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.net import LiftingNet
+from tfpose.logocap.net import LogoCapNet
 from tfpose.metta.net import MeTTANet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
 
+ROOT = Path(__file__).resolve().parents[2]
 INFO = {
     "task": "top_down",
     "skeleton": get_skeleton("lsp14").to_dict(),
@@ -121,6 +128,13 @@ def metta_net() -> MeTTANet:
 
 
 @pytest.fixture(scope="session")
+def people_net() -> LogoCapNet:
+    """A LOGO-CAP net of random weights, which finds up to six people everywhere."""
+    keras.utils.set_random_seed(0)
+    return tiny_logocap()
+
+
+@pytest.fixture(scope="session")
 def toy_net() -> ToyLifter:
     """The lifter of `tests.toy_adapter`."""
     return make_toy_lifter(get_skeleton("h36m16"))
@@ -160,13 +174,19 @@ def online_model(toy_net) -> ExportedModel:
 
 @pytest.fixture(scope="session")
 def saved_models(
-    tmp_path_factory, lifter_net, tiny_net, toy_model, online_model
+    tmp_path_factory, lifter_net, tiny_net, people_net, toy_model, online_model
 ) -> Path:
-    """Folder with SavedModels: a lifter (measured), a pose net, toys."""
+    """Folder with SavedModels: a lifter (measured), a pose net, LOGO-CAP, toys."""
     folder = tmp_path_factory.mktemp("served") / "models"
     write_saved_model(lifter_model(lifter_net), folder / "lifter")
     pose = photo_pose_model(tiny_net, flip_test=False)
-    for name, model in (("pose", pose), ("toy", toy_model), ("online", online_model)):
+    crowd = photo_people_model(people_net, (64, 128), slots=4, flip_test=False)
+    for name, model in (
+        ("pose", pose),
+        ("crowd", crowd),
+        ("toy", toy_model),
+        ("online", online_model),
+    ):
         write_saved_model(model, folder / name, measure=False)
     return folder
 
@@ -196,3 +216,31 @@ def dots_pictures(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     height, width = DOTS_SIZE
     points = rng.uniform([8, 8], [width - 9, height - 9], (count, 3, 2))
     return np.stack([dots_picture(places) for places in points]), points
+
+
+@pytest.fixture(scope="session")
+def litertjs() -> str:
+    """Folder that npm installed LiteRT.js into."""
+    folder = os.environ.get("TFPOSE_LITERTJS") or str(ROOT / "runs" / "litertjs")
+    if not Path(folder, "node_modules", "@litertjs", "core").is_dir():
+        pytest.skip(
+            f"LiteRT.js is not in {folder}: npm install --prefix {folder} {LITERTJS} "
+            "(or set TFPOSE_LITERTJS)"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("Chromium is not there: apt-get install chromium")
+    return program
+
+
+@pytest.fixture(scope="session")
+def browser(chromium, tmp_path_factory):
+    options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with open_chromium(chromium, tmp_path_factory.mktemp("chromium"), *options) as it:
+        yield it

@@ -18,23 +18,28 @@ from tests.export.conftest import adapting_lifter
 from tests.toy_adapter import ToyLifter
 from tfpose.errors import InputError
 
-POSE, LIFTER = KINDS
+POSE, LIFTER, PEOPLE = KINDS
 
 
-def test_nets_find_their_row(tiny_net, lifter_net):
+def test_nets_find_their_row(tiny_net, lifter_net, people_net):
     assert find_kind(tiny_net, "a.keras") is POSE
     assert find_kind(lifter_net, "b.keras") is LIFTER
+    assert find_kind(people_net, "d.keras") is PEOPLE
 
 
 def test_an_unknown_kind_is_refused_with_what_there_is():
     net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    message = "^c.keras: is a Sequential, expected a pose net or lifter$"
+    message = "^c.keras: is a Sequential, expected a pose net or lifter or LOGO-CAP net"
     with pytest.raises(InputError, match=message):
         find_kind(net, "c.keras")
 
 
-def test_every_row_makes_both_models(tiny_net, lifter_net):
-    for net, signature in ((tiny_net, "locate"), (lifter_net, "lift")):
+def test_every_row_makes_both_models(tiny_net, lifter_net, people_net):
+    for net, signature in (
+        (tiny_net, "locate"),
+        (lifter_net, "lift"),
+        (people_net, "find_people"),
+    ):
         kind = find_kind(net, "")
         options = kind.checked(Options())
         for make in (kind.for_devices, kind.for_servers):
@@ -54,6 +59,9 @@ def test_every_row_makes_both_models(tiny_net, lifter_net):
         (POSE, {"stride": 5}, "stride is for lifters"),
         (LIFTER, {"image_size": (64, 64)}, "image_size is for pose nets, and this net"),
         (LIFTER, {"dtype": "float32"}, "dtype is for pose nets"),
+        (POSE, {"slots": 5}, "slots is for LOGO-CAP nets, and this net is a pose net"),
+        (PEOPLE, {"adapt": "metta"}, "adapt is for pose nets, and this net is a LOGO"),
+        (PEOPLE, {"stride": 5}, "stride is for lifters"),
         (LIFTER, {"dataset": "lspet"}, "dataset is 'lspet', expected for this net one"),
         (
             LIFTER,
@@ -65,6 +73,12 @@ def test_every_row_makes_both_models(tiny_net, lifter_net):
 def test_options_that_do_not_fit_are_refused(kind, options, message):
     with pytest.raises(InputError, match=message):
         kind.checked(Options(**options))
+
+
+def test_pose_nets_on_servers_have_no_size(tiny_net):
+    options = POSE.checked(Options(image_size=(64, 64)))
+    with pytest.raises(InputError, match="image_size: a pose net on a server takes"):
+        POSE.for_servers(tiny_net, "some", options)
 
 
 def test_the_usual_data_are_filled_in():

@@ -24,6 +24,7 @@ from export.serving.messages import (
     read_warmup,
     write_warmup,
 )
+from export.serving.people_net import photo_people_model
 from export.serving.saved_model import write_saved_model
 from tests.export import stock_tensorflow
 from tfpose.errors import InputError
@@ -136,6 +137,30 @@ def test_pose_nets_answer_as_here_at_any_batch(models, tiny_net, shared_data, tm
     assert np.isnan(found[3]["keypoints"][:2]).all()
 
 
+def test_everybody_is_found_as_here_at_any_batch(
+    models, people_net, shared_data, tmp_path
+):
+    paths = sorted((shared_data / "coco" / "images").iterdir())[:3]
+    files = [path.read_bytes() for path in paths]
+    requests = [
+        predict_request("crowd", {"image_bytes": np.array(row, object)})
+        for row in (files[:1], files, [b"", files[0]])
+    ]
+    found = answers(models / "crowd" / "1", requests, tmp_path)
+    model = photo_people_model(people_net, (64, 128), slots=4, flip_test=False)
+    expected = model.main(image_bytes=tf.constant(files))
+    for name in ("poses", "scores"):
+        here = expected[name].numpy()
+        np.testing.assert_allclose(found[1][name], here, atol=1e-3)
+        np.testing.assert_allclose(found[0][name], here[:1], atol=1e-3)
+        np.testing.assert_allclose(found[2][name][1:], here[:1], atol=1e-3)
+    assert found[2]["valid"].tolist() == [False, True]
+    extra = models / "crowd" / "1" / "assets.extra"
+    metadata = json.loads((extra / "tfpose.json").read_text())
+    assert (metadata["image_size"], metadata["slots"]) == ([64, 128], 4)
+    assert metadata["suppression"]["where"] == "inside the model"
+
+
 def test_wrong_shapes_and_types_are_refused(models):
     session = stock_tensorflow.Session(str(models / "lifter" / "1"))
     size = np.array([[480, 640]], np.float32)
@@ -160,7 +185,7 @@ def test_metadata_and_configuration_are_beside_the_model(models):
     config = model_server_config_pb2.ModelServerConfig()
     text_format.Parse((models / "models.config").read_text(), config)
     listed = {one.name: one.base_path for one in config.model_config_list.config}
-    names = ("lifter", "pose", "toy", "online")
+    names = ("lifter", "pose", "crowd", "toy", "online")
     assert listed == {name: f"/models/{name}" for name in names}
     measured = (models / "lifter" / "1" / "batching_params.pbtxt").read_text()
     assert "#   batch   1:" in measured and "max_batch_size { value:" in measured

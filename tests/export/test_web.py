@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,7 +17,8 @@ from export.litert.convert import convert
 from export.pose_net import pose_model
 from export.web.__main__ import main
 from export.web.server import LITERTJS, copy_site, find_site, open_server
-from tests.export.chromium import find_chromium, open_chromium
+from tests.export.chromium import open_chromium
+from tests.export.web_site import Served, show
 from tfpose.errors import InputError
 from tfpose.top_down.crop import (
     box_regions,
@@ -29,7 +28,6 @@ from tfpose.top_down.crop import (
     warp,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 PHOTO = "coco/images/000000000474.jpg"
 CROP = """
 (async (box) => {
@@ -40,18 +38,6 @@ CROP = """
   return [matrix, btoa(String.fromCharCode(...pixels))];
 })(%s)
 """
-
-
-@pytest.fixture(scope="module")
-def litertjs() -> str:
-    """Folder that npm installed LiteRT.js into."""
-    folder = os.environ.get("TFPOSE_LITERTJS") or str(ROOT / "runs" / "litertjs")
-    if not Path(folder, "node_modules", "@litertjs", "core").is_dir():
-        pytest.skip(
-            f"LiteRT.js is not in {folder}: npm install --prefix {folder} {LITERTJS} "
-            "(or set TFPOSE_LITERTJS)"
-        )
-    return folder
 
 
 @pytest.fixture
@@ -77,24 +63,8 @@ def model(tmp_path) -> Path:
     return tmp_path / "pose.tflite"
 
 
-class _Served:
-    """A site on a free port."""
-
-    def __init__(self, site):
-        self._server = open_server(site, port=0)
-        self.address = f"http://127.0.0.1:{self._server.server_port}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self._server.shutdown()
-        self._server.server_close()
-
-
 def test_what_is_served_and_how(model, package):
-    with _Served(find_site(str(model), package)) as served:
+    with Served(find_site(str(model), package)) as served:
         for place, kind, start in (
             ("", "text/html; charset=utf-8", b"<!doctype html>"),
             ("app.js?x=1", "text/javascript; charset=utf-8", b"/** The page"),
@@ -117,7 +87,10 @@ def test_what_is_served_and_how(model, package):
 
 
 # Loaded by what the page names.
-_BY_OTHERS = ("pose_net.js", "decode.js", "litertjs/core/wasm/some.wasm")
+_BY_OTHERS = (
+    *("net.js", "pose_net.js", "people_net.js", "decode.js"),
+    "litertjs/core/wasm/some.wasm",
+)
 
 
 def test_the_site_is_whole_in_a_folder(model, package, tmp_path):
@@ -146,7 +119,7 @@ def test_what_cannot_be_served_is_told_in_one_line(model, package, tmp_path, cap
     for text, message in (
         ("{", "is no description"),
         ("[]", "is no description"),
-        ('{"task": "lifting"}', "task is 'lifting', expected 'top_down_pose'"),
+        ('{"task": "lifting"}', "task is 'lifting', expected top_down_pose or multi_"),
     ):
         model.with_suffix(".json").write_text(text)
         with pytest.raises(InputError, match=message):
@@ -184,42 +157,15 @@ def photo(shared_data) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(tflite, litertjs, photo) -> Iterator[_Served]:
-    with _Served(find_site(str(tflite), litertjs, str(photo))) as site:
+def served(tflite, litertjs, photo) -> Iterator[Served]:
+    with Served(find_site(str(tflite), litertjs, str(photo))) as site:
         yield site
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The browser's path."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip("Chromium is not there: apt-get install chromium")
-    return program
-
-
-@pytest.fixture(scope="module")
-def browser(chromium, tmp_path_factory):
-    options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    with open_chromium(chromium, tmp_path_factory.mktemp("chromium"), *options) as it:
-        yield it
 
 
 @pytest.fixture
 def page(browser, served):
     """The page with the photo and the pose in it."""
     return show(browser, served.address + "?picture=picture", "tfpose.pose")
-
-
-def show(browser, address: str, sign: str):
-    """Opens an address and waits for a JavaScript expression to become true."""
-    browser.requests.clear()
-    browser.messages.clear()
-    browser.call("Page.navigate", url=address)
-    browser.wait_for(
-        f"document.readyState == 'complete' && !!globalThis.tfpose && {sign}"
-    )
-    return browser
 
 
 def box_matrix(box, size=(64, 64), alignment="half_pixel") -> np.ndarray:
@@ -338,7 +284,7 @@ def test_heatmaps_are_decoded_on_the_page(
     told = {**drawing.metadata, "litert": {"operators": counted}}
     told["score_threshold"] = 0.37
     path.with_suffix(".json").write_text(json.dumps(told))
-    with _Served(find_site(str(path), litertjs, str(photo))) as site:
+    with Served(find_site(str(path), litertjs, str(photo))) as site:
         page = show(browser, site.address + "?picture=picture", "tfpose.pose")
         # As the file that decodes in its graph.
         check_pose(page, tflite)
@@ -403,7 +349,7 @@ def test_the_page_adapts_and_shows_both_poses(
     path.write_bytes(convert(model))
     path.with_suffix(".json").write_text(json.dumps(model.metadata))
     runs = Interpreter(str(path), num_threads=1).get_signature_runner
-    with _Served(find_site(str(path), litertjs, str(photo))) as site:
+    with Served(find_site(str(path), litertjs, str(photo))) as site:
         page = show(browser, site.address + "?picture=picture", "tfpose.pose")
         assert not page.evaluate("adapting.hidden")
         assert page.evaluate("tfpose.pose.before") is None

@@ -17,7 +17,7 @@ class Placement:
     """A picture scaled into the middle of the net's input; what is left is black.
 
     Attributes:
-        size: (height, width) of the input, multiples of 64.
+        size: (height, width) of the input.
         scale: input pixels per picture pixel.
         shift: (x, y) of the picture's first pixel, input pixels.
     """
@@ -47,6 +47,24 @@ class Placement:
             second = _LONGEST * first
             scale = second / long
         size = (first, second) if height <= width else (second, first)
+        return cls._in_the_middle(height, width, size, scale)
+
+    @classmethod
+    def into(cls, height: int, width: int, size: tuple[int, int]) -> "Placement":
+        """All of a picture, as large as an input of a fixed (height, width) has room.
+
+        Args:
+            height: of the picture, pixels.
+            width: of the picture, pixels.
+            size: (height, width) of the input, pixels.
+        """
+        scale = min(size[0] / height, size[1] / width)
+        return cls._in_the_middle(height, width, size, scale)
+
+    @classmethod
+    def _in_the_middle(
+        cls, height: int, width: int, size: tuple[int, int], scale: float
+    ) -> "Placement":
         middle = int(width / 2 + 0.5), int(height / 2 + 0.5)
         shift = (size[1] / 2 - scale * middle[0], size[0] / 2 - scale * middle[1])
         return cls(size, scale, shift)

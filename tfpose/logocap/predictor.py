@@ -10,7 +10,7 @@ from tfpose.codecs.flip import flip_images, merge, unflip_heatmaps
 from tfpose.errors import InputError
 from tfpose.logocap.net import LEVELS, Dense, LogoCapNet, Poses
 from tfpose.logocap.picture import Placement
-from tfpose.logocap.suppression import suppress_near
+from tfpose.logocap.suppression import read_slots
 from tfpose.predictors import People, Predictor
 
 __all__ = ["LogoCapPredictor"]
@@ -81,11 +81,16 @@ class LogoCapPredictor(Predictor):
             "adaptation to the picture": self.level,
         }
 
-    def find(self, images: Any) -> tuple[Dense, Poses]:
-        """Dense maps, flip-tested, and start poses of pixels 0..255 `[B, H, W, 3]`."""
+    def dense(self, images: Any) -> Dense:
+        """Dense maps, flip-tested, of pixels 0..255 `[B, H, W, 3]`."""
         dense = self.net.dense(images)
         if self.flip_test:
             dense = self._merged(dense, self.net.dense(flip_images(images)))
+        return dense
+
+    def find(self, images: Any) -> tuple[Dense, Poses]:
+        """Dense maps, flip-tested, and start poses of pixels 0..255 `[B, H, W, 3]`."""
+        dense = self.dense(images)
         return dense, self.net.start_poses(dense)
 
     def adapt(self, dense: Dense, poses: Poses) -> tuple[Any, Any]:
@@ -94,14 +99,13 @@ class LogoCapPredictor(Predictor):
 
     def predict(self, image: np.ndarray, boxes: np.ndarray | None = None) -> People:
         self.usable_boxes(image, boxes)
-        poses, scores = self.candidates(image)
-        kept = suppress_near(poses[..., :2], scores)
-        points = poses[kept, :, :2]
+        poses, scores = read_slots(*self.candidates(image))
+        points = poses[..., :2]
         low, high = points.min(axis=1), points.max(axis=1)
         return People(
             points,
-            poses[kept, :, 2].astype(np.float32),
-            scores[kept],
+            poses[..., 2].astype(np.float32),
+            scores,
             np.concatenate([low, high - low], axis=1),
         )
 

@@ -2,14 +2,20 @@
 
 import numpy as np
 
-__all__ = ["suppress_near"]
+__all__ = ["DISTANCE", "SHARE", "read_slots", "suppress_near"]
+
+DISTANCE = 0.05
+"""Joints are near each other within this share of a pose's diagonal, as published."""
+
+SHARE = 8 / 17
+"""Poses are of one heap of which more than this share of the joints is near."""
 
 
 def suppress_near(
     keypoints: np.ndarray,
     scores: np.ndarray,
-    distance: float = 0.05,
-    share: float = 8 / 17,
+    distance: float = DISTANCE,
+    share: float = SHARE,
 ) -> np.ndarray:
     """Keeps the best pose of each heap of poses.
 
@@ -44,3 +50,19 @@ def suppress_near(
             kept.append(int(best))
             gone |= heap
     return np.array(kept, np.int64)
+
+
+def read_slots(poses: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The people in the slots of one picture, those that lie on each other once.
+
+    Args:
+        poses: `[S, J, 3]` (x, y, score of the joint).
+        scores: `[S]`; 0 for a slot without a person.
+
+    Returns:
+        Poses `[P, J, 3]` and scores `[P]`; see `suppress_near`.
+    """
+    filled = scores > 0
+    poses, scores = poses[filled], scores[filled]
+    kept = suppress_near(poses[..., :2], scores)
+    return poses[kept], scores[kept]

@@ -1,7 +1,10 @@
 /** The page: a photo or the camera, a box, the skeleton drawn, the milliseconds. */
+import {loadModel} from './net.js';
+import {PeopleNet} from './people_net.js';
 import {PoseNet} from './pose_net.js';
 
 const COLOURS = {left: '#ff8c28', right: '#3c96ff', middle: '#6edc78'};
+const NETS = {top_down_pose: PoseNet, multi_person_pose: PeopleNet};
 const KEPT_TIMES = 30;
 const SMALLEST_BOX = 8;
 
@@ -15,7 +18,7 @@ const state = {
   photo: null, // ImageData that is looked at.
   box: null, // [x, y, w, h] in its pixels; null for all of it.
   drag: null, // Box being dragged.
-  pose: null, // What the net found last.
+  pose: null, // What the net found last; some nets find several `people`.
   camera: null, // MediaStream.
   times: [],
 };
@@ -104,9 +107,12 @@ function draw() {
     pen.setLineDash([]);
   }
   if (state.pose?.before) drawPose(state.pose.before, state.net.skeleton, unit, '#ffffff');
-  if (state.pose) drawPose(state.pose, state.net.skeleton, unit);
+  for (const person of found()) drawPose(person, state.net.skeleton, unit);
   element('whole').disabled = !state.box;
 }
+
+/** Everybody that was found, the best first. */
+const found = () => (state.pose ? state.pose.people ?? [state.pose] : []);
 
 /** Draws a pose, in the colours of its sides or in one. */
 function drawPose({keypoints, scores}, {joints, limbs}, unit, colour) {
@@ -146,7 +152,7 @@ function sideOf(...names) {
     names.every((name) => name.startsWith(`${side}_`))) ?? 'middle';
 }
 
-/** Numbers beside the picture: times (median of the last runs), joints. */
+/** Numbers beside the picture: times (median of the last runs), the best's joints. */
 function report() {
   element('threshold_value').textContent = Number(element('threshold').value).toFixed(2);
   if (!state.pose) return;
@@ -157,10 +163,13 @@ function report() {
   element('net_time').textContent = tell(0);
   element('whole_time').textContent = tell(1);
   const threshold = Number(element('threshold').value);
-  element('joints').replaceChildren(...state.net.skeleton.joints.map((name, joint) => {
+  element('people').textContent = found().length;
+  const [best] = found();
+  const joints = best ? state.net.skeleton.joints : [];
+  element('joints').replaceChildren(...joints.map((name, joint) => {
     const row = document.createElement('tr');
-    const [x, y] = state.pose.keypoints[joint];
-    const score = state.pose.scores[joint];
+    const [x, y] = best.keypoints[joint];
+    const score = best.scores[joint];
     row.className = score > threshold ? '' : 'unsure';
     for (const text of [name.replaceAll('_', ' '), x.toFixed(1), y.toFixed(1),
       score.toFixed(2)]) {
@@ -272,7 +281,8 @@ async function start() {
   const accelerator = chosen.get('accelerator') ?? 'wasm';
   element('runner').value = accelerator;
   listen();
-  state.net = await PoseNet.load('./', accelerator);
+  const {model, metadata: told} = await loadModel('./', accelerator);
+  state.net = new NETS[told.task](model, told);
   const {metadata, skeleton, input, inputSize: [height, width], runtime} = state.net;
   element('model').textContent =
     `${metadata.name ?? 'model'}: ${skeleton.joints.length} joints ` +

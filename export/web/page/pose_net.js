@@ -5,8 +5,8 @@
  *
  * A *matrix* here is {sx, sy, tx, ty}: photo point (x, y) -> (sx x + tx, sy y + ty).
  */
-import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 import {decodeHeatmaps} from './decode.js';
+import {Net} from './net.js';
 
 const BOX_PADDING = 1.25;
 const LOCATING = 'locate';
@@ -108,46 +108,13 @@ function sample({data, width, height}, x, y, pixels, at) {
   pixels[at + 2] = blue;
 }
 
-/** A compiled model with the metadata that lie beside its file. */
-export class PoseNet {
-  /**
-   * Loads the runtime (once a page), the model and its metadata.
-   *
-   * @param {string} folder that holds model.tflite, model.json and litertjs/.
-   * @param {string} accelerator 'wasm' or 'webgpu'.
-   */
-  static async load(folder, accelerator = 'wasm') {
-    const metadata = await (await found(`${folder}model.json`)).json();
-    await loadRuntime(`${folder}litertjs/core/wasm/`, accelerator);
-    const bytes = await (await found(`${folder}model.tflite`)).arrayBuffer();
-    // Half precision is too coarse for coordinates, which the model computes, too.
-    const gpuOptions = {precision: 'fp32'};
-    const model = await loadAndCompile(new Uint8Array(bytes), {accelerator, gpuOptions});
-    return new PoseNet(model, metadata);
-  }
-
+/** A model that finds the joints of one person in a box. */
+export class PoseNet extends Net {
   constructor(model, metadata) {
-    this.model = model;
-    this.metadata = metadata;
-    this.skeleton = metadata.skeleton;
+    super(model, metadata, [LOCATING, DRAWING]);
     this.alignment = metadata.alignment ?? 'half_pixel';
-    // LiteRT.js may have chosen otherwise than it was asked to.
-    const {accelerator, cpuOptions: {numThreads}} = model.options;
-    const threads = `CPU, ${numThreads} thread${numThreads > 1 ? 's' : ''}`;
-    const gpu = model.isFullyAccelerated ? 'GPU' : 'GPU, partly CPU';
-    this.runtime = accelerator === 'wasm' ? threads : gpu;
-    [this.input] = model.getInputDetails();
     // One with a state goes on from picture to picture, which the page does not.
     this.adapts = model.signatures[ADAPTING]?.getInputDetails().length === 1;
-    this.inputSize = [...this.input.shape].slice(1, 3);
-    this.plain = [LOCATING, DRAWING].find((name) => model.signatures[name]);
-    if (!this.plain) {
-      throw new Error(`The model has no signature ${LOCATING} or ${DRAWING}.`);
-    }
-    /** How many operators it has, and how many of them no GPU delegate takes. */
-    const {nodes = 0, not_on_gpu: left = {}} =
-      metadata.litert?.operators?.[this.plain] ?? {};
-    this.operators = {nodes, left: Object.values(left).reduce((a, b) => a + b, 0)};
   }
 
   /**
@@ -175,10 +142,7 @@ export class PoseNet {
 
   /** Flat keypoints in input pixels and scores, of RGB bytes [H, W, 3]. */
   async run(pixels, signature = this.plain) {
-    const values = this.input.dtype === 'float32' ? Float32Array.from(pixels) : pixels;
-    const tensor = new Tensor(values, [...this.input.shape]);
-    const results = await this.model.run(signature, {[this.input.name]: tensor});
-    tensor.delete();
+    const results = await this.call(pixels, signature);
     const read = async (name) => [...(await results[name].data())];
     const found = signature === DRAWING
       ? decodeHeatmaps(await results.heatmaps.data(), this.metadata)
@@ -186,33 +150,4 @@ export class PoseNet {
     Object.values(results).forEach((result) => result.delete());
     return found;
   }
-}
-
-/** What fetch found there. */
-async function found(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
-  return response;
-}
-
-/** Loads the wasm that suits the page; threads need a cross-origin isolated one. */
-async function loadRuntime(folder, accelerator) {
-  if (accelerator === 'webgpu') {
-    if (!(await navigator.gpu?.requestAdapter())) {
-      throw new Error('This browser offers no WebGPU adapter; run on the CPU instead.');
-    }
-    // With it, what the GPU cannot do runs on the CPU; without it, all does.
-    const jspi = 'Suspending' in WebAssembly;
-    await loadLiteRt(folder, {jspi});
-    return;
-  }
-  if (globalThis.crossOriginIsolated) {
-    try {
-      await loadLiteRt(folder, {threads: true});
-      return;
-    } catch (error) {
-      console.warn(`LiteRT.js without threads: ${error.message ?? error}`);
-    }
-  }
-  await loadLiteRt(folder);
 }

@@ -21,7 +21,7 @@ SIZE = (1000, 1000)
 
 @pytest.fixture(scope="module")
 def served(saved_models):
-    names = ("lifter", "pose", "toy", "online")
+    names = ("lifter", "pose", "crowd", "toy", "online")
     return Served({name: saved_models / name / "1" for name in names})
 
 
@@ -138,6 +138,19 @@ def test_photos_are_sent_as_files(address, photo):
     assert np.isfinite(found["keypoints"][[0, 2]]).all()
     np.testing.assert_allclose(*found["keypoints"][[0, 2]], atol=1e-3)
     assert np.isnan(found["keypoints"][1]).all()
+
+
+def test_everybody_in_photos_is_found(address, served, photo):
+    with ServingClient(address, "crowd", batch_size=2) as client:
+        found = client.find_people([photo, b"broken", photo])
+    assert served.rows == [2, 1]
+    assert [bool(one["valid"]) for one in found] == [True, False, True]
+    assert found[1]["poses"].shape == (0, 17, 3) and not len(found[1]["scores"])
+    first, last = found[0], found[2]
+    assert first["image_size"].tolist() == [240, 180]
+    assert 1 <= len(first["poses"]) == len(first["scores"]) <= 4
+    assert (first["scores"] > 0).all() and np.isfinite(first["poses"]).all()
+    np.testing.assert_allclose(first["poses"], last["poses"], atol=1e-3)
 
 
 def test_a_wrong_number_of_joints_is_refused_in_one_line(address, keypoints):
@@ -269,6 +282,20 @@ def test_the_program(address, served, keypoints, photo, tmp_path, capsys):
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows[0]["photo"].endswith("photo.jpg")
     assert np.shape(rows[1]["keypoints"]) == (14, 2)
+    (tmp_path / "broken.jpg").write_bytes(photo[:900])
+    photos = [str(tmp_path / name) for name in ("photo.jpg", "broken.jpg")]
+    main(["people", *photos, f"--server={address}", "--model=crowd"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["photo"] for row in rows] == photos
+    assert rows[0]["valid"] and rows[0]["image_size"] == [240, 180]
+    assert all(one["score"] > 0 for one in rows[0]["people"])
+    assert np.shape(rows[0]["people"][0]["keypoints"]) == (17, 3)
+    assert rows[1] | {"photo": ""} == {
+        "photo": "",
+        "valid": False,
+        "image_size": None,
+        "people": None,
+    }
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,23 @@ def test_a_picture_of_the_inputs_size_is_not_touched():
     assert np.array_equal(placement.place(image), image)
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "corner"),
+    [(100, 300, (0, 32)), (300, 100, (75, 0)), (3000, 4000, (11, 0))],
+)
+def test_all_of_a_picture_is_in_an_input_of_a_fixed_size(height, width, corner):
+    placement = Placement.into(height, width, (128, 192))
+    assert placement.size == (128, 192)
+    ends = np.array([[0.0, 0], [width, height]])
+    low, high = ends * placement.scale + placement.shift
+    assert np.allclose(low, corner, atol=1)
+    assert np.allclose(high, np.array([192, 128]) - corner, atol=1)
+    image = np.full((height, width, 3), 200, np.uint8)
+    placed = placement.place(image)
+    assert placed.shape == (128, 192, 3)
+    assert (placed[64, 96] == 200).all() and placed.mean() < 201
+
+
 def test_points_come_back_to_where_the_pixels_were():
     image = np.zeros((150, 230, 3), np.uint8)
     image[70:73, 180:183] = 255

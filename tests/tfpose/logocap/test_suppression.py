@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfpose.logocap.suppression import suppress_near
+from tfpose.logocap.suppression import read_slots, suppress_near
 
 
 def _people(*moves: float) -> np.ndarray:
@@ -38,3 +38,12 @@ def test_nobody_and_a_pose_of_no_size():
     assert suppress_near(np.zeros((0, 17, 2)), np.zeros(0)).tolist() == []
     poses = np.concatenate([np.zeros((1, 17, 2)), _people(0)])
     assert suppress_near(poses, np.ones(2)).tolist() == [1]
+
+
+def test_empty_slots_are_nobody():
+    points = _people(0, 3, 200, 400)
+    poses = np.concatenate([points, np.full((4, 17, 1), 0.5)], axis=-1)
+    found, scores = read_slots(poses, np.array([0.5, 0.9, 0.1, 0]))
+    assert np.array_equal(found, poses[[1, 2]]) and scores.tolist() == [0.9, 0.1]
+    found, scores = read_slots(poses, np.zeros(4))
+    assert found.shape == (0, 17, 3) and scores.shape == (0,)
