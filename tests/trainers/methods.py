@@ -125,7 +125,7 @@ METHODS: dict[str, Method] = {
         make_task=metta_joint.MeTTAJointTask,
         data="photos",
         # The auxiliary loss is some hundred times as large as that of labels.
-        descent=1.2e-3,
+        descent=0.01,
         impossible=(
             ({"filters": (8, 8)}, "filters: expected three numbers"),
             ({"input_width": 40}, "input_width: expected a multiple of 16, 8 times"),
