@@ -168,10 +168,10 @@ def layer_slots(layer: keras.layers.Layer, name: str) -> dict[str, Slot]:
     """The variables of a convolution, dense layer or norm by their tensors' names.
 
     Args:
-        layer: of a type that PyTorch has, too.
+        layer: of a type that PyTorch has, too, or of one derived from it.
         name: its official name.
     """
-    parts = _PARTS[type(layer)]
+    parts = next(parts for kind, parts in _PARTS.items() if isinstance(layer, kind))
     slots = {}
     for variable in layer.weights:
         suffix, axes = parts[variable.name]
