@@ -43,7 +43,9 @@ NOT_RUN = {
     ),
     r"export\.web": "serves a page until it is stopped; tests/export/test_web.py",
     r"-m data_pipelines\.mannequin": "draws for minutes",
-    r"model=runs/(views|wide|crowds|flow|iso/views_0|lift)": "needs what a benchmark trains",
+    r"model=runs/(views|wide|crowds|flow|iso/views_0|lift)": (
+        "needs what a benchmark trains"
+    ),
     r"lspet": "measures for minutes",
     r"steps=3|=models/iso|keep_float": "exports for a minute; tests/export has others",
     r"runs/metta/|=metta\.keras": "needs two trainings; tests have a net",

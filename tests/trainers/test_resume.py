@@ -49,7 +49,7 @@ def test_output_is_for_people(whole):
 def test_same_bits_after_kills_and_signals(whole, tiny, tmp_path):
     workdir = tmp_path / "run"
     often = {**tiny, "workdir": workdir, "checkpoint_minutes": 0}
-    moments = [(4, signal.SIGKILL), (13, signal.SIGTERM)]
+    moments = [(3, signal.SIGKILL), (9, signal.SIGTERM)]
     for step, number in moments:
         trainer = Trainer("trainers.hsjp_pretrain", {}, **often)
         outcome = trainer.stop_when(

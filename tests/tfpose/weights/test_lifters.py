@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_refused(tmp_path, capsys):
         main(["import_weights", path, "--preset=semgcn", "--protocol=mmpose"])
     said = capsys.readouterr().err
     assert said == (
-        "error: --protocol=mmpose is of nets that see pixels; semgcn is a lifter\n"
+        "error: --protocol=mmpose is of top-down nets, which semgcn is not\n"
     )
 
 
