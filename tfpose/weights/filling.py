@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterable
 
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 
 from tfpose.errors import InputError
-from tfpose.weights.torch_file import Checkpoint, TorchTensor
+from tfpose.weights.torch_file import Checkpoint, TorchTensor, read_checkpoint
 from tfpose.weights.torch_names import Slot
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "check_tensors",
     "file_source",
     "fill_slots",
+    "import_named",
     "is_counter",
     "unwrap",
 ]
@@ -171,3 +173,44 @@ def _count(problem: str, names: list[str]) -> str:
 
 def _list(shape: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, shape))}]"
+
+
+def import_named(
+    path: str | os.PathLike, net: keras.Model, slots: dict[str, Slot], code: str
+) -> Imported:
+    """Imports a checkpoint whose tensors have the names of one code, and no others.
+
+    Args:
+        path: file written by `torch.save`, with only the tensors or a training state.
+            No code in it is executed.
+        net: a new net with an `info`. Its weights are overwritten, in part even if the
+            file then does not fit.
+        slots: all of its variables by the names of their tensors.
+        code: whose names they are, for the notes.
+
+    Returns:
+        The import, with the net as `model`, whose `info` has the file's name and
+        SHA-256 under `source`.
+
+    Raises:
+        InputError: the file is not a checkpoint, or tensors are missing, unexpected, of
+            another shape or type, or not finite; names the first of each kind and
+            counts them.
+    """
+    path = os.fspath(path)
+    checkpoint, prefix = unwrap(
+        read_checkpoint(path), lambda names: any(name in slots for name in names)
+    )
+    tensors = checkpoint.tensors
+    ignored = [name for name in tensors if is_counter(name)]
+    shapes = {name: slot.shape for name, slot in slots.items()}
+    label = str(net.info.get("preset", net.name))
+    check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
+    fill_slots(path, slots, tensors)
+    net.info = net.info | {"source": file_source(path)}
+    where = f"under {checkpoint.location!r} " if checkpoint.location else ""
+    notes = [f"{len(slots)} tensors {where}with the names of {code}"]
+    if prefix:
+        notes.append(f"{prefix!r} taken off the tensors' names")
+    num_parameters = sum(math.prod(slot.shape) for slot in slots.values())
+    return Imported(net, len(slots), num_parameters, tuple(notes))

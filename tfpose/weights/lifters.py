@@ -1,23 +1,14 @@
 """The published lifters by name, and the import of their PyTorch weights."""
 
 import dataclasses
-import math
 import os
 from typing import Any
 
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.net import LiftingNet
 from tfpose.skeletons import get_skeleton
-from tfpose.weights.filling import (
-    Imported,
-    check_tensors,
-    file_source,
-    fill_slots,
-    is_counter,
-    unwrap,
-)
+from tfpose.weights.filling import Imported, import_named
 from tfpose.weights.lifter_names import lifter_slots
-from tfpose.weights.torch_file import read_checkpoint
 
 __all__ = [
     "LIFTER_PRESETS",
@@ -107,21 +98,4 @@ def import_lifter(path: str | os.PathLike, net: LiftingNet) -> Imported:
             another shape or type, or not finite; names the first of each kind and
             counts them.
     """
-    path = os.fspath(path)
-    slots = lifter_slots(net)
-    checkpoint, prefix = unwrap(
-        read_checkpoint(path), lambda names: any(name in slots for name in names)
-    )
-    tensors = checkpoint.tensors
-    ignored = [name for name in tensors if is_counter(name)]
-    shapes = {name: slot.shape for name, slot in slots.items()}
-    label = str(net.info.get("preset", net.name))
-    check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
-    fill_slots(path, slots, tensors)
-    net.info = net.info | {"source": file_source(path)}
-    where = f"under {checkpoint.location!r} " if checkpoint.location else ""
-    notes = [f"{len(slots)} tensors {where}with the names of PoseAug's code"]
-    if prefix:
-        notes.append(f"{prefix!r} taken off the tensors' names")
-    num_parameters = sum(math.prod(slot.shape) for slot in slots.values())
-    return Imported(net, len(slots), num_parameters, tuple(notes))
+    return import_named(path, net, lifter_slots(net), "PoseAug's code")

@@ -1,7 +1,6 @@
 """The published nets of LOGO-CAP by name, and the import of their PyTorch weights."""
 
 import dataclasses
-import math
 import os
 from typing import Any
 
@@ -9,15 +8,7 @@ from tfpose.backbones.hrnet import HRNet
 from tfpose.logocap.message_passing import AttentiveNorm
 from tfpose.logocap.net import LogoCapNet
 from tfpose.skeletons import get_skeleton
-from tfpose.weights.filling import (
-    Imported,
-    check_tensors,
-    file_source,
-    fill_slots,
-    is_counter,
-    unwrap,
-)
-from tfpose.weights.torch_file import read_checkpoint
+from tfpose.weights.filling import Imported, import_named
 from tfpose.weights.torch_names import Slot, layer_slots, torch_slots
 
 __all__ = [
@@ -134,21 +125,4 @@ def import_logocap(path: str | os.PathLike, net: LogoCapNet) -> Imported:
             another shape or type, or not finite; names the first of each kind and
             counts them.
     """
-    path = os.fspath(path)
-    slots = logocap_slots(net)
-    checkpoint, prefix = unwrap(
-        read_checkpoint(path), lambda names: any(name in slots for name in names)
-    )
-    tensors = checkpoint.tensors
-    ignored = [name for name in tensors if is_counter(name)]
-    shapes = {name: slot.shape for name, slot in slots.items()}
-    label = str(net.info.get("preset", net.name))
-    check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
-    fill_slots(path, slots, tensors)
-    net.info = net.info | {"source": file_source(path)}
-    where = f"under {checkpoint.location!r} " if checkpoint.location else ""
-    notes = [f"{len(slots)} tensors {where}with the names of LOGO-CAP's code"]
-    if prefix:
-        notes.append(f"{prefix!r} taken off the tensors' names")
-    num_parameters = sum(math.prod(slot.shape) for slot in slots.values())
-    return Imported(net, len(slots), num_parameters, tuple(notes))
+    return import_named(path, net, logocap_slots(net), "LOGO-CAP's code")
