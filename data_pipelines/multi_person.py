@@ -290,11 +290,11 @@ def _mirrored(sample: dict[str, np.ndarray], order: list[int]) -> dict[str, np.n
     }
 
 
-def known_areas(people: PoseDataset) -> np.ndarray:
+def known_areas(people: PoseDataset, factor: float = BOX_AREA_FACTOR) -> np.ndarray:
     """Areas `[P]`, square pixels; where the data set has none, a share of the box's."""
     boxes = people.boxes[:, 2] * people.boxes[:, 3]
     areas = people.areas
-    return np.where(np.isfinite(areas) & (areas > 0), areas, BOX_AREA_FACTOR * boxes)
+    return np.where(np.isfinite(areas) & (areas > 0), areas, factor * boxes)
 
 
 def photo_middle(people: PoseDataset, photo: int, alignment: str) -> np.ndarray:

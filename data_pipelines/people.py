@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from data_pipelines.images import ImageStore
+from data_pipelines.images import ImageStore, decode_image
 from data_pipelines.segmentation import Segmentations, shrink_mask
 from tfpose.skeletons import Skeleton
 
@@ -130,6 +130,16 @@ class PoseDataset:
         """Which person a row is, for messages: `person 7 of images/03.jpg`."""
         photo = self.images.describe(int(self.image_index[row]))
         return f"person {self.person_ids[row]} of {photo}"
+
+    def picture(self, image_row: int) -> np.ndarray:
+        """An image's pixels, uint8 `[H, W, 3]` RGB.
+
+        Raises:
+            InputError: it cannot be read; names the file.
+        """
+        height, width = (int(side) for side in self.image_sizes[image_row])
+        data, name = self.images.read(image_row), self.images.describe(image_row)
+        return decode_image(data, (height, width), name)
 
     def select(self, indices: np.ndarray) -> "PoseDataset":
         """The people at `indices` (integers or a boolean mask), in that order.

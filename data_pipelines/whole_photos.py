@@ -89,14 +89,8 @@ class WholePhotos:
         points = transform_points(
             invert_matrices(self.matrices)[:, None], poses[..., :2]
         )
-        filled = person_scores > 0
-        predictions = PosePredictions(
-            image_ids=np.repeat(self.people.image_ids[:, None], filled.shape[1], 1)[
-                filled
-            ],
-            keypoints=points[filled],
-            joint_scores=poses[filled][..., 2],
-            person_scores=person_scores[filled],
+        predictions = PosePredictions.of_slots(
+            self.people.image_ids, points, poses[..., 2], person_scores
         )
         result = oks_average_precision(
             pose_truth(self.people),

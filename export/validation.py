@@ -177,17 +177,15 @@ def people_validation(
     ]
 
     def score(outputs: Arrays) -> tuple[dict[str, float], list[str]]:
-        filled = outputs["scores"] > 0
-        index, _ = np.nonzero(filled)
         points = [
             placement.to_picture(poses[..., :2])
             for placement, poses in zip(placements, outputs["poses"], strict=True)
         ]
-        predictions = PosePredictions(
-            people.image_ids[rows[index]],
-            np.stack(points)[filled],
-            outputs["poses"][filled][..., 2],
-            outputs["scores"][filled],
+        predictions = PosePredictions.of_slots(
+            people.image_ids[rows],
+            np.stack(points),
+            outputs["poses"][..., 2],
+            outputs["scores"],
         )
         try:
             found = oks_average_precision(
@@ -200,7 +198,7 @@ def people_validation(
         return metrics, [source, *found["notes"]]
 
     images = [
-        placement.place(_picture(people, row))
+        placement.place(people.picture(row))
         for row, placement in zip(rows, placements, strict=True)
     ]
     return _PeopleValidation(
@@ -232,7 +230,7 @@ def people_calibration(
     else:
         people = load_dataset(dataset, path, "train")
         rows = _spread(len(people.image_ids), count)
-        pictures = [_picture(people, row) for row in rows]
+        pictures = [people.picture(row) for row in rows]
     size = _image_size(model)
     images = [
         Placement.into(picture.shape[0], picture.shape[1], size).place(picture)
@@ -325,13 +323,6 @@ def _check_joints(model: ExportedModel, people: PoseDataset, data_dir: str) -> N
             f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
             f"the model, {skeleton.name}"
         )
-
-
-def _picture(people: PoseDataset, row: int) -> np.ndarray:
-    """uint8 `[H, W, 3]` of a data set."""
-    height, width = (int(side) for side in people.image_sizes[row])
-    data, name = people.images.read(row), people.images.describe(row)
-    return decode_image(data, (height, width), name)
 
 
 def _picture_files(path: str, count: int) -> list[pathlib.Path]:

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batches import evaluation_batches, input_error
-from data_pipelines.images import decode_image
 from data_pipelines.people import PoseDataset
 from data_pipelines.top_down import TopDownEvaluation
 from tfpose.errors import InputError
@@ -143,9 +142,7 @@ def _pictures(
 ) -> Iterator[Picture[int]]:
     for row in np.unique(rows):
         here = None if boxes is None else boxes.boxes[boxes.image_index == row]
-        height, width = (int(side) for side in images.image_sizes[row])
-        data, name = images.images.read(row), images.images.describe(row)
-        yield Picture(decode_image(data, (height, width), name), here, int(row))
+        yield Picture(images.picture(row), here, int(row))
 
 
 def _progress(total: int, unit: str) -> keras.utils.Progbar:

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from data_pipelines.images import decode_image
-from data_pipelines.people import PoseDataset
+from data_pipelines.multi_person import known_areas
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import pose_truth
+from tfpose.cli.dataset_people import check_joints
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import write_whole
@@ -71,23 +71,22 @@ def upper_bound(
     if not isinstance(predictor, LogoCapPredictor):
         raise InputError(f"{model}: expected a net of trainers.logocap")
     people = load_dataset(dataset, data_dir, split)
-    if people.skeleton.joints != predictor.skeleton.joints:
-        raise InputError(f"{data_dir}: has other joints than {model}")
+    check_joints(people, predictor, data_dir)
     areas = people.areas
     if box_area_factor is not None:
-        boxes = people.boxes[:, 2:].prod(axis=1) * box_area_factor
-        areas = np.where(np.isnan(areas), boxes, areas)
-    found: dict[str, list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]] = {
+        areas = known_areas(people, box_area_factor)
+    found: dict[str, list[tuple[int, np.ndarray, np.ndarray]]] = {
         row: [] for row in ROWS
     }
     count = len(people.image_ids)
     progress = keras.utils.Progbar(count, verbose=int(sys.stdout.isatty()))
-    for row, image, truth in _pictures(people):
+    for row, here in people.each_image():
+        truth = here[~people.crowd[here]]
         for name, poses, scores in _rows(
-            predictor, image, people.keypoints[truth], areas[truth]
+            predictor, people.picture(row), people.keypoints[truth], areas[truth]
         ):
             kept = suppress_near(poses[..., :2], scores)
-            found[name].append((row, poses[kept], scores[kept], kept))
+            found[name].append((row, poses[kept], scores[kept]))
         progress.update(row + 1)
     content = {}
     print(f"{'':20} " + " ".join(f"{name:>6}" for name in _METRICS))
@@ -110,15 +109,6 @@ def upper_bound(
         text = json.dumps(content, indent=1)
         write_whole(pathlib.Path(out), lambda aside: aside.write_text(text))
     return content
-
-
-def _pictures(people: PoseDataset) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Row of an image, its pixels, and rows of its people who are no crowd."""
-    for row, here in people.each_image():
-        height, width = (int(side) for side in people.image_sizes[row])
-        data, name = people.images.read(row), people.images.describe(row)
-        image = decode_image(data, (height, width), name)
-        yield row, image, here[~people.crowd[here]]
 
 
 def _rows(

@@ -80,6 +80,31 @@ class PosePredictions:
     joint_scores: np.ndarray
     person_scores: np.ndarray
 
+    @classmethod
+    def of_slots(
+        cls,
+        image_ids: np.ndarray,
+        keypoints: np.ndarray,
+        joint_scores: np.ndarray,
+        person_scores: np.ndarray,
+    ) -> "PosePredictions":
+        """Of I images with S slots each.
+
+        Args:
+            image_ids: int `[I]`.
+            keypoints: `[I, S, J, 2]` (x, y), pixels of the images.
+            joint_scores: `[I, S, J]`.
+            person_scores: `[I, S]`; a slot with 0 or less is empty.
+        """
+        filled = person_scores > 0
+        images, _ = np.nonzero(filled)
+        return cls(
+            image_ids[images],
+            keypoints[filled],
+            joint_scores[filled],
+            person_scores[filled],
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class PoseMatches:
