@@ -46,9 +46,8 @@ _ADAPTED: dict[str, dict[str, Any]] = {
 def main(argv: list[str]) -> None:
     """Runs everything and prints the table."""
     root = pathlib.Path(_OUT.value)
-    data = root / "data"
-    joint = Run("trainers.metta_joint", root / "joint_0", {})
-    config = json.loads((joint.workdir / "config.json").read_text())
+    joint = root / "joint_0"
+    config = json.loads((joint / "config.json").read_text())
     common = {
         "preset": "small",
         "dataset": "coco_format",
@@ -58,7 +57,7 @@ def main(argv: list[str]) -> None:
         "epochs": _EPOCHS.value,
         "eval_every": _EPOCHS.value,
         "lr_drop_epochs": _EPOCHS.value,
-        "init_from": joint.workdir / "model.keras",
+        "init_from": joint / "model.keras",
     }
     runs = {
         label: Run(
@@ -80,7 +79,7 @@ def main(argv: list[str]) -> None:
         net = load_keras(str(run.workdir / "model.keras"))
         trace = trace_metta(net, **options)
         # `val` beside the training people: no test of the other table.
-        plain, *after = accuracy(trace, str(data / "mannequin_train"), net.input_size)
+        plain, *after = accuracy(trace, config["data_dir"], net.input_size)
         cells = " ".join(f"{100 * value:.1f}" for value in after)
         print(f"| {label} | {100 * plain:.1f} | {cells} |", flush=True)
 

@@ -110,11 +110,14 @@ def _of_run(run: Run, kind: str, setting: Setting) -> dict[str, list[float]]:
             return trace_rotation(net, _STEPS, rate)
         return trace_metta(net, steps=_STEPS, learning_rate=rate)
 
-    first = next(iter(setting.tests.values()))
-    by_rate = {rate: accuracy(trace(rate), first, size)[-1] for rate in rates}
-    best = max(by_rate, key=by_rate.__getitem__)
+    first = next(iter(setting.tests))
+    on_first = {
+        rate: accuracy(trace(rate), setting.tests[first], size) for rate in rates
+    }
+    best = max(on_first, key=lambda rate: on_first[rate][-1])
+    chosen = trace(best)
     found = {
-        name: accuracy(trace(best), folder, size)
+        name: on_first[best] if name == first else accuracy(chosen, folder, size)
         for name, folder in setting.tests.items()
     }
     path.write_text(json.dumps({"learning_rate": best, "pck": found}))

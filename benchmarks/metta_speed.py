@@ -11,7 +11,6 @@ inner steps, each in a process of its own.
 
 import dataclasses
 import json
-import multiprocessing
 import pathlib
 import resource
 import statistics
@@ -23,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
+from benchmarks.peers import Side
 from tfpose.cli.median_time import median_time
 from tfpose.metta.adapt import InnerLoop
 from tfpose.metta.net import MeTTANet
@@ -91,38 +91,39 @@ def _times(shrink: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def _peak(net: str, steps: int, connection: Any) -> None:
-    """Sends the megabytes that a step of meta-training, its compilation included, adds
-    to this process.
+def _meta_training(net: str, steps: int) -> dict[str, Callable]:
+    """For a `Side`: the megabytes that a step of meta-training, its compilation
+    included, adds to the process.
     """
     config = dataclasses.replace(META_PRESETS["small"], steps=steps)
     metta = _make_net(net, config.input_height, config)
     model = MetaModel(metta, config)
     model.compile(keras.optimizers.Adam(1e-4))
     model.optimizer.build(model.trainable_variables)
-    rng, count = np.random.default_rng(0), config.batch_size
-    batch = {
-        "image": tf.constant(rng.integers(0, 256, (count, *config.input_size, 3))),
-        "keypoints": tf.constant(rng.uniform(0, 63, (count, _JOINTS, 2)), tf.float32),
-        "weights": tf.ones((count, _JOINTS)),
-    }
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    step = tf.function(model.train_step, jit_compile=True)
-    for _ in range(2):
-        step(batch)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    connection.send((after - before) / 1024)
+
+    def megabytes() -> float:
+        rng, count = np.random.default_rng(0), config.batch_size
+        points = rng.uniform(0, 63, (count, _JOINTS, 2))
+        batch = {
+            "image": tf.constant(rng.integers(0, 256, (count, *config.input_size, 3))),
+            "keypoints": tf.constant(points, tf.float32),
+            "weights": tf.ones((count, _JOINTS)),
+        }
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        step = tf.function(model.train_step, jit_compile=True)
+        for _ in range(2):
+            step(batch)
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return (after - before) / 1024
+
+    return {"memory": lambda size: megabytes}
 
 
 def _memory(steps: int) -> float:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    arguments = (_SMALL.value, steps, sender)
-    process = context.Process(target=_peak, args=arguments)
-    process.start()
-    sender.close()
-    found = receiver.recv()
-    process.join()
+    # A process each: the largest memory of a process only grows.
+    side = Side(_meta_training, _SMALL.value, steps)
+    found = side.value("memory", 0)
+    side.stop()
     return found
 
 

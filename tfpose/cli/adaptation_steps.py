@@ -19,7 +19,7 @@ from tfpose.adaptation import AdaptedModel, Outputs, Sample
 from tfpose.adapters import parse_adaptation
 from tfpose.cli.median_time import median_time
 
-__all__ = ["accuracy_by_step"]
+__all__ = ["accuracy_by_step", "metrics_by_step"]
 
 _BATCH_SIZE = 16
 _TIMED = 20
@@ -45,23 +45,11 @@ def accuracy_by_step(
     """
     chosen = parse_adaptation(adapt)
     adapter = chosen.method.build(net, chosen.options)
-    state = adapter.init(net.variables)
+    trace = functools.partial(tf.function(adapter.trace), adapter.init(net.variables))
     sampler = TopDownEvaluation(people, net.input_size, alignment=alignment)
-    trace = tf.function(adapter.trace)
-    found: list[tuple[Any, Any]] = []
-    for batch in evaluation_batches(sampler, len(people), _BATCH_SIZE):
-        outputs = trace(state, {"image": batch["image"]})
-        if not outputs:
-            return []
-        found.append((np.asarray(outputs["keypoints"]), np.asarray(outputs["scores"])))
-    keypoints, scores = (
-        np.concatenate(parts, axis=1)[:, : len(people)]
-        for parts in zip(*found, strict=True)
-    )
     image = tf.constant(sampler(0)["image"][None])
     rows = []
-    for steps in range(len(keypoints)):
-        metrics, _ = sampler.scores(keypoints[steps], scores[steps])
+    for steps, metrics in enumerate(metrics_by_step(trace, sampler)):
         options = dataclasses.replace(chosen.options, steps=max(1, steps))
         model = AdaptedModel(
             chosen.method.build(net, options), net.variables, tf.function
@@ -75,6 +63,34 @@ def accuracy_by_step(
         )
         rows.append(row)
     return rows
+
+
+def metrics_by_step(
+    trace: Callable[[Sample], Outputs], sampler: TopDownEvaluation
+) -> list[dict[str, float]]:
+    """Metrics of all people of a sampler after 0, 1, ... steps.
+
+    Args:
+        trace: as `Adapter.trace` of a state that everybody starts from.
+        sampler: of the people.
+
+    Returns:
+        As of `TopDownEvaluation.scores`; empty for a method that does not tell its
+        steps.
+    """
+    found: list[tuple[Any, Any]] = []
+    count = len(sampler)
+    for batch in evaluation_batches(sampler, count, _BATCH_SIZE):
+        outputs = trace({"image": batch["image"]})
+        if not outputs:
+            return []
+        found.append((np.asarray(outputs["keypoints"]), np.asarray(outputs["scores"])))
+    keypoints, scores = (
+        np.concatenate(parts, axis=1)[:, :count] for parts in zip(*found, strict=True)
+    )
+    return [
+        sampler.scores(*of_step)[0] for of_step in zip(keypoints, scores, strict=True)
+    ]
 
 
 def _answer(call: Callable[[Sample], Outputs], sample: Sample) -> np.ndarray:

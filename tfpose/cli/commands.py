@@ -154,6 +154,22 @@ def _predict(chosen: argparse.Namespace) -> None:
         raise InputError("; ".join(failures))
 
 
+def _add_people(command: argparse.ArgumentParser) -> None:
+    """Labelled people."""
+    add = command.add_argument
+    add("--dataset", choices=list(DATASETS), default="coco_format")
+    add("--data_dir", required=True)
+    add("--split", choices=SPLITS, default="val")
+
+
+def _add_box_area_factor(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--box_area_factor",
+        type=float,
+        help="share of the box's area for people whose area is unknown (0.53)",
+    )
+
+
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "evaluate", help="PCK and OKS AP of a pose net, or of a file of poses"
@@ -161,9 +177,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     poses = command.add_mutually_exclusive_group(required=True)
     poses.add_argument("--model", default="", help="a .keras pose net")
     poses.add_argument("--results", default="", help="a COCO result file of poses")
-    command.add_argument("--dataset", choices=list(DATASETS), default="coco_format")
-    command.add_argument("--data_dir", required=True)
-    command.add_argument("--split", choices=SPLITS, default="val")
+    _add_people(command)
     add = command.add_argument
     add("--detections", default="", help="COCO file of a detector's boxes; else true")
     add("--box_threshold", type=float, default=0.0, help="least score of such a box")
@@ -179,11 +193,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     add("--short_side", type=int, help="pixels, of such nets; default: the model's own")
     add("--no_rescore", action="store_true", help="rank poses by their box's score")
     add("--nms_threshold", type=float, default=0.9, help="OKS; 1 suppresses no pose")
-    add(
-        "--box_area_factor",
-        type=float,
-        help="share of the box's area for people whose area is unknown (0.53)",
-    )
+    _add_box_area_factor(command)
     add("--out", default="", help="JSON file for metrics, protocol and notes")
     add("--write_results", default="", help="COCO result file for the poses")
     add_adapt(command, adaptation_names(of_lifters=False))
@@ -227,15 +237,9 @@ def _add_analyse(commands: argparse._SubParsersAction) -> None:
     )
     add = command.add_argument
     add("results", nargs="+", help="COCO result files of poses, side by side")
-    add("--dataset", choices=list(DATASETS), default="coco_format")
-    add("--data_dir", required=True)
-    add("--split", choices=SPLITS, default="val")
+    _add_people(command)
     add("--out", default="analysis", help="folder for analysis.json and figures")
-    add(
-        "--box_area_factor",
-        type=float,
-        help="share of the box's area for people whose area is unknown (0.53)",
-    )
+    _add_box_area_factor(command)
     command.set_defaults(run=_analyse)
 
 
@@ -259,16 +263,10 @@ def _add_upper_bound(commands: argparse._SubParsersAction) -> None:
     )
     add = command.add_argument
     add("--model", required=True, help="a .keras net of trainers.logocap")
-    add("--dataset", choices=list(DATASETS), default="coco_format")
-    add("--data_dir", required=True)
-    add("--split", choices=SPLITS, default="val")
+    _add_people(command)
     add("--no_flip_test", dest="flip_test", action="store_false")
     add("--short_side", type=int, help="pixels; default: the model's own")
-    add(
-        "--box_area_factor",
-        type=float,
-        help="share of the box's area for people whose area is unknown (0.53)",
-    )
+    _add_box_area_factor(command)
     add("--out", default="", help="JSON file for the numbers")
     command.set_defaults(run=_upper_bound)
 
@@ -339,9 +337,7 @@ def _add_calibrate(commands: argparse._SubParsersAction) -> None:
     )
     add = command.add_argument
     add("--model", default="", help="a .keras pose net; default: the one inside")
-    add("--dataset", choices=list(DATASETS), default="coco_format")
-    add("--data_dir", required=True)
-    add("--split", choices=SPLITS, default="val")
+    _add_people(command)
     add("--out", default="calibrated", help="folder for the net and the report")
     command.set_defaults(run=_calibrate)
 

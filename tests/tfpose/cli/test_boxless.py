@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.images import decode_image
+from tests.tfpose.cli.refusing import refusal
 from tests.tiny_logocap import tiny_logocap
 from tfpose.cli.commands import main
 from tfpose.cli.models import load_predictor
@@ -19,15 +20,6 @@ def model(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("boxless") / "logocap.keras"
     tiny_logocap(slots=12).save(path)
     return str(path)
-
-
-def _refusal(capsys, *arguments) -> str:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert stop.value.code == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    return line
 
 
 @pytest.mark.slow
@@ -76,10 +68,10 @@ def test_evaluate_takes_levels_and_sizes(model, coco_folder, tmp_path):
 @pytest.mark.slow
 def test_choices_of_other_nets_are_refused(model, pose_model, coco_folder, capsys):
     evaluate = ("evaluate", "--data_dir", coco_folder, "--model", model)
-    line = _refusal(capsys, *evaluate, "--decoder=dark")
+    line = refusal(capsys, *evaluate, "--decoder=dark")
     assert line.endswith("decoder is given, but the model finds people by itself")
-    assert "level is 'half', expected" in _refusal(capsys, *evaluate, "--level=half")
-    line = _refusal(capsys, *evaluate[:-1], pose_model, "--level=full")
+    assert "level is 'half', expected" in refusal(capsys, *evaluate, "--level=half")
+    line = refusal(capsys, *evaluate[:-1], pose_model, "--level=full")
     assert line.endswith("level is given, but the model looks into boxes")
-    line = _refusal(capsys, *evaluate, "--adapt=metta")
+    line = refusal(capsys, *evaluate, "--adapt=metta")
     assert line.startswith(f"error: {model}: ") and "metta" in line.lower()

@@ -12,6 +12,7 @@ import pytest
 
 from data_pipelines.images import decode_image
 from data_pipelines.readers.coco_format import read_coco
+from tests.tfpose.cli.refusing import refusal
 from tfpose.cli.commands import main
 from tfpose.skeletons import get_skeleton
 from tfpose.top_down.net import build_heatmap_net
@@ -37,16 +38,6 @@ def photos(shared_data, tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
     return tmp_path / "photos"
-
-
-def _refusal(capsys, *arguments):
-    """The one line on stderr of a command that ends with exit code 2."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert stop.value.code == 2
-    errors = capsys.readouterr().err.strip().splitlines()
-    assert len(errors) == 1 and errors[0].startswith("error: "), errors
-    return errors[0]
 
 
 def test_predict(photos, model, tmp_path, capsys):
@@ -121,7 +112,7 @@ def test_predict_refuses_in_one_line(photos, model, tmp_path, capsys):
     out = ["--out", tmp_path / "out"]
 
     def refused(path=photo, model=model, more=()):
-        return _refusal(capsys, "predict", path, "--model", model, *out, *more)
+        return refusal(capsys, "predict", path, "--model", model, *out, *more)
 
     assert "nowhere.jpg: no such file" in refused("nowhere.jpg")
     assert "found none" in refused(tmp_path.parent / tmp_path.name / "photos")
@@ -144,17 +135,17 @@ def test_a_jigsaw_net_is_refused(photos, tmp_path, capsys):
     path = tmp_path / "jigsaw.keras"
     info = {"task": "hsjp", "grid": 3, "sigma": 3.0}
     build_heatmap_net("hrnet_tiny", (64, 64), 9, info=info).save(path)
-    line = _refusal(capsys, "predict", photos / "one" / "a.jpg", "--model", path)
+    line = refusal(capsys, "predict", photos / "one" / "a.jpg", "--model", path)
     assert "jigsaw.keras: model: expected a pose net" in line
     assert "trainers.top_down" in line
-    line = _refusal(capsys, "evaluate", "--model", path, "--data_dir", photos)
+    line = refusal(capsys, "evaluate", "--model", path, "--data_dir", photos)
     assert "jigsaw.keras" in line
 
 
 def test_results_that_cannot_be_written(photos, model, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     photo = photos / "one" / "a.jpg"
-    line = _refusal(
+    line = refusal(
         capsys, "predict", photo, "--model", model, "--out", tmp_path / "file"
     )
     assert "cannot be written" in line
@@ -195,7 +186,7 @@ def test_evaluate(small_val, model, tmp_path, capsys):
 
 def test_evaluate_refuses_in_one_line(small_val, model, tmp_path, capsys):
     def refused(folder, *more):
-        return _refusal(
+        return refusal(
             capsys, "evaluate", "--model", model, "--data_dir", folder, *more
         )
 
@@ -214,7 +205,7 @@ def test_evaluate_refuses_in_one_line(small_val, model, tmp_path, capsys):
 
 
 def test_evaluate_refuses_other_joints(shared_data, model, capsys):
-    line = _refusal(
+    line = refusal(
         capsys,
         *("evaluate", "--model", model, "--data_dir", shared_data / "coco"),
         *("--split", "train"),
@@ -281,7 +272,7 @@ def test_keypoint_priors_count_cells(tmp_path, capsys, image):
 
 def test_keypoint_priors_refuse_in_one_line(tmp_path, capsys):
     def refused(*arguments):
-        return _refusal(capsys, "keypoint_priors", *arguments)
+        return refusal(capsys, "keypoint_priors", *arguments)
 
     path = _annotations(tmp_path)
     assert "grid: expected at least 1" in refused(path, "--grid", 0)

@@ -8,6 +8,7 @@ import pytest
 
 from data_pipelines.images import decode_image
 from data_pipelines.readers.datasets import load_dataset
+from tests.tfpose.cli.refusing import refusal
 from tfpose.cli import models
 from tfpose.cli.commands import main
 from tfpose.predictors import People, Predictor
@@ -70,17 +71,8 @@ def boxless(other_model, coco_folder, monkeypatch) -> str:
     return other_model
 
 
-def _refusal(capsys, *arguments) -> str:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert stop.value.code == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    return line
-
-
 def test_without_a_row_the_net_is_refused(other_model, coco_folder, capsys):
-    line = _refusal(
+    line = refusal(
         capsys, "evaluate", "--model", other_model, "--data_dir", coco_folder
     )
     assert line.endswith("expected a pose net, got a OtherNet")
@@ -133,15 +125,15 @@ def test_people_of_whole_pictures_are_drawn_and_written(
 
 def test_boxes_have_nothing_to_act_on(boxless, coco_folder, shared_data, capsys):
     photos = coco_folder / "images"
-    line = _refusal(capsys, "predict", photos, "--model", boxless, "--box", "1,2,3,4")
+    line = refusal(capsys, "predict", photos, "--model", boxless, "--box", "1,2,3,4")
     assert line == f"error: box is given, but {boxless} finds people by itself"
     boxes = ("--boxes", coco_folder / "val.json")
-    line = _refusal(capsys, "predict", photos, "--model", boxless, *boxes)
+    line = refusal(capsys, "predict", photos, "--model", boxless, *boxes)
     assert line == f"error: boxes is given, but {boxless} finds people by itself"
     evaluate = ("evaluate", "--model", boxless, "--data_dir", coco_folder)
     found = shared_data / "formats" / "coco" / "test_coco_det_AP_H_56.json"
     for more in (("--detections", found), ("--no_rescore",)):
-        line = _refusal(capsys, *evaluate, *more)
+        line = refusal(capsys, *evaluate, *more)
         assert line.endswith("is given, but the model finds people by itself")
 
 
