@@ -12,7 +12,6 @@ inner steps, each in a process of its own.
 import dataclasses
 import json
 import pathlib
-import resource
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from benchmarks.peers import Side
+from benchmarks.peers import Side, peak_megabytes
 from tfpose.cli.median_time import median_time
 from tfpose.metta.adapt import InnerLoop
 from tfpose.metta.net import MeTTANet
@@ -109,12 +108,11 @@ def _meta_training(net: str, steps: int) -> dict[str, Callable]:
             "keypoints": tf.constant(points, tf.float32),
             "weights": tf.ones((count, _JOINTS)),
         }
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_megabytes()
         step = tf.function(model.train_step, jit_compile=True)
         for _ in range(2):
             step(batch)
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return (after - before) / 1024
+        return peak_megabytes() - before
 
     return {"memory": lambda size: megabytes}
 

@@ -17,7 +17,6 @@ vanilla.
 import dataclasses
 import json
 import pathlib
-import resource
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping
@@ -29,7 +28,7 @@ from absl import app, flags
 from benchmarks.iso_floor import step_cost
 from benchmarks.iso_nets import export_weights, make_net, net_kernels, net_shape
 from benchmarks.iso_peer import PeerISO
-from benchmarks.peers import Side, take_turns
+from benchmarks.peers import Side, peak_megabytes, take_turns
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
 from tfpose.errors import InputError
@@ -133,7 +132,7 @@ def _ours(setting: Setting) -> dict[str, Callable]:
         "product": product,
         "answer": lambda count: lambda: _answer(stream(0), count),
         "triad": lambda size: _triad(size),
-        "memory": lambda _: _peak,
+        "memory": lambda _: peak_megabytes,
     }
 
 
@@ -170,11 +169,6 @@ def _triad(size: int) -> Callable[[], Any]:
     """C = a + b of so many bytes in all: two thirds are read, a third is written."""
     a, b, c = (np.ones(size // 12, np.float32) for _ in range(3))
     return lambda: np.add(a, b, out=c)
-
-
-def _peak() -> float:
-    """Megabytes that this process had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 # === The comparison ===

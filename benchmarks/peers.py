@@ -21,7 +21,7 @@ import numpy as np
 
 from tfpose.errors import InputError
 
-__all__ = ["Side", "import_alone", "take_turns"]
+__all__ = ["Side", "import_alone", "peak_megabytes", "take_turns"]
 
 # Names that NumPy has dropped since the originals were written.
 _DROPPED = {"float": float, "int": int, "bool": bool}
@@ -150,6 +150,15 @@ def _serve(build, connection, *arguments) -> None:
         for _ in range(calls):
             call()
         connection.send((time.perf_counter() - start) / calls)
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had; of Linux.
+
+    `resource.getrusage` would count what the process that started it had by then.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def take_turns(

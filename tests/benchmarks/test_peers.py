@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 
-from benchmarks.peers import Side, import_alone
+from benchmarks.peers import Side, import_alone, peak_megabytes
 from tfpose.errors import InputError
 
 FILES = {
@@ -55,3 +55,17 @@ def test_a_side_whose_package_is_missing_says_what_to_install():
     expected = r"package_that_nobody_has'; .* pip install '\.\[peers\]'"
     with pytest.raises(InputError, match=expected):
         Side(_builds_on_what_is_missing)
+
+
+def _tells_its_memory() -> dict:
+    return {"peak": lambda _: peak_megabytes}
+
+
+def test_the_memory_of_a_side_is_its_own():
+    before = peak_megabytes()
+    held = np.ones(100 * 2**20)
+    assert peak_megabytes() > before + 700
+    side = Side(_tells_its_memory)
+    assert side.value("peak", 0) < peak_megabytes() - 700
+    side.stop()
+    assert held[0] == 1
