@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,23 +95,9 @@ def write_photos(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
             images.append(_write_noise(folder / "images", name, row, rng))
             pose = np.full((len(JOINTS), 3), 2.0)
             pose[:, :2] = rng.uniform(10, 62, (len(JOINTS), 2))
-            annotations.append(
-                {
-                    "id": row,
-                    "image_id": row,
-                    "category_id": 1,
-                    "iscrowd": 0,
-                    "bbox": [6.0, 6.0, 60.0, 60.0],
-                    "area": 3600.0,
-                    "keypoints": pose.round(2).ravel().tolist(),
-                }
-            )
-        content = {
-            "images": images,
-            "annotations": annotations,
-            "categories": [{"id": 1, "name": "person", "keypoints": JOINTS}],
-        }
-        (folder / f"{split}.json").write_text(json.dumps(content))
+            box = [6.0, 6.0, 60.0, 60.0]
+            annotations.append(_person(row, row, box, 3600.0, pose))
+        _write_labels(folder, split, images, annotations, JOINTS)
     return folder
 
 
@@ -134,24 +120,41 @@ def write_crowds(folder: Path, sizes: dict[str, int] = _SIZES) -> Path:
                 pose[rng.random(len(joints)) < 0.1] = 0
                 low = pose[pose[:, 2] > 0, :2].min(axis=0)
                 side = np.ptp(pose[pose[:, 2] > 0, :2], axis=0)
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": row,
-                        "category_id": 1,
-                        "iscrowd": 0,
-                        "bbox": [*low.round(2), *side.round(2)],
-                        "area": 4000.0,
-                        "keypoints": pose.round(2).ravel().tolist(),
-                    }
-                )
-        content = {
-            "images": images,
-            "annotations": annotations,
-            "categories": [{"id": 1, "name": "person", "keypoints": joints}],
-        }
-        (folder / f"{split}.json").write_text(json.dumps(content))
+                box = [*low.round(2), *side.round(2)]
+                number = len(annotations) + 1
+                annotations.append(_person(number, row, box, 4000.0, pose))
+        _write_labels(folder, split, images, annotations, joints)
     return folder
+
+
+def _person(
+    number: int, image_id: int, box: list[float], area: float, pose: np.ndarray
+) -> dict[str, Any]:
+    """An annotation."""
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": 1,
+        "iscrowd": 0,
+        "bbox": box,
+        "area": area,
+        "keypoints": pose.round(2).ravel().tolist(),
+    }
+
+
+def _write_labels(
+    folder: Path,
+    split: str,
+    images: list[dict[str, Any]],
+    annotations: list[dict[str, Any]],
+    joints: Sequence[str],
+) -> None:
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "person", "keypoints": joints}],
+    }
+    (folder / f"{split}.json").write_text(json.dumps(content))
 
 
 def _write_noise(
