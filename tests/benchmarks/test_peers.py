@@ -62,9 +62,10 @@ def _tells_its_memory() -> dict:
 
 
 def test_the_memory_of_a_side_is_its_own():
-    before = peak_megabytes()
     held = np.ones(100 * 2**20)
-    assert peak_megabytes() > before + 700
+    # The peak of this process may be that of an earlier test, so it is not compared
+    # with what it was before.
+    assert peak_megabytes() > 800
     side = Side(_tells_its_memory)
     assert side.value("peak", 0) < peak_megabytes() - 700
     side.stop()
