@@ -128,6 +128,14 @@ class LogoCapConfig(PeopleConfig):
         return self.input_side, self.input_side
 
     @property
+    def adapts(self) -> bool:
+        """Whether poses learn to be adapted to the picture.
+
+        With both weights 0 the net is a centre-offset net, and learns faster.
+        """
+        return self.attraction_weight > 0 or self.refined_weight > 0
+
+    @property
     def architecture(self) -> dict[str, Any]:
         """Arguments of `LogoCapNet`."""
         return {
@@ -171,7 +179,11 @@ _SMALL = LogoCapConfig(
     feature_filters=8,
     offset_filters=64,
     message_filters=(48, 48, 32),
-    window_radius=16,
+    window_radius=12,
+    # The offsets' loss is divided by people's size in pixels, so it is small. After 590
+    # steps with weights of 0.01, 0.2 and 1, 0.5, 0.8 and 1.2 poses of a photo were near
+    # enough to be refined.
+    offset_weight=1.0,
     centre_sigma=2.0,
     sigma=1.5,
     offset_radius=3,

@@ -10,6 +10,7 @@ from keras import ops
 from tfpose.logocap.expansion import expand_poses
 from tfpose.logocap.loss import (
     Assignment,
+    Part,
     assign_people,
     attraction_loss,
     heatmap_loss,
@@ -17,7 +18,7 @@ from tfpose.logocap.loss import (
     refined_loss,
     with_first,
 )
-from tfpose.logocap.net import LogoCapNet, Poses
+from tfpose.logocap.net import Dense, LogoCapNet, Poses
 from trainers.engine.train_step import (
     mean_of_some,
     replica_part,
@@ -52,26 +53,17 @@ class LogoCapModel(keras.Model):
         )
         with tf.GradientTape() as tape:
             dense = net.dense(batch["image"], training=True)
-            poses = net.start_poses(dense)
-            assignment = self._assign(poses, batch)
-            counted = assignment.kept
-            if config.released:
-                counted = with_first(counted)
-            refined = net.refine(dense, poses._replace(filled=counted), training=True)
-            parts = {
-                "offsets": offset_loss(dense.offsets, targets),
-                "attraction": attraction_loss(refined.attraction, assignment),
-                "refined": refined_loss(
-                    refined.heatmaps,
-                    poses.keypoints,
-                    assignment,
-                    counted,
-                    config.refined_sigma,
-                ),
-            }
             losses = {"heatmaps": heatmap_loss(dense.heatmaps, targets)}
+            parts = {"offsets": offset_loss(dense.offsets, targets)}
+            kept = ops.zeros((ops.shape(batch["image"])[0],))
+            if config.adapts:
+                adapted, assignment = self._adapted(dense, batch)
+                kept = ops.sum(ops.cast(assignment.kept, "float32"), axis=1)
+                parts |= adapted
             for name, part in parts.items():
                 losses[name] = mean_of_some(part.total, part.count, share)
+            for name in ("attraction", "refined"):
+                losses.setdefault(name, ops.zeros(()))
             loss = (
                 losses["heatmaps"]
                 + config.offset_weight * losses["offsets"]
@@ -79,9 +71,31 @@ class LogoCapModel(keras.Model):
                 + config.refined_weight * losses["refined"]
             )
         norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
-        kept = ops.sum(ops.cast(assignment.kept, "float32"), axis=1)
         metrics = {"loss": loss, **losses, "kept_poses": ops.mean(kept)}
         return replica_part({**metrics, **norms}, share)
+
+    def _adapted(
+        self, dense: Dense, batch: dict[str, Any]
+    ) -> tuple[dict[str, Part], Assignment]:
+        """The losses of what moves the start poses, and whom these learn from."""
+        net, config = self.net, self._config
+        poses = net.start_poses(dense)
+        assignment = self._assign(poses, batch)
+        counted = assignment.kept
+        if config.released:
+            counted = with_first(counted)
+        refined = net.refine(dense, poses._replace(filled=counted), training=True)
+        losses = {
+            "attraction": attraction_loss(refined.attraction, assignment),
+            "refined": refined_loss(
+                refined.heatmaps,
+                poses.keypoints,
+                assignment,
+                counted,
+                config.refined_sigma,
+            ),
+        }
+        return losses, assignment
 
     def _assign(self, poses: Poses, batch: dict[str, Any]) -> Assignment:
         """Whom each pose learns from; before poses are refined, for normalisation."""
