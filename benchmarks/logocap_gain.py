@@ -3,7 +3,7 @@
     python -m benchmarks.logocap_gain --out=runs/crowds
 
 For each seed a centre-offset net (losses of heatmaps and offsets alone) is trained
-first. From its weights go on, for equally many epochs, the same training and LOGO-CAP's.
+first. From its weights the same training and LOGO-CAP's go on for equally many epochs.
 Each is tested on other crowds than it was trained on, at all levels of adaptation, and
 with the best poses that its local maps hold. Nets are those of the last epoch. Can be
 resumed.
