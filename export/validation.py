@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from data_pipelines.common_joints import in_joints_of
 from data_pipelines.images import decode_image
 from data_pipelines.lifting.batches import LiftingEvaluation
 from data_pipelines.lifting.datasets import load_lifting_dataset
@@ -78,10 +79,10 @@ def pose_validation(
         limit: people at most, spread over all of them; 0 for all.
 
     Raises:
-        InputError: bad data, or joints that are not the model's.
+        InputError: bad data, or none of the model's joints.
     """
     people = labelled_people(load_dataset(dataset, data_dir, split))
-    _check_joints(model, people, data_dir)
+    people = _in_joints(model, people, data_dir)
     people = people.select(_spread(len(people), limit))
     sampler = _crops(model, people)
 
@@ -164,10 +165,10 @@ def people_validation(
         limit: pictures at most, spread over all of them; 0 for all.
 
     Raises:
-        InputError: bad data, or joints that are not the model's.
+        InputError: bad data, or none of the model's joints.
     """
     people = load_dataset(dataset, data_dir, split)
-    _check_joints(model, people, data_dir)
+    people = _in_joints(model, people, data_dir)
     rows = _spread(len(people.image_ids), limit)
     people = people.select(np.flatnonzero(np.isin(people.image_index, rows)))
     size = _image_size(model)
@@ -316,13 +317,9 @@ def _lifting_inputs(poses: LiftingDataset) -> Arrays:
     return {"keypoints": poses.keypoints, "image_size": sizes}
 
 
-def _check_joints(model: ExportedModel, people: PoseDataset, data_dir: str) -> None:
+def _in_joints(model: ExportedModel, people: PoseDataset, data_dir: str) -> PoseDataset:
     skeleton = Skeleton.from_dict(model.metadata["skeleton"])
-    if people.skeleton.joints != skeleton.joints:
-        raise InputError(
-            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
-            f"the model, {skeleton.name}"
-        )
+    return in_joints_of(people, skeleton, data_dir)
 
 
 def _picture_files(path: str, count: int) -> list[pathlib.Path]:

@@ -7,9 +7,10 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from data_pipelines.common_joints import in_joints_of
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people, pose_truth
-from tfpose.cli.dataset_people import check_joints, find_people
+from tfpose.cli.dataset_people import find_people
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import usable_folder, write_whole
@@ -37,15 +38,15 @@ def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> 
         out: folder, made if need be.
 
     Raises:
-        InputError: no pose net that looks into boxes, bad data, joints that are not the
-            net's, nobody to compare with, or a disk that cannot be written to.
+        InputError: no pose net that looks into boxes, bad data, none of the net's
+            joints, nobody to compare with, or a disk that cannot be written to.
     """
     folder = usable_folder(out)
     predictor = load_predictor(model)
     if not isinstance(predictor, TopDownPredictor):
         raise InputError(f"{model}: expected a net that looks into people's boxes")
     people = labelled_people(load_dataset(dataset, data_dir, split))
-    check_joints(people, predictor, data_dir)
+    people = in_joints_of(people, predictor.skeleton, data_dir)
     found = find_people(predictor, people)
     truth = pose_truth(people)
     reference, length, _ = reference_length(truth, people.skeleton)

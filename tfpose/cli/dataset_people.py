@@ -11,11 +11,10 @@ import tensorflow as tf
 from data_pipelines.batches import evaluation_batches, input_error
 from data_pipelines.people import PoseDataset
 from data_pipelines.top_down import TopDownEvaluation
-from tfpose.errors import InputError
 from tfpose.predictors import People, Picture, Predictor
 from tfpose.top_down.predictor import AdaptingTopDownPredictor, TopDownPredictor
 
-__all__ = ["DatasetPeople", "check_joints", "find_people"]
+__all__ = ["DatasetPeople", "find_people"]
 
 _BATCH_SIZE = 32
 
@@ -63,19 +62,6 @@ def find_people(predictor: Predictor, people: PoseDataset) -> DatasetPeople:
         found = _find_in_pictures(predictor, people, people.select(rows))
         return _select(found, np.argsort(rows, kind="stable"))
     return _find_in_pictures(predictor, people, None)
-
-
-def check_joints(people: PoseDataset, predictor: Predictor, data_dir: str) -> None:
-    """Refuses a data set with other joints than the predictor's.
-
-    Raises:
-        InputError: they are others; names both.
-    """
-    if people.skeleton.joints != predictor.skeleton.joints:
-        raise InputError(
-            f"{data_dir}: has the joints of {people.skeleton.name}, expected those of "
-            f"the model, {predictor.skeleton.name}"
-        )
 
 
 def _find_in_crops(predictor: TopDownPredictor, people: PoseDataset) -> DatasetPeople:

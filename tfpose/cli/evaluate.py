@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.common_joints import in_joints_of, note_of_unlabelled
 from data_pipelines.people import PoseDataset
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.readers.detections import Detections, read_detections
 from data_pipelines.top_down import labelled_people, pose_truth
 from tfpose.cli.adaptation_steps import accuracy_by_step
-from tfpose.cli.dataset_people import DatasetPeople, check_joints, find_people
+from tfpose.cli.dataset_people import DatasetPeople, find_people
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import write_whole
@@ -107,7 +108,7 @@ def evaluate(
         write: COCO result file for the poses that AP was measured on; empty for none.
 
     Raises:
-        InputError: no pose net, bad data, joints that are not the net's, choices that
+        InputError: no pose net, bad data, none of the net's joints, choices that
             have nothing to act on, or no metric can be computed.
     """
     if bool(model) == bool(results):
@@ -133,8 +134,9 @@ def evaluate(
         if not predictor.wants_boxes:
             _refuse_box_choices(protocol)
         people = load_dataset(dataset, data_dir, split)
-        check_joints(people, predictor, data_dir)
+        people = in_joints_of(people, predictor.skeleton, data_dir)
         report = _evaluate_net(predictor, people, protocol, write)
+        report.notes += note_of_unlabelled(people)
     report.show()
     if out:
         text = json.dumps(report.as_json(), indent=2) + "\n"

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from data_pipelines.common_joints import in_joints_of
 from data_pipelines.multi_person import known_areas
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import pose_truth
-from tfpose.cli.dataset_people import check_joints
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import write_whole
@@ -63,7 +63,7 @@ def upper_bound(
         `ap`, `ap50` and `ap75`, 0..1, by the names in `ROWS`.
 
     Raises:
-        InputError: another net, bad data, or joints that are not the net's.
+        InputError: another net, bad data, or none of the net's joints.
 
     Reference: Xue et al., CVPR 2022, supplement, section 2.
     """
@@ -71,7 +71,7 @@ def upper_bound(
     if not isinstance(predictor, LogoCapPredictor):
         raise InputError(f"{model}: expected a net of trainers.logocap")
     people = load_dataset(dataset, data_dir, split)
-    check_joints(people, predictor, data_dir)
+    people = in_joints_of(people, predictor.skeleton, data_dir)
     areas = people.areas
     if box_area_factor is not None:
         areas = known_areas(people, box_area_factor)
