@@ -36,10 +36,9 @@ def in_joints_of(people: PoseDataset, skeleton: Skeleton, data_dir: str) -> Pose
 
 def note_of_unlabelled(people: PoseDataset) -> list[str]:
     """A line that names the joints that nobody has a label of; none if all have."""
-    labelled = (people.keypoints[..., 2] > 0).any(axis=0)
     names = [
-        n
-        for n, there in zip(people.skeleton.joints, labelled, strict=True)
-        if not there
+        name
+        for row, name in enumerate(people.skeleton.joints)
+        if not (people.keypoints[:, row, 2] > 0).any()
     ]
     return [f"nobody has a label of {', '.join(names)}"] if names else []
