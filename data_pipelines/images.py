@@ -17,7 +17,16 @@ from absl import logging
 
 from tfpose.errors import InputError
 
-__all__ = ["FileImages", "ImageStore", "decode_image", "image_size"]
+__all__ = [
+    "PHOTO_SUFFIXES",
+    "FileImages",
+    "ImageStore",
+    "decode_image",
+    "image_size",
+]
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+"""Of files that are photos by their names, in small letters."""
 
 REDUCTIONS = (1, 2, 4, 8)
 

@@ -10,7 +10,14 @@ from data_pipelines.images import image_size
 from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 
-__all__ = ["UNKNOWN_SIZE", "ImageTable", "is_id", "read_images", "whole_numbers"]
+__all__ = [
+    "UNKNOWN_SIZE",
+    "ImageTable",
+    "is_id",
+    "read_images",
+    "stored_size",
+    "whole_numbers",
+]
 
 UNKNOWN_SIZE = (2**31 - 1, 2**31 - 1)
 """Of an image that is not there; too large for a box to reach over its edge."""
@@ -66,7 +73,7 @@ def read_images(
                 size = UNKNOWN_SIZE
                 report.note("image size unknown, boxes not clipped")
             elif size is None:
-                size = _stored_size(path)
+                size = stored_size(path)
                 report.note("image size read from the file")
         except InputError as error:
             reason, _, detail = str(error).partition(" | ")
@@ -126,7 +133,13 @@ def _declared_size(record: dict) -> tuple[int, int] | None:
     return None
 
 
-def _stored_size(path: str) -> tuple[int, int]:
+def stored_size(path: str) -> tuple[int, int]:
+    """(height, width) px of an image file, upright.
+
+    Raises:
+        InputError: not readable; the text is a reason of `SkipReport`, ` | `, and what
+            was found.
+    """
     try:
         with open(path, "rb") as file:
             return image_size(file.read(), path)

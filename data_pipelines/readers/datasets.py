@@ -16,6 +16,7 @@ from data_pipelines.readers.crowded import (
 )
 from data_pipelines.readers.h36m_2d import read_h36m
 from data_pipelines.readers.layout import NotThere, expect_path
+from data_pipelines.readers.photo_folder import read_photos
 from data_pipelines.readers.skip_report import SkipReport
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
@@ -86,6 +87,10 @@ def _read_drawn(folder: str, split: str, count: int, **options: Any) -> Found:
     return _read_coco_format(folder, split, None)
 
 
+def _read_photos(folder: str, split: str, skeleton: Skeleton | None) -> Found:
+    return read_photos(folder, split)
+
+
 # Readers of MATLAB files are imported when they are called: they need SciPy.
 def _read_lsp(folder: str, split: str, skeleton: Skeleton | None) -> Found:
     from data_pipelines.readers.lsp import read_lsp
@@ -119,6 +124,11 @@ DATASETS = {
     "coco_format": Source(
         "{split}.json and images/ (or image paths relative to the folder)",
         _read_coco_format,
+    ),
+    "photos": Source(
+        "photos of one person each, or of people whose boxes are in boxes.json; in "
+        "{split}/, or together, and then every tenth by name is for val",
+        _read_photos,
     ),
     "records": Source(
         "{split}/manifest.json, as data_pipelines.prepare writes it", _read_records

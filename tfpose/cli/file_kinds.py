@@ -6,11 +6,11 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from data_pipelines.images import PHOTO_SUFFIXES
 from data_pipelines.video import VIDEO_SUFFIXES
 
 __all__ = ["file_kind", "has_more_frames", "may_be_video"]
 
-_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 _PHOTOS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\0", b"MM\0*")
 # Matroska and WebM, Flash, ASF and WMV, MPEG.
 _VIDEOS = (b"\x1aE\xdf\xa3", b"FLV\1", b"0&\xb2u", b"\0\0\1\xba", b"\0\0\1\xb3")
@@ -36,7 +36,7 @@ def file_kind(path: pathlib.Path) -> str:
     suffix = path.suffix.lower()
     if head.startswith(_VIDEOS) or suffix in VIDEO_SUFFIXES:
         return "video"
-    return "photo" if suffix in _PHOTO_SUFFIXES else ""
+    return "photo" if suffix in PHOTO_SUFFIXES else ""
 
 
 def may_be_video(path: pathlib.Path) -> bool:
