@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from data_pipelines.batches import TrainingSampler
 from data_pipelines.top_down import (
     TopDownEvaluation,
     TopDownTraining,
@@ -44,6 +45,8 @@ class PoseTask(Task, abc.ABC):
     Attributes:
         heatmap_net: by the config, with initial weights or those of its start.
     """
+
+    sampler: TrainingSampler
 
     def __init__(self, config: TopDownConfig, workdir: Workdir):
         """

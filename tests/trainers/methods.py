@@ -15,6 +15,7 @@ from trainers import (
     metta,
     metta_joint,
     poseaug,
+    semi_supervised,
     top_down,
 )
 from trainers.alternating import AlternatingModel
@@ -118,6 +119,25 @@ METHODS: dict[str, Method] = {
             ({"net": "hrnet_huge"}, "unknown net 'hrnet_huge'"),
             ({"input_width": 33}, "input"),
             ({"blur_kernel": 4}, "blur_kernel"),
+        ),
+    ),
+    "semi_supervised": Method(
+        config=dataclasses.replace(
+            semi_supervised.PRESETS["small"],
+            **_HEATMAPS,
+            input_height=32,
+            input_width=32,
+            label_fraction=0.5,
+            ema_momentum=0.5,
+        ),
+        make_task=semi_supervised.SemiSupervisedTask,
+        data="photos",
+        impossible=(
+            (
+                {"unlabelled_dir": "PEOPLE"},
+                "unlabelled_dataset, unlabelled_dir: expected both or neither",
+            ),
+            ({"net": "hrnet_huge"}, "unknown net 'hrnet_huge'"),
         ),
     ),
     "metta_joint": Method(
