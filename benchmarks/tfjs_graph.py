@@ -37,7 +37,8 @@ def load_graph(path: str | os.PathLike) -> Callable[[Any], np.ndarray]:
         path: the `.json` file; its weights lie beside it.
 
     Raises:
-        InputError: not a graph model, or one with an operator that is not known here.
+        InputError: not a graph model, no weights beside it, or weights or fused
+            operators of a kind that is not known here.
     """
     path = pathlib.Path(path)
     content = _read(path)
@@ -60,12 +61,8 @@ def load_graph(path: str | os.PathLike) -> Callable[[Any], np.ndarray]:
         lambda: tf.import_graph_def(graph, name=""), []
     )
     function = wrapped.prune(source["name"], target["name"])
-    return lambda array: function(tf.constant(array, source_dtype(source))).numpy()
-
-
-def source_dtype(source: dict[str, Any]) -> Any:
-    """The type of TensorFlow of a signature's input."""
-    return tf.as_dtype(source["dtype"].removeprefix("DT_").lower())
+    dtype = source["dtype"].removeprefix("DT_").lower()
+    return lambda array: function(tf.constant(array, dtype)).numpy()
 
 
 def count_parameters(path: str | os.PathLike) -> int:
@@ -88,8 +85,11 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
 def _weights(path: pathlib.Path, manifest: list) -> Iterator[tuple[str, np.ndarray]]:
     """Name and value of each constant; float16 becomes float32."""
     for group in manifest:
-        data = b"".join((path.parent / name).read_bytes() for name in group["paths"])
-        start = 0
+        try:
+            parts = [(path.parent / name).read_bytes() for name in group["paths"]]
+        except OSError as error:
+            raise InputError(f"{error.filename}: {error.strerror}") from None
+        data, start = b"".join(parts), 0
         for entry in group["weights"]:
             stored = entry.get("quantization", entry)["dtype"]
             if stored not in ("float16", "float32", "int32"):
