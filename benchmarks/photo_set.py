@@ -1,0 +1,153 @@
+"""The parts of `benchmarks.photo_labels`: what is taught, what is kept, the files."""
+
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from benchmarks.teacher_rules import SKELETON, add_faces, mend_sides
+from data_pipelines.people import PoseDataset
+from tfpose.errors import InputError
+from tfpose.files import write_whole
+from tfpose.predictors import Predictor
+from tfpose.skeletons import convert_keypoints
+
+__all__ = ["kept_for_the_test", "lspet_labels", "taught", "write_split"]
+
+# Score of the teacher from which its joint is taken beside labels.
+_SURE = 0.5
+# Usual share of a person's box that the person fills.
+_FILLED = 0.53
+_BARELY = 0.95
+_SAVE_EVERY = 500
+
+
+def kept_for_the_test(image_ids: np.ndarray) -> np.ndarray:
+    """Bool `[I]`: a third of the images, chosen by a hash of their ids."""
+    digests = [hashlib.sha256(b"%d" % image_id).digest() for image_id in image_ids]
+    order = sorted(range(len(digests)), key=digests.__getitem__)
+    kept = np.zeros(len(digests), bool)
+    kept[order[: len(digests) // 3]] = True
+    return kept
+
+
+def taught(teacher: Predictor, people: PoseDataset, path: pathlib.Path) -> np.ndarray:
+    """The teacher's poses `[P, 17, 3]` (x, y, score), kept in a file as they are made.
+
+    Raises:
+        InputError: the file is of other people.
+    """
+    poses = np.full((len(people), SKELETON.num_joints, 3), np.nan)
+    if path.exists():
+        with np.load(path) as kept:
+            if not np.array_equal(kept["person_ids"], people.person_ids):
+                raise InputError(f"{path}: is of other people; delete it")
+            poses = kept["poses"]
+    todo = np.flatnonzero(np.isnan(poses).any(axis=(1, 2)))
+    for count, row in enumerate(todo, start=1):
+        photo = people.picture(int(people.image_index[row]))
+        poses[row] = teacher.predict(photo, people.boxes[row : row + 1]).poses[0]
+        if count % _SAVE_EVERY == 0 or count == len(todo):
+            write_whole(
+                path,
+                lambda aside: np.savez(
+                    aside, poses=poses, person_ids=people.person_ids
+                ),
+            )
+            print(f"{path.name}: {count} of {len(todo)} people", flush=True)
+    return poses
+
+
+def lspet_labels(
+    people: PoseDataset, poses: np.ndarray
+) -> tuple[np.ndarray, dict[str, int]]:
+    """LSPET's own labels of limbs, sides mended, and the teacher's faces.
+
+    Returns:
+        labels `[P, 17, 3]`, and what was done how often.
+    """
+    labels, _ = convert_keypoints(people.keypoints, people.skeleton, SKELETON)
+    labels, swapped = mend_sides(labels.astype(np.float64), poses, _SURE)
+    heads = [people.skeleton.index(name) for name in ("neck", "head_top")]
+    labels = add_faces(labels, poses, people.keypoints[:, heads], _SURE)
+    return labels, {
+        f"people's {limbs} swapped": int(count)
+        for limbs, count in zip(("arms", "legs"), swapped.sum(axis=0), strict=True)
+    }
+
+
+def write_split(
+    path: pathlib.Path, sources: dict[str, tuple[PoseDataset, np.ndarray]]
+) -> dict[str, int]:
+    """Writes a COCO-format file of COCO's 17 joints, and links to its images.
+
+    Args:
+        path: the file, in the data set's folder.
+        sources: people and their labels `[P, 17, 3]` by data set; images without
+            people are left out.
+
+    Returns:
+        People of each source.
+
+    Raises:
+        InputError: it cannot be written, or where a link belongs is something else.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for name, (people, labels) in sources.items():
+        _link(path.parent / "images" / name, people)
+        for image_row, rows in people.each_image():
+            if not len(rows):
+                continue
+            file = os.path.basename(people.images.describe(image_row))
+            height, width = people.image_sizes[image_row].tolist()
+            images.append(
+                {
+                    "id": len(images) + 1,
+                    "file_name": f"{name}/{file}",
+                    "width": width,
+                    "height": height,
+                }
+            )
+            for row in rows.tolist():
+                person = _person(people, labels, row)
+                ids = {"id": len(annotations) + 1, "image_id": len(images)}
+                annotations.append({**ids, **person})
+    limbs = [[first + 1, second + 1] for first, second in SKELETON.limbs]
+    category = {"id": 1, "name": "person", "keypoints": SKELETON.joints}
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{**category, "skeleton": limbs}],
+    }
+    write_whole(path, lambda aside: aside.write_text(json.dumps(content)))
+    return {name: len(people) for name, (people, _) in sources.items()}
+
+
+def _link(path: pathlib.Path, people: PoseDataset) -> None:
+    target = pathlib.Path(people.images.describe(0)).resolve().parent
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        raise InputError(f"{path}: is there, expected to put a link to {target}")
+    path.symlink_to(target, target_is_directory=True)
+
+
+def _person(people: PoseDataset, labels: np.ndarray, row: int) -> dict[str, Any]:
+    box = people.boxes[row].astype(np.float64)
+    area = people.areas[row]
+    # An area that is about the box's, as Stanford 40's, was measured on no person.
+    if not area < _BARELY * box[2] * box[3]:
+        area = _FILLED * box[2] * box[3]
+    return {
+        "category_id": 1,
+        "iscrowd": int(people.crowd[row]),
+        "bbox": box.round(2).tolist(),
+        "area": round(float(area), 1),
+        "num_keypoints": int((labels[row, :, 2] > 0).sum()),
+        "keypoints": labels[row].astype(np.float64).round(2).reshape(-1).tolist(),
+    }
