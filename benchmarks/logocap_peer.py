@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import import_alone
+from benchmarks.random_weights import disturb_norms, randomise
 from tfpose.errors import InputError
 
 __all__ = ["Peer"]
@@ -96,27 +97,12 @@ class Peer:
         the centres' bias is such that some of the slots are filled.
         """
         torch, net = self._torch, self.net
-        generator = torch.Generator().manual_seed(0)
-        norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        generator = randomise(torch, net, fixed=("weight_", "bias_"))
         with torch.no_grad():
-            for name, tensor in net.named_parameters():
-                if tensor.ndim > 1 and not name.endswith(("weight_", "bias_")):
-                    tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
-                elif tensor.ndim == 1:
-                    low = 0.5 if name.endswith("weight") else -0.3
-                    tensor.uniform_(low, low + 0.8, generator=generator)
             # Poses of some size, some of which reach out of the picture.
             net.final_layer_reg.weight *= 8
-            for norm in norms:
-                norm.momentum = 1
-                norm.train()
-            self.forward(image)
-            for norm in norms:
-                norm.eval()
-                mean, variance = norm.running_mean, norm.running_var
-                noise = torch.randn(mean.shape, generator=generator)
-                mean += 0.1 * noise * variance.sqrt()
-                variance *= 0.7 + 0.6 * torch.rand(mean.shape, generator=generator)
+        disturb_norms(torch, net, generator, lambda: self.forward(image))
+        with torch.no_grad():
             heights = self.forward(image)[0]["centers"][:, -1]
             net.final_layer_cls.bias[-1] -= heights.sort(descending=True)[0][_PEOPLE]
 

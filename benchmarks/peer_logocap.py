@@ -28,6 +28,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.peers import Side, take_turns
+from benchmarks.pose_parity import MAP_TABLE, POSE_TABLE, compare_maps, compare_poses
 from tfpose.skeletons import get_skeleton
 
 __all__ = ["main"]
@@ -40,8 +41,6 @@ _THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of each proc
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; 0 to compare values only.")
 _COMPARED = 192  # Short side of the input on which maps are compared, pixels.
 _LEVELS = ("none", "partial", "full")
-_MAP_TOLERANCE = 1e-4  # Of the largest value.
-_PIXEL_TOLERANCE = 1e-2
 _COCO = get_skeleton("coco17")
 
 Setting = tuple[str, str, int, int, pathlib.Path]
@@ -87,7 +86,7 @@ def _ours(setting: Setting) -> dict[str, Callable]:
     import tensorflow as tf
 
     from tfpose.logocap.picture import Placement
-    from tfpose.logocap.predictor import LogoCapPredictor
+    from tfpose.logocap.predictor import CentrePredictor
     from tfpose.weights.logocap import build_logocap_preset, import_logocap
 
     _, photo_file, width, threads, folder = setting
@@ -101,7 +100,7 @@ def _ours(setting: Setting) -> dict[str, Callable]:
         return Placement.of(photo.shape[0], photo.shape[1], side).place(photo)
 
     def poses(level: int) -> Callable[[], np.ndarray]:
-        predictor = LogoCapPredictor(net, level=_LEVELS[level])
+        predictor = CentrePredictor(net, level=_LEVELS[level])
 
         def call() -> np.ndarray:
             dense, start = predictor.find(place(_COMPARED)[None])
@@ -111,19 +110,19 @@ def _ours(setting: Setting) -> dict[str, Callable]:
         return call
 
     def unsuppressed(side: int) -> Callable[[], np.ndarray]:
-        predictor = LogoCapPredictor(net, short_side=side)
+        predictor = CentrePredictor(net, short_side=side)
         return lambda: predictor.candidates(photo)[0]
 
     def people(side: int) -> Callable[[], np.ndarray]:
         compiler = tf.function(autograph=False)
-        predictor = LogoCapPredictor(net, short_side=side, compiler=compiler)
+        predictor = CentrePredictor(net, short_side=side, compiler=compiler)
         return lambda: predictor.predict(photo).poses
 
     return {
         "input": lambda side: lambda: place(side),
         "maps": lambda _: (
             lambda: _our_maps(
-                LogoCapPredictor(net), place(_COMPARED), np.load(folder / _START)
+                CentrePredictor(net), place(_COMPARED), np.load(folder / _START)
             )
         ),
         "poses": poses,
@@ -174,48 +173,6 @@ def _our_maps(
     return {name: np.asarray(value)[0] for name, value in maps.items()}
 
 
-def _compare_maps(peer: Side, ours: Side) -> None:
-    if not np.array_equal(peer.value("input", 512), ours.value("input", 512)):
-        raise SystemExit("error: the photo is not placed alike")
-    expected, found = peer.value("maps", 0), ours.value("maps", 0)
-    print("| map | shape | largest | difference / largest |\n|---|---|---|---|")
-    for name, value in expected.items():
-        if found[name].shape != value.shape:
-            raise SystemExit(f"error: {name}: {found[name].shape} not {value.shape}")
-        largest = np.abs(value).max()
-        difference = np.abs(found[name] - value).max() / largest
-        shape = " x ".join(map(str, value.shape))
-        print(f"| {name} | {shape} | {largest:.3g} | {difference:.1e} |")
-        if not difference < _MAP_TOLERANCE:
-            raise SystemExit(f"error: {name} differs")
-
-
-def _compare_poses(label: str, expected: np.ndarray, found: np.ndarray) -> None:
-    """Prints how far the nearest pose of the other side is, at most.
-
-    Args:
-        label: what is compared.
-        expected: `[P, J, 4]`, see `Peer.unsuppressed`.
-        found: `[P, J, 3]`.
-    """
-    if len(expected) != len(found):
-        raise SystemExit(f"error: {label}: {len(found)} people, not {len(expected)}")
-    certain = expected[..., 3] > 0
-    apart = np.abs(expected[:, None, :, :3] - found[None])
-    apart[..., :2] *= certain[:, None, :, None]
-    places, scores = apart[..., :2].max(axis=(2, 3)), apart[..., 2].max(axis=2)
-    place = max(places.min(axis=0).max(), places.min(axis=1).max())
-    nearest = places.argmin(axis=1)
-    score = scores[np.arange(len(nearest)), nearest].max() / expected[..., 2].max()
-    print(
-        f"| {label} | {len(expected)} | {certain.sum()} of {certain.size} | "
-        f"{place:.1e} px | {score:.1e} |",
-        flush=True,
-    )
-    if not place < _PIXEL_TOLERANCE:
-        raise SystemExit(f"error: {label}: poses differ")
-
-
 def _compare_suppression(expected: np.ndarray, poses: np.ndarray) -> None:
     from tfpose.logocap.suppression import suppress_near
 
@@ -252,16 +209,18 @@ def main(argv: list[str]) -> None:
             pathlib.Path(folder),
         )
         sides = peer, ours = Side(_peer, setting), Side(_ours, setting)
-        _compare_maps(peer, ours)
-    print("\n| poses | people | joints | places | scores / largest |")
-    print("|---|---|---|---|---|")
+        if not np.array_equal(peer.value("input", 512), ours.value("input", 512)):
+            raise SystemExit("error: the photo is not placed alike")
+        print(MAP_TABLE)
+        compare_maps(peer.value("maps", 0), ours.value("maps", 0))
+    print(f"\n{POSE_TABLE}")
     for number, level in enumerate(_LEVELS):
-        _compare_poses(
+        compare_poses(
             f"{level}, in the input", *(one.value("poses", number) for one in sides)
         )
     for side in map(int, _SIDES.value):
         poses = [one.value("unsuppressed", side) for one in sides]
-        _compare_poses(f"in the photo, short side {side}", *poses)
+        compare_poses(f"in the photo, short side {side}", *poses)
         _compare_suppression(peer.value("people", side), poses[0])
     if _ROUNDS.value:
         _time(peer, ours)

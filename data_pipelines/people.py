@@ -10,7 +10,7 @@ from data_pipelines.images import ImageStore, decode_image
 from data_pipelines.segmentation import Segmentations, shrink_mask
 from tfpose.skeletons import Skeleton
 
-__all__ = ["OPTIONAL_COLUMNS", "PoseDataset"]
+__all__ = ["IMAGE_COLUMNS", "OPTIONAL_COLUMNS", "PoseDataset"]
 
 OPTIONAL_COLUMNS: dict[str, tuple[int, ...]] = {
     "head_sizes": (),
@@ -29,8 +29,12 @@ _COLUMNS = {
     "areas": (np.float32, 1),
     "crowd": (np.bool_, 1),
     **{name: (np.float32, 1 + len(row)) for name, row in OPTIONAL_COLUMNS.items()},
+    "crowd_indices": (np.float32, 1),
 }
-_OF_IMAGES = ("image_ids", "image_sizes")
+_MAY_BE_ABSENT = {*OPTIONAL_COLUMNS, "crowd_indices"}
+IMAGE_COLUMNS = ("image_ids", "image_sizes", "crowd_indices")
+"""Columns with a row for each image, the last of which a dataset may not have; others
+have one for each person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,9 @@ class PoseDataset:
             middles, as an alignment has them.
         segmentations: Segmentations of P people, empty for a person who has none.
             None where the dataset has none.
+        crowd_indices: float32 `[I]`, 0..1, how much people of an image lie over each
+            other, as CrowdPose measures it; NaN where unknown. None where the dataset
+            has none.
     """
 
     name: str
@@ -80,18 +87,19 @@ class PoseDataset:
     torso_sizes: np.ndarray | None = None
     centres: np.ndarray | None = None
     segmentations: Segmentations | None = None
+    crowd_indices: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for column, (dtype, rank) in _COLUMNS.items():
             array = getattr(self, column)
-            if array is None and column in OPTIONAL_COLUMNS:
+            if array is None and column in _MAY_BE_ABSENT:
                 continue
             if array.dtype != dtype or array.ndim != rank:
                 raise ValueError(
                     f"{column} must be {np.dtype(dtype)} of rank {rank}, received "
                     f"{array.dtype} {array.shape}"
                 )
-            owners = self.image_ids if column in _OF_IMAGES else self.person_ids
+            owners = self.image_ids if column in IMAGE_COLUMNS else self.person_ids
             if len(array) != len(owners):
                 raise ValueError(f"{column} has {len(array)} rows, not {len(owners)}")
         if self.keypoints.shape[1:] != (self.skeleton.num_joints, 3):
@@ -152,7 +160,7 @@ class PoseDataset:
         people = {
             column: array[indices]
             for column, array in self.columns.items()
-            if column not in _OF_IMAGES
+            if column not in IMAGE_COLUMNS
         }
         regions = self.segmentations
         if regions is not None:

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.images import decode_image
-from data_pipelines.people import PoseDataset
+from data_pipelines.people import IMAGE_COLUMNS, PoseDataset
 from data_pipelines.readers.coco_format import load_json
 from data_pipelines.readers.datasets import DATASETS, SPLITS, read_source
 from data_pipelines.readers.skip_report import SkipReport
@@ -254,8 +254,7 @@ class _Job:
         self.report.used = {"images": len(rows), "people": len(people)}
         sizes = [len(shard["rows"]) for shard in shards]
         columns = index_columns(people) | {
-            "image_ids": target.image_ids[rows],
-            "image_sizes": target.image_sizes[rows],
+            **{k: v[rows] for k, v in target.columns.items() if k in IMAGE_COLUMNS},
             "image_index": new_row[people.image_index],
         }
         np.savez(

@@ -27,6 +27,8 @@ and its segmentations, of Q polygons with S points in all:
     polygon/point_count   int64[Q]
     polygon/points        float[S, 2]  (x, y) px
     person/rle            bytes[N]     COCO's compressed run lengths; empty for none
+
+Crowd indices of images are in the index alone.
 """
 
 import hashlib
@@ -38,7 +40,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.people import OPTIONAL_COLUMNS, PoseDataset
+from data_pipelines.people import IMAGE_COLUMNS, OPTIONAL_COLUMNS, PoseDataset
 from data_pipelines.readers.coco_format import load_json
 from data_pipelines.readers.skip_report import SkipReport
 from data_pipelines.segmentation import Segmentations
@@ -329,9 +331,8 @@ def _read_manifest(folder: str) -> dict[str, Any]:
 def _read_index(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            there = [
-                key for key in file if key in _OPTIONAL or key.startswith(_REGIONS)
-            ]
+            optional = {*_OPTIONAL, *IMAGE_COLUMNS} - {*_TABLE}
+            there = [key for key in file if key in optional or key.startswith(_REGIONS)]
             return {key: file[key] for key in (*_TABLE, *_PLACES, *there)}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not readable as an index: {error}") from None

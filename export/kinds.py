@@ -34,7 +34,7 @@ from export.validation import (
 from tfpose.adapters import adaptation_names, build_adapter, parse_adaptation
 from tfpose.errors import InputError
 from tfpose.lifters.net import LiftingNet
-from tfpose.logocap.net import LogoCapNet
+from tfpose.logocap.centre_net import CentreNet
 from tfpose.skeletons import Skeleton, get_skeleton
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import TopDownPredictor
@@ -57,7 +57,7 @@ class Options:
         split: of the data; the one to validate on if empty.
         subjects: people of the data, in place of the split's.
         stride: every how many frames of the data one is taken.
-        limit: rows of the data at most, of a LOGO-CAP net pictures; 0 for all.
+        limit: rows of the data at most, of a boxless net pictures; 0 for all.
         adapt: how the net adapts, as `tfpose.adapters.build_adapter` reads it; empty
             for not at all.
     """
@@ -195,7 +195,7 @@ def _pose_net(net: PoseNet, name: str, options: Options) -> ExportedModel:
     return _adapting(model, net, options, fit)
 
 
-def _people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
+def _people_net(net: CentreNet, name: str, options: Options) -> ExportedModel:
     """For devices."""
     return people_model(
         net,
@@ -208,7 +208,7 @@ def _people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
     )
 
 
-def _photo_people_net(net: LogoCapNet, name: str, options: Options) -> ExportedModel:
+def _photo_people_net(net: CentreNet, name: str, options: Options) -> ExportedModel:
     """For servers."""
     return photo_people_model(
         net,
@@ -287,8 +287,8 @@ KINDS = (
         ),
     ),
     Kind(
-        name="LOGO-CAP net",
-        matches=lambda net: isinstance(net, LogoCapNet),
+        name="boxless net",
+        matches=lambda net: isinstance(net, CentreNet),
         for_devices=_people_net,
         for_servers=_photo_people_net,
         lifts=False,

@@ -1,4 +1,4 @@
-"""A LOGO-CAP net as a function from pixels to everybody in them."""
+"""A net without boxes as a function from pixels to everybody in them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +9,8 @@ from keras import ops
 
 from export.model import EVERYTHING, Arrays, ExportedModel, Signature, Tensors
 from tfpose.errors import InputError
-from tfpose.logocap.net import Dense, LogoCapNet, Poses
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.centre_net import CentreNet, Dense, Poses
+from tfpose.logocap.predictor import CentrePredictor
 from tfpose.logocap.suppression import DISTANCE, SHARE, read_slots
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD
 
@@ -29,9 +29,10 @@ OUTPUTS = ("keypoints", "heatmaps")
 _DTYPES = ("uint8", "float32")
 _MULTIPLE = 32
 # Only the layers of the two networks are quantised, but for those that make maps of
-# values, and the norm whose scales are each pose's own.
+# values, those whose taps move, and the norm whose scales are each pose's own.
 _KEPT = (
     r"^(?!(.*[/;])?(dense|message_passing)(_\d+)?/)",
+    r"/joint\d+_block",
     r"head(_\d+)?/",
     r"/norm1(_\d+)?/",
 )
@@ -40,7 +41,7 @@ _ELSEWHERE = ("skeleton", "score_threshold", "task")
 
 
 def people_model(
-    net: LogoCapNet,
+    net: CentreNet,
     image_size: tuple[int, int] | None = None,
     *,
     slots: int | None = None,
@@ -59,8 +60,9 @@ def people_model(
 
     With `heatmaps` among the outputs there are two more signatures, so that a phone's
     GPU does what it can: `draw_heatmaps`, from `image` to `heatmaps` `[1, h, w, J + 1]`
-    (the last is of people's centres), `offsets` `[1, h, w, 2 * J]` and `features`
-    `[1, h, w, F]`; and `read_heatmaps`, from these to what `find_people` returns.
+    (the last is of people's centres), `offsets` `[1, h, w, 2 * J]` and, of LOGO-CAP,
+    `features` `[1, h, w, F]`; and `read_heatmaps`, from these to what `find_people`
+    returns.
 
     Args:
         net: whose `info` has `short_side`, if no size is given.
@@ -106,11 +108,11 @@ def people_model(
 
 
 def people_predictor(
-    net: LogoCapNet,
+    net: CentreNet,
     image_size: tuple[int, int] | None,
     slots: int | None,
     flip_test: bool,
-) -> tuple[LogoCapPredictor, tuple[int, int], int]:
+) -> tuple[CentrePredictor, tuple[int, int], int]:
     """A net's predictor, (height, width) of its input and the most people in it.
 
     Raises:
@@ -133,13 +135,11 @@ def people_predictor(
         slots = net.slots
     if not 1 <= slots <= net.slots:
         raise InputError(f"slots is {slots}, expected 1 to {net.slots}, the model's")
-    predictor = LogoCapPredictor(net, flip_test, short_side=min(image_size))
+    predictor = CentrePredictor(net, flip_test, short_side=min(image_size))
     return predictor, image_size, slots
 
 
-def find_slots(
-    predictor: LogoCapPredictor, dense: Dense, slots: int
-) -> tuple[Any, Any]:
+def find_slots(predictor: CentrePredictor, dense: Dense, slots: int) -> tuple[Any, Any]:
     """Poses `[B, S, J, 3]` and scores `[B, S]` of the S best centres."""
     start = predictor.net.start_poses(dense)
     # The highest centres are first.
@@ -161,7 +161,7 @@ def read_rows(found: Arrays) -> Arrays:
 class _Parts:
     """The functions behind the signatures."""
 
-    def __init__(self, predictor: LogoCapPredictor, slots: int) -> None:
+    def __init__(self, predictor: CentrePredictor, slots: int) -> None:
         self._predictor, self._slots = predictor, slots
 
     def find(self, inputs: Tensors) -> Tensors:
@@ -172,17 +172,14 @@ class _Parts:
         height, width, joints = dense.offsets.shape[1:4]
         # GPUs of phones know no five axes.
         offsets = ops.reshape(dense.offsets, (-1, height, width, 2 * joints))
-        return {
-            "heatmaps": dense.heatmaps,
-            "offsets": offsets,
-            "features": dense.features,
-        }
+        maps = dense._replace(offsets=offsets)._asdict()
+        return {key: value for key, value in maps.items() if value is not None}
 
     def adapt(self, inputs: Tensors) -> Tensors:
         height, width, channels = inputs["offsets"].shape[1:]
         shape = (-1, height, width, channels // 2, 2)
         offsets = ops.reshape(inputs["offsets"], shape)
-        return self._people(Dense(inputs["heatmaps"], offsets, inputs["features"]))
+        return self._people(Dense(inputs["heatmaps"], offsets, inputs.get("features")))
 
     def read(self, maps: Arrays) -> Arrays:
         """What a caller of `draw_heatmaps` gets who calls `read_heatmaps` next."""
@@ -192,12 +189,10 @@ class _Parts:
     def map_specs(self, size: tuple[int, int]) -> dict[str, tf.TensorSpec]:
         net = self._predictor.net
         cells = tuple(side // net.stride for side in size)
-        joints = net.skeleton.num_joints
-        features = net.dense_model.outputs[-1].shape[-1]
-        channels = {"heatmaps": joints + 1, "offsets": 2 * joints, "features": features}
+        # A net that does not adapt poses has no features.
         return {
-            key: tf.TensorSpec([1, *cells, count], tf.float32)
-            for key, count in channels.items()
+            key: tf.TensorSpec([1, *cells, output.shape[-1]], tf.float32)
+            for key, output in zip(Dense._fields, net.dense_model.outputs, strict=False)
         }
 
     def _people(self, dense: Dense) -> Tensors:
@@ -219,7 +214,7 @@ def _described(size: tuple[int, int], dtype: str) -> dict[str, str]:
 
 
 def people_metadata(
-    predictor: LogoCapPredictor,
+    predictor: CentrePredictor,
     size: tuple[int, int],
     slots: int,
     suppression: str,

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--image_size",
         default="",
-        help="HEIGHT,WIDTH that a LOGO-CAP net sees photos in; default: a square of "
+        help="HEIGHT,WIDTH that a boxless net sees photos in; default: a square of "
         "its short side",
     )
     add("--slots", type=int, help="people it finds at most; default: the net's")

@@ -37,7 +37,9 @@ NOT_RUN = {
     r"H36M|\bh36m\b": "needs Human3.6M",
     r"=coco\b": "needs COCO",
     r"mmpose_": "downloads; tests/tfpose/weights/test_published.py downloads from here",
-    r"import_weights|(hrnet|logocap)_w32\.keras": "needs a published checkpoint",
+    r"import_weights|(hrnet|logocap|dekr)_w32(_crowdpose)?\.keras": (
+        "needs a published checkpoint"
+    ),
     r"docker|curl|serving\.client|ServingClient": (
         "needs TF Serving; tests/export/serving has stand-ins"
     ),

@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 
 from tfpose.backbones.hrnet import HRNet
-from tfpose.logocap.net import Dense, LogoCapNet
+from tfpose.logocap.centre_net import Dense
+from tfpose.logocap.net import LogoCapNet
 from tfpose.skeletons import get_skeleton
 
-__all__ = ["drawn_dense", "sharpen", "tiny_logocap"]
+__all__ = ["drawn_dense", "sharpen", "tiny_backbone", "tiny_logocap"]
 
 _SIGMA = 2.0  # Cells, as in training.
 
 
-def tiny_logocap(slots: int = 6, **choices: Any) -> LogoCapNet:
-    """With random weights that find something in every slot of most pictures."""
-    backbone = HRNet(
+def tiny_backbone() -> HRNet:
+    """For pictures of any size."""
+    return HRNet(
         (None, None, 3),
         width=8,
         stem_filters=8,
@@ -26,9 +27,13 @@ def tiny_logocap(slots: int = 6, **choices: Any) -> LogoCapNet:
         all_branches=True,
         name="backbone",
     )
+
+
+def tiny_logocap(slots: int = 6, **choices: Any) -> LogoCapNet:
+    """With random weights that find something in every slot of most pictures."""
     net = LogoCapNet(
         get_skeleton("coco17"),
-        backbone,
+        tiny_backbone(),
         slots=slots,
         feature_filters=4,
         offset_filters=16,

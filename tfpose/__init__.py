@@ -38,6 +38,7 @@ if not _is_program():
     from tfpose.backbones import hrnet, pixels, resnet  # noqa: F401
     from tfpose.iso import net as iso_net  # noqa: F401
     from tfpose.lifters import build  # noqa: F401
+    from tfpose.logocap import dekr, pose_scorer  # noqa: F401
     from tfpose.logocap import net as logocap_net  # noqa: F401
     from tfpose.metta import net as metta_net  # noqa: F401
     from tfpose.poseaug import augmentor  # noqa: F401

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tfpose.logocap.centre_net import Dense, Poses
 from tfpose.logocap.expansion import expand_poses
 from tfpose.logocap.loss import (
     Assignment,
@@ -18,7 +19,7 @@ from tfpose.logocap.loss import (
     refined_loss,
     with_first,
 )
-from tfpose.logocap.net import Dense, LogoCapNet, Poses
+from tfpose.logocap.net import LogoCapNet
 from trainers.engine.train_step import (
     mean_of_some,
     replica_part,

@@ -133,12 +133,14 @@ def read_coco(
     report.used = {"images": len(images.ids), "people": len(people["person_ids"])}
     if not np.any(~people["crowd"]):
         raise InputError(f"no usable person in {report.summary()}{report.example()}")
+    indices = np.array(images.crowd_indices, np.float32)
     dataset = PoseDataset(
         name=os.path.splitext(os.path.basename(path))[0],
         skeleton=skeleton,
         images=FileImages(images.paths),
         image_ids=np.array(images.ids, np.int64),
         image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2),
+        crowd_indices=None if np.isnan(indices).all() else indices,
         **people,
     )
     return dataset, report

@@ -1,5 +1,6 @@
 """The `images` of a COCO-format file: which are there, where, and how large."""
 
+import math
 import os
 import stat
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ class ImageTable:
 
     Attributes:
         ids, paths, sizes: of the usable images; sizes are (height, width) px.
+        crowd_indices: of the usable images, as CrowdPose has them; NaN where unknown.
         rows: row of each usable id.
         names: file name of every id in the file.
         unusable: reason for each id that cannot be used.
@@ -37,6 +39,7 @@ class ImageTable:
     ids: list[int] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    crowd_indices: list[float] = field(default_factory=list)
     rows: dict[int, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     unusable: dict[int, str] = field(default_factory=dict)
@@ -90,6 +93,7 @@ def read_images(
         images.ids.append(image_id)
         images.paths.append(path)
         images.sizes.append(size)
+        images.crowd_indices.append(_crowd_index(record))
     return images
 
 
@@ -131,6 +135,13 @@ def _declared_size(record: dict) -> tuple[int, int] | None:
         if max(height, width) < 2**31:
             return height, width
     return None
+
+
+def _crowd_index(record: dict) -> float:
+    value = record.get("crowdIndex")
+    if isinstance(value, int | float) and 0 <= value <= 1:
+        return float(value)
+    return math.nan
 
 
 def stored_size(path: str) -> tuple[int, int]:

@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "--limit",
         type=int,
         default=0,
-        help="people or poses of it, pictures for a LOGO-CAP net; default: all",
+        help="people or poses of it, pictures for a boxless net; default: all",
     )
     add(
         "--calibration",

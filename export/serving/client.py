@@ -210,7 +210,7 @@ class ServingClient:
     def find_people(
         self, photos: Sequence[bytes], signature: str = ""
     ) -> list[dict[str, np.ndarray]]:
-        """Everybody in photos, by a model that was made of a LOGO-CAP net.
+        """Everybody in photos, by a model that was made of a boxless net.
 
         Args:
             photos: JPEG or PNG files.

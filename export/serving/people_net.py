@@ -1,4 +1,4 @@
-"""LOGO-CAP nets as functions from photo files to everybody in them, for servers."""
+"""Nets without boxes as functions from photo files to everybody, for servers."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from export.model import ExportedModel, Signature, Tensors
 from export.people_net import find_slots, people_metadata, people_predictor
 from export.serving.cutting import cut_rows, example_photo, warp_photo
 from export.serving.photo import read_photo
-from tfpose.logocap.net import LogoCapNet
+from tfpose.logocap.centre_net import CentreNet
 from tfpose.logocap.suppression import DISTANCE, SHARE
 
 __all__ = ["photo_people_model", "suppress_slots"]
@@ -22,7 +22,7 @@ _DESCRIBED = {
 
 
 def photo_people_model(
-    net: LogoCapNet,
+    net: CentreNet,
     image_size: tuple[int, int] | None = None,
     *,
     slots: int | None = None,

@@ -42,7 +42,7 @@ def find_site(
     """The files of the site by their place in it.
 
     Args:
-        model: a `.tflite` of a pose net or a LOGO-CAP net, with the JSON sidecar of its
+        model: a `.tflite` of a pose net or a boxless net, with the JSON sidecar of its
             exporter.
         litertjs: folder that npm installed `LITERTJS` into (with `--prefix`).
         picture: photo that the page shows first, at the place `picture`.

@@ -53,6 +53,17 @@ def test_same_as_the_source(small_set, records):
     _assert_same(found, expected)
 
 
+def test_crowd_indices_come_along(small_set, tmp_path):
+    content = json.loads((small_set / "train.json").read_text())
+    for image in content["images"]:
+        image["crowdIndex"] = image["id"] / 1000
+    (small_set / "train.json").write_text(json.dumps(content))
+    out = tmp_path / "records"
+    folder = prepare_split("coco_format", small_set, "train", out, quiet=True)
+    found, _ = read_records(folder)
+    assert np.allclose(found.crowd_indices, found.image_ids / 1000)
+
+
 def _slice(source, target, count):
     """The first images of a COCO-format set, without copying the photos."""
     content = json.loads((source / "train.json").read_text())

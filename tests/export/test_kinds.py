@@ -29,7 +29,7 @@ def test_nets_find_their_row(tiny_net, lifter_net, people_net):
 
 def test_an_unknown_kind_is_refused_with_what_there_is():
     net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    message = "^c.keras: is a Sequential, expected a pose net or lifter or LOGO-CAP net"
+    message = "^c.keras: is a Sequential, expected a pose net or lifter or boxless net"
     with pytest.raises(InputError, match=message):
         find_kind(net, "c.keras")
 
@@ -59,8 +59,8 @@ def test_every_row_makes_both_models(tiny_net, lifter_net, people_net):
         (POSE, {"stride": 5}, "stride is for lifters"),
         (LIFTER, {"image_size": (64, 64)}, "image_size is for pose nets, and this net"),
         (LIFTER, {"dtype": "float32"}, "dtype is for pose nets"),
-        (POSE, {"slots": 5}, "slots is for LOGO-CAP nets, and this net is a pose net"),
-        (PEOPLE, {"adapt": "metta"}, "adapt is for pose nets, and this net is a LOGO"),
+        (POSE, {"slots": 5}, "slots is for boxless nets, and this net is a pose net"),
+        (PEOPLE, {"adapt": "metta"}, "adapt is for pose nets, and this net is a boxle"),
         (PEOPLE, {"stride": 5}, "stride is for lifters"),
         (LIFTER, {"dataset": "lspet"}, "dataset is 'lspet', expected for this net one"),
         (

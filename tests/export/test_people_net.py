@@ -15,7 +15,7 @@ from export.people_net import people_model, read_rows
 from export.validation import people_calibration, people_validation
 from tests.tiny_logocap import tiny_logocap
 from tfpose.errors import InputError
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.predictor import CentrePredictor
 from tfpose.logocap.suppression import read_slots
 
 SIZE = (64, 128)
@@ -55,7 +55,7 @@ def test_litert_finds_whom_the_predictor_finds(people_net, pictures, flip_test):
     find = Interpreter(model_content=file).get_signature_runner("find_people")
     few = tiny_logocap(slots=4)
     few.set_weights(people_net.get_weights())
-    predictor = LogoCapPredictor(few, flip_test, short_side=SIZE[0])
+    predictor = CentrePredictor(few, flip_test, short_side=SIZE[0])
     for picture in pictures:
         found = find(image=picture[None])
         assert found["poses"].shape == (1, 4, 17, 3)
@@ -177,7 +177,7 @@ def test_an_export_is_told_of_and_measured(people_net, shared_data, tmp_path, ca
     assert told["suppression"] == {
         "where": "outside",
         "distance": 0.05,
-        "share": 8 / 17,
+        "share": 1 / 2,
     }
     report = json.loads((out / "report.json").read_text())
     assert report["data"].endswith("in 2 pictures of coco, train")

@@ -191,6 +191,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     add("--level", help="none, partial, full, of nets without boxes; default: full")
     add("--short_side", type=int, help="pixels, of such nets; default: the model's own")
+    add("--pose_scorer", help="a .keras pose scorer that rescores such nets' poses")
     add("--no_rescore", action="store_true", help="rank poses by their box's score")
     add("--nms_threshold", type=float, default=0.9, help="OKS; 1 suppresses no pose")
     _add_box_area_factor(command)
@@ -214,6 +215,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         alignment=chosen.alignment,
         level=chosen.level,
         short_side=chosen.short_side,
+        pose_scorer=chosen.pose_scorer,
         rescore=not chosen.no_rescore,
         nms_threshold=chosen.nms_threshold,
         box_area_factor=chosen.box_area_factor,

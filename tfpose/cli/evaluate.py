@@ -18,6 +18,7 @@ from tfpose.cli.dataset_people import DatasetPeople, find_people
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import write_whole
+from tfpose.metrics.crowding import crowding_average_precision
 from tfpose.metrics.nms import oks_nms
 from tfpose.metrics.oks import PosePredictions, oks_average_precision, rescore
 from tfpose.metrics.pose_scores import pck_scores
@@ -40,9 +41,10 @@ class Protocol:
             says.
         decoder: one of `DECODE_METHODS`; None as the model says.
         alignment: one of `ALIGNMENTS`; None as the model says.
-        level: one of `tfpose.logocap.net.LEVELS`, for nets that find people by
-            themselves; None as the model says.
+        level: one of the model's `levels`, for nets that find people by themselves;
+            None as the model says.
         short_side: of the picture that such a net sees, pixels; None as the model says.
+        pose_scorer: a `.keras` file of what rescores such a net's poses; None for none.
         rescore: rank poses by box score times mean joint score, else by box score.
         nms_threshold: OKS above which the lower-ranked of two poses is dropped; 1 drops
             none.
@@ -62,6 +64,7 @@ class Protocol:
     alignment: str | None = None
     level: str | None = None
     short_side: int | None = None
+    pose_scorer: str | None = None
     rescore: bool = True
     nms_threshold: float = 0.9
     box_area_factor: float | None = None
@@ -130,6 +133,7 @@ def evaluate(
             flip_shift=protocol.flip_shift,
             level=protocol.level,
             short_side=protocol.short_side,
+            pose_scorer=protocol.pose_scorer,
         )
         if not predictor.wants_boxes:
             _refuse_box_choices(protocol)
@@ -175,6 +179,17 @@ class _Report:
             for name, value in found.items()
             if name.startswith(("AP", "AR"))
         }
+        if people.crowd_indices is not None:
+            by_level, notes = crowding_average_precision(
+                pose_truth(people),
+                predictions,
+                people.skeleton,
+                people.image_ids,
+                people.crowd_indices,
+                protocol.box_area_factor,
+            )
+            self.metrics |= {f"ap_{level}": value for level, value in by_level.items()}
+            self.notes += notes
 
     def show(self) -> None:
         for name, value in self.metrics.items():

@@ -1,9 +1,12 @@
 """`python -m tfpose import_weights`: published PyTorch weights as a `.keras` file."""
 
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from tfpose.errors import InputError
 from tfpose.files import write_whole
+from tfpose.weights.dekr import DEKR_PRESETS, build_dekr_preset, import_dekr
 from tfpose.weights.filling import Imported
 from tfpose.weights.lifters import (
     LIFTER_PRESETS,
@@ -16,9 +19,22 @@ from tfpose.weights.logocap import (
     import_logocap,
 )
 from tfpose.weights.official import import_weights as import_checkpoint
+from tfpose.weights.pose_scorers import (
+    SCORER_PRESETS,
+    build_scorer_preset,
+    import_scorer,
+)
 from tfpose.weights.presets import build_preset, get_preset
 
 __all__ = ["import_weights"]
+
+# Nets of which a checkpoint says all: their presets, what builds one, what fills it.
+_KINDS: tuple[tuple[Any, Callable, Callable], ...] = (
+    (LIFTER_PRESETS, build_lifter_preset, import_lifter),
+    (LOGOCAP_PRESETS, build_logocap_preset, import_logocap),
+    (DEKR_PRESETS, build_dekr_preset, import_dekr),
+    (SCORER_PRESETS, build_scorer_preset, import_scorer),
+)
 
 
 def import_weights(
@@ -33,7 +49,8 @@ def import_weights(
 
     Args:
         checkpoint: file of PyTorch; nothing in it is run.
-        preset: the net, see `tfpose.weights.presets`, `tfpose.weights.logocap` and
+        preset: the net, see `tfpose.weights.presets`, `tfpose.weights.logocap`,
+            `tfpose.weights.dekr`, `tfpose.weights.pose_scorers` and
             `tfpose.weights.lifters`.
         out: the `.keras` file; the preset's name with `.keras` if empty.
         channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`, of top-down
@@ -44,7 +61,7 @@ def import_weights(
         InputError: no checkpoint, one that does not fit the preset, an unknown preset,
             or the file cannot be written. Nothing is written then.
     """
-    if preset not in {*LIFTER_PRESETS, *LOGOCAP_PRESETS}:
+    if not any(preset in presets for presets, _, _ in _KINDS):
         preset = get_preset(preset).name
     target = pathlib.Path(out or f"{preset}.keras")
     if target.suffix != ".keras":
@@ -58,16 +75,14 @@ def import_weights(
 
 
 def _fill(checkpoint: str, preset: str, channel_order: str, protocol: str) -> Imported:
-    others = {*LIFTER_PRESETS, *LOGOCAP_PRESETS}
-    if preset not in others:
-        net = build_preset(preset)
-        return import_checkpoint(checkpoint, net, channel_order, protocol)
-    choices = {"channel_order": channel_order, "protocol": protocol}
-    for name, value in choices.items():
-        if value != "auto":
-            raise InputError(
-                f"--{name}={value} is of top-down nets, which {preset} is not"
-            )
-    if preset in LOGOCAP_PRESETS:
-        return import_logocap(checkpoint, build_logocap_preset(preset))
-    return import_lifter(checkpoint, build_lifter_preset(preset))
+    for presets, build, fill in _KINDS:
+        if preset not in presets:
+            continue
+        choices = {"channel_order": channel_order, "protocol": protocol}
+        for name, value in choices.items():
+            if value != "auto":
+                raise InputError(
+                    f"--{name}={value} is of top-down nets, which {preset} is not"
+                )
+        return fill(checkpoint, build(preset))
+    return import_checkpoint(checkpoint, build_preset(preset), channel_order, protocol)

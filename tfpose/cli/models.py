@@ -12,8 +12,9 @@ from tfpose.adapters import build_adapter
 from tfpose.cli.refined_lifter import RefinedLifter
 from tfpose.errors import InputError
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
-from tfpose.logocap.net import LogoCapNet
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.centre_net import CentreNet
+from tfpose.logocap.pose_scorer import PoseScorer
+from tfpose.logocap.predictor import CentrePredictor
 from tfpose.predictors import Predictor
 from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.predictor import (
@@ -86,7 +87,8 @@ def load_lifter(
 def _top_down(
     net: PoseNet, adapted: AdaptedModel | None, **choices: Any
 ) -> TopDownPredictor:
-    _refuse(choices, ("level", "short_side"), "the model looks into boxes")
+    names = ("level", "short_side", "pose_scorer")
+    _refuse(choices, names, "the model looks into boxes")
     if adapted is None:
         return TopDownPredictor(net, compiler=_compiled, **choices)
     choices.pop("flip_test", None)
@@ -94,12 +96,17 @@ def _top_down(
     return AdaptingTopDownPredictor(net, adapted, **choices)
 
 
-def _logocap(
-    net: LogoCapNet, adapted: AdaptedModel | None, **choices: Any
-) -> LogoCapPredictor:
+def _centres(
+    net: CentreNet, adapted: AdaptedModel | None, **choices: Any
+) -> CentrePredictor:
     names = ("alignment", "decoder", "flip_shift")
     _refuse(choices, names, "the model finds people by itself")
-    return LogoCapPredictor(net, compiler=tf.function(autograph=False), **choices)
+    scorer = choices.get("pose_scorer")
+    if scorer is not None:
+        choices["pose_scorer"] = load_keras(scorer)
+        if not isinstance(choices["pose_scorer"], PoseScorer):
+            raise InputError(f"pose_scorer: {scorer} is not one, see `tfpose presets`")
+    return CentrePredictor(net, compiler=tf.function(autograph=False), **choices)
 
 
 def _refuse(choices: dict[str, Any], names: Iterable[str], reason: str) -> None:
@@ -108,7 +115,7 @@ def _refuse(choices: dict[str, Any], names: Iterable[str], reason: str) -> None:
             raise InputError(f"{name} is given, but {reason}")
 
 
-PREDICTORS = {PoseNet: _top_down, LogoCapNet: _logocap}
+PREDICTORS = {PoseNet: _top_down, CentreNet: _centres}
 """Makes a predictor of a net by what the net is: takes the net, what adapts it or
 None, and the choices that were made."""
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from tfpose.errors import InputError
+from tfpose.weights.dekr import DEKR_PRESETS
 from tfpose.weights.lifters import LIFTER_PRESETS
 from tfpose.weights.logocap import LOGOCAP_PRESETS
+from tfpose.weights.pose_scorers import SCORER_PRESETS
 from tfpose.weights.presets import PRESETS
 from tfpose.weights.published import PUBLISHED, Published
 
@@ -13,7 +15,8 @@ __all__ = ["presets"]
 
 def presets(part: str = "") -> None:
     """Prints tables of the weights that `--model` downloads, and of the nets that
-    `import_weights` fills: pose nets, those that need no boxes, lifters.
+    `import_weights` fills: pose nets, those that need no boxes, what scores their
+    poses, lifters.
 
     Args:
         part: only those with this in their names; all if empty.
@@ -24,11 +27,17 @@ def presets(part: str = "") -> None:
     published = [one for name, one in PUBLISHED.items() if part in name]
     nets = [preset for name, preset in PRESETS.items() if part in name]
     lifters = [preset for name, preset in LIFTER_PRESETS.items() if part in name]
-    boxless = [preset for name, preset in LOGOCAP_PRESETS.items() if part in name]
-    if not published and not nets and not lifters and not boxless:
+    boxless = [
+        preset
+        for name, preset in {**LOGOCAP_PRESETS, **DEKR_PRESETS}.items()
+        if part in name
+    ]
+    scorers = [preset for name, preset in SCORER_PRESETS.items() if part in name]
+    if not (published or nets or lifters or boxless or scorers):
         raise InputError(f"no preset has {part!r} in its name")
     names = [one.name for one in published] + [preset.name for preset in nets]
-    names += [net.name for net in boxless] + [lifter.name for lifter in lifters]
+    names += [net.name for net in boxless] + [scorer.name for scorer in scorers]
+    names += [lifter.name for lifter in lifters]
     width = max(map(len, names))
     if published:
         _print_published(published, width)
@@ -41,11 +50,20 @@ def presets(part: str = "") -> None:
             f"{preset.parameters / 1e6:8.2f} M  {preset.multiply_adds / 1e9:11.2f} G"
         )
     if boxless:
-        print(f"{'no boxes':{width}}  joints  short side  parameters  multiply-adds")
+        print(
+            f"{'no boxes':{width}}  joints       short side  parameters  multiply-adds"
+        )
     for net in boxless:
         print(
-            f"{net.name:{width}}  {net.skeleton:6}  {net.short_side:10}  "
+            f"{net.name:{width}}  {net.skeleton:11}  {net.short_side:10}  "
             f"{net.parameters / 1e6:8.2f} M  {net.multiply_adds / 1e9:11.2f} G"
+        )
+    if scorers:
+        print(f"{'pose scorer':{width}}  joints       parameters")
+    for scorer in scorers:
+        print(
+            f"{scorer.name:{width}}  {scorer.skeleton:11}  "
+            f"{scorer.parameters / 1e6:8.2f} M"
         )
     if lifters:
         print(f"{'lifter':{width}}  joints  parameters  multiply-adds")

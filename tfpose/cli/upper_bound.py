@@ -17,9 +17,9 @@ from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.logocap.expansion import expand_poses
-from tfpose.logocap.net import LEVELS
+from tfpose.logocap.net import LEVELS, LogoCapNet
 from tfpose.logocap.picture import Placement
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.predictor import CentrePredictor
 from tfpose.logocap.suppression import suppress_near
 from tfpose.logocap.upper_bound import best_poses
 from tfpose.metrics.oks import PosePredictions, oks_average_precision
@@ -68,7 +68,9 @@ def upper_bound(
     Reference: Xue et al., CVPR 2022, supplement, section 2.
     """
     predictor = load_predictor(model, flip_test=flip_test, short_side=short_side)
-    if not isinstance(predictor, LogoCapPredictor):
+    if not (
+        isinstance(predictor, CentrePredictor) and isinstance(predictor.net, LogoCapNet)
+    ):
         raise InputError(f"{model}: expected a net of trainers.logocap")
     people = load_dataset(dataset, data_dir, split)
     people = in_joints_of(people, predictor.skeleton, data_dir)
@@ -112,7 +114,7 @@ def upper_bound(
 
 
 def _rows(
-    predictor: LogoCapPredictor,
+    predictor: CentrePredictor,
     image: np.ndarray,
     keypoints: np.ndarray,
     areas: np.ndarray,

@@ -21,12 +21,13 @@ def upsample(maps: Any, stride: int) -> Any:
     return ops.image.resize(maps, size, "bilinear", data_format="channels_last")
 
 
-def find_centres(centre_map: Any, slots: int) -> tuple[Any, Any]:
-    """The highest peaks of a map: cells that no neighbour of 3x3 is above.
+def find_centres(centre_map: Any, slots: int, near: int = 3) -> tuple[Any, Any]:
+    """The highest peaks of a map: cells that no neighbour is above.
 
     Args:
         centre_map: `[B, H, W]` float; what is not above 0 is no peak.
         slots: int. S, the number of peaks.
+        near: int, odd. Neighbours are in a square of so many cells a side.
 
     Returns:
         Places `[B, S, 2]` (x, y) float, cells, and heights `[B, S]`, the highest first.
@@ -35,7 +36,7 @@ def find_centres(centre_map: Any, slots: int) -> tuple[Any, Any]:
     width = centre_map.shape[2]
     highest = ops.max_pool(
         ops.relu(centre_map)[..., None],
-        3,
+        near,
         strides=1,
         padding="same",
         data_format="channels_last",

@@ -1,4 +1,4 @@
-"""LOGO-CAP's dense layers: from pixels to heatmaps, offsets and features."""
+"""Dense layers: from pixels to heatmaps, offsets and LOGO-CAP's features."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tfpose.errors import InputError
 from tfpose.logocap.message_passing import torch_uniform
 from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD
 
-__all__ = ["JoinedMaps", "dense_model"]
+__all__ = ["JoinedMaps", "dense_model", "joined_maps"]
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
@@ -32,20 +32,12 @@ class JoinedMaps(keras.layers.Layer):
         return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
-def dense_model(
-    backbone: Backbone,
-    joints: int,
-    feature_filters: int,
-    heat_filters: int | None,
-    offset_filters: int,
-    policy: keras.DTypePolicy,
-) -> keras.Model:
-    """Pixels 0..255 `[B, H, W, 3]` to three float32 maps at stride 4.
+def joined_maps(backbone: Backbone, policy: keras.DTypePolicy) -> tuple[Any, Any, int]:
+    """All maps of a backbone side by side at stride 4.
 
-    Heatmaps `[B, h, w, J + 1]`, offsets `[B, h, w, 2 * J]` and features
-    `[B, h, w, feature_filters]`; each by a 1x1 convolution with batch normalisation and
-    ReLU of all of the backbone's maps together, the first two by another 1x1
-    convolution.
+    Returns:
+        Keras tensors: pixels 0..255 `[B, H, W, 3]` and the maps `[B, h, w, C]`; and the
+        channels of the backbone's own map at stride 4.
 
     Raises:
         InputError: the backbone's stride is not 4.
@@ -63,11 +55,31 @@ def dense_model(
     )(images)
     maps = backbone(x)
     maps = [maps[name] for name in sorted(maps)] if isinstance(maps, dict) else [maps]
-    if heat_filters is None:
-        heat_filters = maps[0].shape[-1]
-    x = JoinedMaps(name="joined", dtype=policy)(maps)
+    return images, JoinedMaps(name="joined", dtype=policy)(maps), maps[0].shape[-1]
+
+
+def dense_model(
+    backbone: Backbone,
+    joints: int,
+    feature_filters: int,
+    heat_filters: int | None,
+    offset_filters: int,
+    policy: keras.DTypePolicy,
+) -> keras.Model:
+    """LOGO-CAP's: pixels 0..255 `[B, H, W, 3]` to three float32 maps at stride 4.
+
+    Heatmaps `[B, h, w, J + 1]`, offsets `[B, h, w, 2 * J]` and features
+    `[B, h, w, feature_filters]`; each by a 1x1 convolution with batch normalisation and
+    ReLU of all of the backbone's maps together, the first two by another 1x1
+    convolution.
+
+    Raises:
+        InputError: the backbone's stride is not 4.
+    """
+    images, x, channels = joined_maps(backbone, policy)
+    heat = _hidden(x, heat_filters or channels, "heat", policy)
     outputs = [
-        _output(_hidden(x, heat_filters, "heat", policy), joints + 1, "heat"),
+        _output(heat, joints + 1, "heat"),
         _output(_hidden(x, offset_filters, "offset", policy), 2 * joints, "offset"),
         _float32(_hidden(x, feature_filters, "feature", policy)),
     ]

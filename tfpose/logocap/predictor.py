@@ -1,4 +1,4 @@
-"""From a picture to everybody in it, with a trained LOGO-CAP net."""
+"""From a picture to everybody in it, with a net that finds people by centres."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,29 +6,30 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfpose.codecs.flip import flip_images, merge, unflip_heatmaps
+from tfpose.codecs.flip import merge, unflip_heatmaps
 from tfpose.errors import InputError
-from tfpose.logocap.net import LEVELS, Dense, LogoCapNet, Poses
+from tfpose.logocap.centre_net import CentreNet, Dense, Poses
 from tfpose.logocap.picture import Placement
+from tfpose.logocap.pose_scorer import PoseScorer
 from tfpose.logocap.suppression import read_slots
 from tfpose.predictors import People, Predictor
 
-__all__ = ["LogoCapPredictor"]
+__all__ = ["CentrePredictor"]
 
 # Few people are adapted to the picture in few slots, which costs less.
 _FEW_SLOTS = (5, 10)
 
 
-class LogoCapPredictor(Predictor):
+class CentrePredictor(Predictor):
     """Finds everybody in a picture, without boxes, as the published code does.
 
-    A joint's score is what its refined heatmap says times the score of the person's
-    centre; a person's score is the mean of the joints'.
+    A joint's score is what its heatmap, refined or not, says times the score of the
+    person's centre; a person's score is the mean of the joints'.
 
     Example:
     ```python
     net = keras.saving.load_model("model.keras")
-    people = LogoCapPredictor(net).predict(photo)
+    people = CentrePredictor(net).predict(photo)
     ```
     """
 
@@ -36,11 +37,12 @@ class LogoCapPredictor(Predictor):
 
     def __init__(
         self,
-        net: LogoCapNet,
+        net: CentreNet,
         flip_test: bool = True,
         *,
-        level: str = "full",
+        level: str | None = None,
         short_side: int | None = None,
+        pose_scorer: PoseScorer | None = None,
         compiler: Callable[[Callable], Callable] | None = None,
     ) -> None:
         """
@@ -48,8 +50,9 @@ class LogoCapPredictor(Predictor):
             net: whose `info` names its `short_side`, pixels.
             flip_test: average heatmaps and offsets of the picture and of its mirror
                 image.
-            level: one of `LEVELS`.
+            level: one of the net's `levels`; the last one if None.
             short_side: of the net's input, pixels; the net's own if None.
+            pose_scorer: people's scores are multiplied by what it says of their poses.
             compiler: what the net is compiled with before the second picture of a size;
                 None to leave it as it is.
 
@@ -57,14 +60,25 @@ class LogoCapPredictor(Predictor):
             InputError: the net does not say its `short_side`, or a choice is
                 impossible.
         """
-        if level not in LEVELS:
-            raise InputError(f"level is {level!r}, expected one of {', '.join(LEVELS)}")
+        level = net.levels[-1] if level is None else level
+        if level not in net.levels:
+            expected = f"one of {', '.join(net.levels)}"
+            if len(net.levels) == 1:
+                expected = f"{net.levels[0]}, the net's only one"
+            raise InputError(f"level is {level!r}, expected {expected}")
         side = net.info.get("short_side") if short_side is None else short_side
         if side is None:
             raise InputError("model: its info has no short_side, expected pixels")
         if side < 1:
             raise InputError(f"short_side is {side}, expected at least 1 pixel")
-        self.net, self.skeleton = net, net.skeleton
+        if pose_scorer is not None:
+            joints = pose_scorer.skeleton.joints
+            if joints != net.skeleton.joints:
+                raise InputError(
+                    f"pose_scorer is for joints of {pose_scorer.skeleton.name}, and "
+                    f"the net has those of {net.skeleton.name}"
+                )
+        self.net, self.skeleton, self.pose_scorer = net, net.skeleton, pose_scorer
         self.flip_test, self.level, self.short_side = flip_test, level, side
         few = [slots for slots in _FEW_SLOTS if slots < net.slots]
         self._slots = (*few, net.slots)
@@ -79,13 +93,14 @@ class LogoCapPredictor(Predictor):
             "flip test": "yes, not shifted" if self.flip_test else "no",
             "short side": self.short_side,
             "adaptation to the picture": self.level,
+            "poses rescored": "no" if self.pose_scorer is None else "yes",
         }
 
     def dense(self, images: Any) -> Dense:
         """Dense maps, flip-tested, of pixels 0..255 `[B, H, W, 3]`."""
         dense = self.net.dense(images)
         if self.flip_test:
-            dense = self._merged(dense, self.net.dense(flip_images(images)))
+            dense = self._merged(dense, self.net.dense(self.net.mirror(images)))
         return dense
 
     def find(self, images: Any) -> tuple[Dense, Poses]:
@@ -94,12 +109,14 @@ class LogoCapPredictor(Predictor):
         return dense, self.net.start_poses(dense)
 
     def adapt(self, dense: Dense, poses: Poses) -> tuple[Any, Any]:
-        """Poses `[B, S, J, 3]` and scores `[B, S]`, see `LogoCapNet.adapted`."""
+        """Poses `[B, S, J, 3]` and scores `[B, S]`, see `CentreNet.adapted`."""
         return self.net.adapted(dense, poses, self.level)
 
     def predict(self, image: np.ndarray, boxes: np.ndarray | None = None) -> People:
         self.usable_boxes(image, boxes)
-        poses, scores = read_slots(*self.candidates(image))
+        poses, scores = read_slots(*self._ranked(image))
+        if self.pose_scorer is not None:
+            scores = scores * ops.convert_to_numpy(self.pose_scorer(poses))
         points = poses[..., :2]
         low, high = points.min(axis=1), points.max(axis=1)
         return People(
@@ -119,6 +136,11 @@ class LogoCapPredictor(Predictor):
             Float64: poses `[P, J, 3]` (x, y in the picture's pixels, score), and
             people's scores `[P]`, all above 0.
         """
+        poses, scores, _ = self._ranked(image)
+        return poses, scores
+
+    def _ranked(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`candidates`, and by what the best of poses on each other is found, `[P]`."""
         placement = Placement.of(image.shape[0], image.shape[1], self.short_side)
         find, adapt = self.find, self.adapt
         if self._compiled is not None and placement.size in self._seen:
@@ -133,7 +155,12 @@ class LogoCapPredictor(Predictor):
             ops.convert_to_numpy(part)[0].astype(np.float64) for part in found
         )
         poses[..., :2] = placement.to_picture(poses[..., :2])
-        return poses[scores > 0], scores[scores > 0]
+        ranks = scores
+        if self.net.ranks_by_joints:
+            heights = ops.convert_to_numpy(start.scores)[0, :slots].astype(np.float64)
+            ranks = scores / np.where(heights > 0, heights, 1)
+        found_people = scores > 0
+        return poses[found_people], scores[found_people], ranks[found_people]
 
     def _merged(self, dense: Dense, mirrored: Dense) -> Dense:
         """Means over a picture and its mirror image; features of the picture alone."""
@@ -144,4 +171,4 @@ class LogoCapPredictor(Predictor):
         )
         offsets = ops.take(ops.flip(mirrored.offsets, 2), permutation[:-1], axis=3)
         offsets = merge(dense.offsets, offsets * np.array([-1, 1], np.float32))
-        return Dense(heatmaps, offsets, dense.features)
+        return dense._replace(heatmaps=heatmaps, offsets=offsets)

@@ -176,7 +176,11 @@ def _list(shape: tuple[int, ...]) -> str:
 
 
 def import_named(
-    path: str | os.PathLike, net: keras.Model, slots: dict[str, Slot], code: str
+    path: str | os.PathLike,
+    net: keras.Model,
+    slots: dict[str, Slot],
+    code: str,
+    constants: dict[str, np.ndarray] | None = None,
 ) -> Imported:
     """Imports a checkpoint whose tensors have the names of one code, and no others.
 
@@ -187,6 +191,8 @@ def import_named(
             file then does not fit.
         slots: all of its variables by the names of their tensors.
         code: whose names they are, for the notes.
+        constants: tensors of the file that are no variables of the net, by name, and
+            what each must be.
 
     Returns:
         The import, with the net as `model`, whose `info` has the file's name and
@@ -194,18 +200,23 @@ def import_named(
 
     Raises:
         InputError: the file is not a checkpoint, or tensors are missing, unexpected, of
-            another shape or type, or not finite; names the first of each kind and
-            counts them.
+            another shape or type, not finite, or another constant; names the first of
+            each kind and counts them.
     """
     path = os.fspath(path)
+    constants = constants or {}
     checkpoint, prefix = unwrap(
         read_checkpoint(path), lambda names: any(name in slots for name in names)
     )
     tensors = checkpoint.tensors
     ignored = [name for name in tensors if is_counter(name)]
     shapes = {name: slot.shape for name, slot in slots.items()}
+    shapes |= {name: constant.shape for name, constant in constants.items()}
     label = str(net.info.get("preset", net.name))
     check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
+    other = [k for k, v in constants.items() if (tensors[k].numbers() != v).any()]
+    if other:
+        raise InputError(f"{path}: {_count('with other numbers than expected', other)}")
     fill_slots(path, slots, tensors)
     net.info = net.info | {"source": file_source(path)}
     where = f"under {checkpoint.location!r} " if checkpoint.location else ""

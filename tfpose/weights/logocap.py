@@ -1,63 +1,38 @@
 """The published nets of LOGO-CAP by name, and the import of their PyTorch weights."""
 
-import dataclasses
 import os
-from typing import Any
 
-from tfpose.backbones.hrnet import HRNet
 from tfpose.logocap.message_passing import AttentiveNorm
 from tfpose.logocap.net import LogoCapNet
-from tfpose.skeletons import get_skeleton
+from tfpose.weights.centre_presets import CentrePreset
 from tfpose.weights.filling import Imported, import_named
 from tfpose.weights.torch_names import Slot, layer_slots, torch_slots
 
 __all__ = [
     "LOGOCAP_PRESETS",
-    "LogoCapPreset",
     "build_logocap_preset",
     "import_logocap",
     "logocap_slots",
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class LogoCapPreset:
-    """One published net for COCO's joints.
+_REFERENCE = "Xue et al., CVPR 2022, arXiv:2109.03622"
+_SLOT = 785_324_160
 
-    Attributes:
-        name: name of the preset.
-        width: of its HRNet.
-        short_side: shorter side of the pictures it was trained on, pixels.
-        parameters: number of trainable parameters.
-        multiply_adds: multiply-adds of convolutions before the slots, for a picture
-            with both sides `short_side`.
-        slot_multiply_adds: of the layers that each slot passes, filled or not.
-    """
-
-    name: str
-    width: int
-    short_side: int
-    parameters: int
-    multiply_adds: int
-    slot_multiply_adds: int
-    skeleton: str = "coco17"
-    reference: str = "Xue et al., CVPR 2022, arXiv:2109.03622"
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """The `info` of the preset's net in its `.keras` file."""
-        return {
-            "task": "logocap",
-            "preset": self.name,
-            "short_side": self.short_side,
-        }
-
-
-LOGOCAP_PRESETS: dict[str, LogoCapPreset] = {
-    preset.name: preset
-    for preset in (
-        LogoCapPreset("logocap_w32", 32, 512, 35_991_429, 44_149_243_904, 785_324_160),
-        LogoCapPreset("logocap_w48", 48, 640, 72_107_333, 139_405_312_000, 785_324_160),
+LOGOCAP_PRESETS: dict[str, CentrePreset] = {
+    f"logocap_w{width}": CentrePreset(
+        f"logocap_w{width}",
+        "logocap",
+        width,
+        side,
+        parameters,
+        multiply_adds,
+        _REFERENCE,
+        slot_multiply_adds=_SLOT,
+    )
+    for width, side, parameters, multiply_adds in (
+        (32, 512, 35_991_429, 44_149_243_904),
+        (48, 640, 72_107_333, 139_405_312_000),
     )
 }
 
@@ -65,10 +40,7 @@ LOGOCAP_PRESETS: dict[str, LogoCapPreset] = {
 def build_logocap_preset(name: str) -> LogoCapNet:
     """Builds the net of a preset in `LOGOCAP_PRESETS`, with its `info`."""
     preset = LOGOCAP_PRESETS[name]
-    backbone = HRNet(
-        (None, None, 3), width=preset.width, all_branches=True, name="backbone"
-    )
-    return LogoCapNet(get_skeleton(preset.skeleton), backbone, info=preset.info)
+    return LogoCapNet(*preset.parts(), info=preset.info)
 
 
 def logocap_slots(net: LogoCapNet) -> dict[str, Slot]:

@@ -1,5 +1,5 @@
 /**
- * A LOGO-CAP net in the browser: everybody in a picture, without boxes. Pictures lie in
+ * A boxless net in the browser: everybody in a picture, without boxes. Pictures lie in
  * the net's input as `Placement.into` of tfpose/logocap/picture.py puts them.
  */
 import {Net} from './net.js';

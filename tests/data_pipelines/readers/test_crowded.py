@@ -69,6 +69,7 @@ def test_crowdpose(crowdpose, pattern):
     people, report = crowded.read_crowdpose(folder, "train")
     check(people, report, "crowdpose14", 5)
     assert people.keypoints[0, 1].tolist() == [208, 108, 2]
+    assert people.crowd_indices.tolist() == pytest.approx([0.33, 0.39])
     people, _ = crowded.read_crowdpose_test(folder, "val")
     assert people.name.endswith("crowdpose_test")
 
@@ -92,7 +93,7 @@ def test_ochuman(ochuman):
         people, report = read(folder, "val")
         check(people, report, "coco17", 5)
         assert f"_{name}_range" in people.name
-        assert people.areas[0] == 356725
+        assert people.areas[0] == 356725 and people.crowd_indices is None
         assert people.num_labelled.tolist() == [17, 16, 13, 12, 15]
         with pytest.raises(InputError, match="OCHuman has no train set, only val and"):
             read(folder, "train")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from data_pipelines.images import decode_image
 from export.serving.people_net import photo_people_model, suppress_slots
 from tfpose.logocap.picture import Placement
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.predictor import CentrePredictor
 from tfpose.logocap.suppression import read_slots, suppress_near
 
 SIZE = (64, 128)
@@ -28,7 +28,7 @@ def _ask(graph, *files: bytes) -> dict[str, np.ndarray]:
 def _as_predicted(net, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the predictor finds in the photo as it lies in the input."""
     placement = Placement.into(*photo.shape[:2], SIZE)
-    people = LogoCapPredictor(net, False, short_side=64).predict(placement.place(photo))
+    people = CentrePredictor(net, False, short_side=64).predict(placement.place(photo))
     return placement.to_picture(people.keypoints), people.person_scores
 
 

@@ -1,4 +1,4 @@
-"""Commands with a LOGO-CAP net: everybody is drawn, written and evaluated."""
+"""Commands with nets without boxes: everybody is drawn, written and evaluated."""
 
 import json
 
@@ -8,10 +8,12 @@ import pytest
 
 from data_pipelines.images import decode_image
 from tests.tfpose.cli.refusing import refusal
+from tests.tiny_dekr import tiny_dekr
 from tests.tiny_logocap import tiny_logocap
 from tfpose.cli.commands import main
 from tfpose.cli.models import load_predictor
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.predictor import CentrePredictor
+from tfpose.weights.pose_scorers import build_scorer_preset
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def test_everybody_is_drawn_and_written(model, coco_folder, tmp_path):
     document = json.loads((out / "poses.json").read_text())
     assert len(list(out.glob("*_pose.png"))) == len(document["images"]) == 4
     predictor = load_predictor(model)
-    assert isinstance(predictor, LogoCapPredictor)
+    assert isinstance(predictor, CentrePredictor)
     for image in document["images"]:
         with open(image["file_name"], "rb") as file:
             expected = predictor.predict(decode_image(file.read()))
@@ -65,6 +67,29 @@ def test_evaluate_takes_levels_and_sizes(model, coco_folder, tmp_path):
     assert report["protocol"]["poses"] == len(json.loads(written.read_text())) > 4
 
 
+def test_evaluate_takes_a_dekr_net_and_rescores_its_poses(coco_folder, tmp_path):
+    keras.utils.set_random_seed(0)
+    names = ("dekr", "scorer", "report", "poses")
+    paths = {name: tmp_path / f"{name}.keras" for name in names}
+    tiny_dekr(slots=12).save(paths["dekr"])
+    build_scorer_preset("dekr_scorer").save(paths["scorer"])
+    command = (
+        f"evaluate --model={paths['dekr']} --data_dir={coco_folder} --no_flip_test "
+        f"--out={paths['report']} --write_results={paths['poses']}"
+    )
+
+    def scores(*more: str) -> np.ndarray:
+        main([*command.split(), *more])
+        return np.array([p["score"] for p in json.loads(paths["poses"].read_text())])
+
+    plain = scores("--nms_threshold=1")
+    rescored = scores("--nms_threshold=1", f"--pose_scorer={paths['scorer']}")
+    assert len(plain) == len(rescored) > 4 and not np.allclose(plain, rescored)
+    report = json.loads(paths["report"].read_text())
+    assert report["protocol"]["adaptation to the picture"] == "none"
+    assert report["protocol"]["poses rescored"] == "yes"
+
+
 @pytest.mark.slow
 def test_choices_of_other_nets_are_refused(model, pose_model, coco_folder, capsys):
     evaluate = ("evaluate", "--data_dir", coco_folder, "--model", model)
@@ -73,5 +98,9 @@ def test_choices_of_other_nets_are_refused(model, pose_model, coco_folder, capsy
     assert "level is 'half', expected" in refusal(capsys, *evaluate, "--level=half")
     line = refusal(capsys, *evaluate[:-1], pose_model, "--level=full")
     assert line.endswith("level is given, but the model looks into boxes")
+    line = refusal(capsys, *evaluate[:-1], pose_model, f"--pose_scorer={model}")
+    assert line.endswith("pose_scorer is given, but the model looks into boxes")
+    line = refusal(capsys, *evaluate, f"--pose_scorer={model}")
+    assert line.endswith(f"pose_scorer: {model} is not one, see `tfpose presets`")
     line = refusal(capsys, *evaluate, "--adapt=metta")
     assert line.startswith(f"error: {model}: ") and "metta" in line.lower()

@@ -325,3 +325,57 @@ def test_pckh_of_mpii(shared_data, tmp_path, monkeypatch):
     )
     notes = "; ".join(report["notes"])
     assert "pckh by part: head " in notes and "no ap: " in notes
+
+
+def _crowd_folder(shared_data, tmp_path, name, file):
+    """A data set's test records as its own files, and its poses found exactly."""
+    source, folder = shared_data / "formats" / name, tmp_path / name
+    (folder / "images").mkdir(parents=True)
+    (folder / file).parent.mkdir(exist_ok=True)
+    for image in source.glob("*.jpg"):
+        (folder / "images" / image.name).symlink_to(image)
+    document = json.loads((source / f"test_{name}.json").read_text())
+    keys = ("image_id", "category_id", "keypoints")
+    poses = [
+        {**{key: annotation[key] for key in keys}, "score": 0.5}
+        for annotation in document["annotations"]
+        if annotation["num_keypoints"]
+    ]
+    return folder, document, poses
+
+
+def test_crowdpose_is_told_by_how_crowded_images_are(shared_data, tmp_path):
+    file = "json/crowdpose_test.json"
+    folder, document, poses = _crowd_folder(shared_data, tmp_path, "crowdpose", file)
+    first, second = document["images"]
+    first["crowdIndex"], second["crowdIndex"] = 0.05, 0.85
+    (folder / file).write_text(json.dumps(document))
+    results = tmp_path / "poses.json"
+    results.write_text(json.dumps([p for p in poses if p["image_id"] == first["id"]]))
+    arguments = ("--dataset", "crowdpose_test", "--data_dir", folder)
+    arguments += ("--results", results, "--box_area_factor", 0.53)
+    report = _run(tmp_path, *arguments)
+    assert report["metrics"]["ap_easy"] == pytest.approx(1)
+    assert report["metrics"]["ap_hard"] == 0 < report["metrics"]["ap"] < 1
+    assert "ap_medium" not in report["metrics"]
+    assert "no AP of medium images: no labelled person in any" in report["notes"]
+
+
+def test_ochuman_is_as_coco(shared_data, tmp_path):
+    file = "annotations/ochuman_coco_format_val_range_0.00_1.00.json"
+    folder, document, poses = _crowd_folder(shared_data, tmp_path, "ochuman", file)
+    (folder / file).write_text(json.dumps(document))
+    results = tmp_path / "poses.json"
+    rng = np.random.default_rng(0)
+    for pose in poses:
+        points = np.reshape(pose["keypoints"], (17, 3)).astype(float)
+        points[:, :2] += rng.normal(0, 15, (17, 2))
+        pose |= {"keypoints": points.ravel().tolist(), "score": rng.uniform()}
+    results.write_text(json.dumps(poses))
+    arguments = ("--dataset", "ochuman", "--data_dir", folder, "--results", results)
+    report = _run(tmp_path, *arguments)
+    expected = _coco_metrics(folder / file, results)
+    found = [report["metrics"][name] for name in STATISTICS]
+    assert found[0] > 0.3 and "ap_easy" not in report["metrics"]
+    for value, number in zip(found, expected, strict=True):
+        assert value is None if number < 0 else value == pytest.approx(number, abs=1e-6)

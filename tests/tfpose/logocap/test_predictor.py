@@ -8,7 +8,7 @@ from tests.tiny_logocap import tiny_logocap
 from tfpose.codecs.flip import flip_keypoints
 from tfpose.errors import InputError
 from tfpose.logocap.net import LogoCapNet
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.predictor import CentrePredictor
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def _photo(height: int = 64, width: int = 128) -> np.ndarray:
 
 
 def test_the_flip_test_makes_mirrored_pictures_alike(net):
-    predictor = LogoCapPredictor(net, level="none")
+    predictor = CentrePredictor(net, level="none")
     photo = _photo()
     poses, _ = predictor.candidates(photo)
     mirrored, _ = predictor.candidates(photo[:, ::-1].copy())
@@ -36,7 +36,7 @@ def test_the_flip_test_makes_mirrored_pictures_alike(net):
     # left one.
     apart = np.abs(back[:, None, :, :2] - poses[..., :2]).max(axis=(2, 3))
     assert apart.min(axis=0).max() < 0.01 and apart.min(axis=1).max() < 0.01
-    alone, _ = LogoCapPredictor(net, False, level="none").candidates(photo)
+    alone, _ = CentrePredictor(net, False, level="none").candidates(photo)
     assert alone.shape != poses.shape or not np.allclose(alone, poses, atol=1)
 
 
@@ -44,12 +44,12 @@ def test_levels_and_short_side_are_told_and_used(net):
     photo = _photo(96, 200)
     found = {}
     for level in ("none", "partial", "full"):
-        predictor = LogoCapPredictor(net, level=level)
+        predictor = CentrePredictor(net, level=level)
         assert predictor.settings["adaptation to the picture"] == level
         found[level] = predictor.candidates(photo)[0]
     assert not np.allclose(found["none"][0], found["partial"][0], atol=0.1)
     assert not np.allclose(found["full"][0], found["partial"][0], atol=0.1)
-    larger = LogoCapPredictor(net, short_side=100)
+    larger = CentrePredictor(net, short_side=100)
     assert larger.settings["short side"] == 100
     assert larger.candidates(photo)[0].shape[1:] == (17, 3)
 
@@ -65,7 +65,7 @@ def test_few_people_take_few_slots_and_the_second_picture_is_compiled(net):
         return told
 
     photo = _photo()
-    predictor = LogoCapPredictor(net, compiler=compiler)
+    predictor = CentrePredictor(net, compiler=compiler)
     first = predictor.predict(photo)
     assert not used
     second = predictor.predict(photo)
@@ -87,18 +87,18 @@ def test_few_people_take_few_slots_and_the_second_picture_is_compiled(net):
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 900), (700, 20)])
 def test_pictures_of_any_size_are_looked_at(net, shape):
-    people = LogoCapPredictor(net, False, level="none").predict(_photo(*shape))
+    people = CentrePredictor(net, False, level="none").predict(_photo(*shape))
     assert np.isfinite(people.poses).all()
 
 
 def test_what_cannot_be_used_is_refused(net):
     with pytest.raises(InputError, match="level is 'half', expected one of none"):
-        LogoCapPredictor(net, level="half")
+        CentrePredictor(net, level="half")
     with pytest.raises(InputError, match="short_side is 0"):
-        LogoCapPredictor(net, short_side=0)
+        CentrePredictor(net, short_side=0)
     with pytest.raises(InputError, match="finds people by itself, expected none"):
-        LogoCapPredictor(net).predict(_photo(), np.array([[0, 0, 5, 5]]))
+        CentrePredictor(net).predict(_photo(), np.array([[0, 0, 5, 5]]))
     silent = tiny_logocap(slots=2)
     silent.info = {}
     with pytest.raises(InputError, match="its info has no short_side"):
-        LogoCapPredictor(silent)
+        CentrePredictor(silent)

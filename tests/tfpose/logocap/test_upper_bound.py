@@ -11,7 +11,7 @@ from tests.drawn_crowd import draw_crowd
 from tests.tiny_logocap import drawn_dense, tiny_logocap
 from tfpose.cli.commands import main
 from tfpose.logocap.expansion import expand_poses
-from tfpose.logocap.predictor import LogoCapPredictor
+from tfpose.logocap.predictor import CentrePredictor
 from tfpose.logocap.upper_bound import best_poses
 from tfpose.skeletons import get_skeleton
 
@@ -99,7 +99,7 @@ def test_the_rows_of_the_command(crowd, tmp_path, monkeypatch, capsys):
     wrong = 9 * np.random.default_rng(1).choice([-1, 1], (2, 17, 2))
     dense = drawn_dense(keypoints[..., :2], (SIDE, SIDE), wrong)
     monkeypatch.setattr(
-        LogoCapPredictor, "find", lambda self, _: (dense, self.net.start_poses(dense))
+        CentrePredictor, "find", lambda self, _: (dense, self.net.start_poses(dense))
     )
     main(
         [

@@ -90,7 +90,8 @@ def test_a_file_that_does_not_fit_is_refused(net, tmp_path):
 
 def test_the_command_writes_a_net(net, tmp_path, monkeypatch, capsys):
     path, _ = _write(tmp_path / "logocap.pth", net)
-    monkeypatch.setattr(module, "build_logocap_preset", {"logocap_w32": net}.get)
+    row = (LOGOCAP_PRESETS, {"logocap_w32": net}.get, import_logocap)
+    monkeypatch.setattr(module, "_KINDS", (row,))
     out = tmp_path / "net.keras"
     arguments = ["import_weights", path, "--preset=logocap_w32", f"--out={out}"]
     main(arguments)
