@@ -32,13 +32,13 @@ _PEOPLE = flags.DEFINE_integer("most_people", 8, "Most people of a picture; leas
 _START = flags.DEFINE_integer("start_epochs", 12, "Epochs of what both start from.")
 _EPOCHS = flags.DEFINE_integer("epochs", 8, "Epochs of each training after that.")
 _RATE = flags.DEFINE_float("learning_rate", 2e-3, "Adam's, at first.")
+_ATTRACTION = flags.DEFINE_float(
+    "attraction_weight", 1.0, "Of the attraction maps' loss; the paper's is 0.01."
+)
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 
 _VANILLA = {"attraction_weight": 0.0, "refined_weight": 0.0}
-_TRAININGS: dict[str, dict[str, Any]] = {
-    "centre and offsets alone": _VANILLA,
-    "LOGO-CAP": {},
-}
+_TRAININGS = "centre and offsets alone", "LOGO-CAP"
 _METRICS = ("ap", "ap50", "ap75")
 
 
@@ -92,9 +92,10 @@ def _runs(seed: int, root: pathlib.Path, data_dir: str) -> dict[str, Run]:
         "lr_drop_epochs": drops(_EPOCHS.value),
         "init_from": start.workdir / "model.keras",
     }
+    weights = _VANILLA, {"attraction_weight": _ATTRACTION.value}
     trained = {
-        name: run(name, _EPOCHS.value, start, **options, **weights)
-        for name, weights in _TRAININGS.items()
+        name: run(name, _EPOCHS.value, start, **options, **of_losses)
+        for name, of_losses in zip(_TRAININGS, weights, strict=True)
     }
     return {"start": start, **trained}
 

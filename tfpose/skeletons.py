@@ -206,6 +206,15 @@ SKELETONS: dict[str, Skeleton] = {
             "l_knee r_knee l_ankle r_ankle",
             "head-l_shoulder head-r_shoulder " + _TORSO + _ARMS + _LEGS,
         ),
+        # What COCO's joints tell of a body, for lifters: pelvis and thorax are the
+        # middles of hips and shoulders.
+        _skeleton(
+            "limbs14",
+            "pelvis thorax l_hip l_knee l_ankle l_shoulder l_elbow l_wrist "
+            "r_hip r_knee r_ankle r_shoulder r_elbow r_wrist",
+            "pelvis-thorax pelvis-l_hip pelvis-r_hip thorax-l_shoulder "
+            "thorax-r_shoulder " + _ARMS + _LEGS,
+        ),
         # The 17 moving joints of Human3.6M's 32, in the order of VideoPose3D.
         _skeleton(
             "h36m17",

@@ -56,7 +56,7 @@ def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> 
     result = measure_reliability(
         found.joint_scores[counted],
         right[counted],
-        found.joint_scores[truth.keypoints[..., 2] <= 0],
+        found.joint_scores[_unlabelled(truth.keypoints)],
     )
     source = f"{len(people)} people of {pathlib.Path(data_dir).resolve().name}, {split}"
     told = {"people": source, "right": f"within 0.2 of the {length}"}
@@ -72,6 +72,12 @@ def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> 
     net.info = {**net.info, "score_threshold": result.threshold}
     save_small(net, folder / "model.keras")
     print(f"score_threshold {result.threshold:.2f}; in {folder}", flush=True)
+
+
+def _unlabelled(keypoints: np.ndarray) -> np.ndarray:
+    """Bool `[P, J]`: joints without a label, of those that others have a label of."""
+    labelled = keypoints[..., 2] > 0
+    return ~labelled & labelled.any(axis=0)
 
 
 def _table(result: Reliability) -> list[str]:

@@ -14,22 +14,11 @@ from data_pipelines.video import VideoReader
 from tfpose.cli.commands import main
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.pose_lifter import PoseLifter
-from tfpose.skeletons import Skeleton, convert_keypoints, get_skeleton
+from tfpose.skeletons import convert_keypoints, get_skeleton
 
 H36M, COCO = get_skeleton("h36m16"), get_skeleton("coco17")
 # Joints that COCO's suffice for: a pelvis and a thorax can be made.
-LIMBS_OF_COCO = Skeleton(
-    "limbs",
-    (
-        "pelvis",
-        "thorax",
-        *(
-            f"{side}_{joint}"
-            for side in ("left", "right")
-            for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-        ),
-    ),
-)
+LIMBS_OF_COCO = get_skeleton("limbs14")
 
 
 @pytest.fixture(scope="module")
