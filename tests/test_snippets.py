@@ -48,7 +48,6 @@ NOT_RUN = {
     r"model=runs/(views|wide|crowds|flow|iso/views_0|lift)": (
         "needs what a benchmark trains"
     ),
-    r"lspet": "measures for minutes",
     r"steps=3|=models/iso|keep_float": "exports for a minute; tests/export has others",
     r"runs/metta/|=metta\.keras": "needs two trainings; tests have a net",
     r"predict (0|rtsp:)": "needs a camera; tests/tfpose/cli/test_predict.py has others",
@@ -147,7 +146,7 @@ def files(shared_data, tmp_path_factory) -> Path:
     tiny_logocap(slots=12).save(folder / "logocap.keras")
     lengths = {"mean": [0.3] * 13, "std": [0.05] * 13}
     lifter = build_lifter(
-        "martinez_small", get_skeleton("lsp14"), info={"limb_lengths": lengths}
+        "martinez_small", get_skeleton("limbs14"), info={"limb_lengths": lengths}
     )
     for name in (
         "lifter",
