@@ -9,7 +9,8 @@ from keras import ops
 from tfpose.backbones.base import Backbone
 from tfpose.backbones.blocks import Blocks, official_initializer
 from tfpose.codecs.centre_poses import find_centres
-from tfpose.logocap.adaptive import AdaptiveConvolution, sample_cells
+from tfpose.codecs.sampling import sample_cells
+from tfpose.logocap.adaptive import AdaptiveConvolution
 from tfpose.logocap.centre_net import CentreNet, as_skeleton
 from tfpose.logocap.heads import joined_maps
 from tfpose.skeletons import Skeleton

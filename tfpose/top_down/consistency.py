@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from tfpose.codecs.heatmap import HeatmapCodec
+from tfpose.codecs.sampling import sample_cells
 
 __all__ = ["carry_heatmaps", "cut_joints"]
 
@@ -32,29 +33,10 @@ def carry_heatmaps(heatmaps: Any, matrices: Any, codec: HeatmapCodec) -> Any:
     points = ops.cast(codec.to_pixels(cells.reshape(1, -1, 2)), "float32")
     linear, shift = matrices[:, :, :2], matrices[:, None, :, 2]
     points = ops.matmul(points, ops.swapaxes(linear, 1, 2)) + shift
-    places = codec.to_cells(points)
-    values = ops.reshape(heatmaps, (-1, joints))
-    batch = ops.arange(ops.shape(heatmaps)[0], dtype="int32")[:, None] * height
-    low = ops.floor(places)
-    carried, seen = 0.0, 0.0
-    for down in (0, 1):
-        for across in (0, 1):
-            column, row = low[..., 0] + across, low[..., 1] + down
-            weight = ops.relu(1 - ops.abs(places[..., 0] - column)) * ops.relu(
-                1 - ops.abs(places[..., 1] - row)
-            )
-            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            weight = (weight * ops.cast(inside, "float32"))[..., None]
-            column, row = (
-                ops.cast(ops.clip(v, 0, n - 1), "int32")
-                for v, n in ((column, width), (row, height))
-            )
-            index = (batch + row) * width + column
-            found = ops.take(values, ops.reshape(index, (-1,)), axis=0)
-            found = ops.reshape(found, (-1, height * width, joints))
-            carried, seen = carried + weight * found, seen + weight
+    places = ops.flip(codec.to_cells(points), axis=-1)
+    seen = sample_cells(ops.ones_like(heatmaps[..., :1]), places)
     return (
-        ops.reshape(carried, (-1, height, width, joints)),
+        ops.reshape(sample_cells(heatmaps, places), (-1, height, width, joints)),
         ops.reshape(seen, (-1, height, width, 1)),
     )
 

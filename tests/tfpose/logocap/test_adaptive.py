@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tfpose.logocap.adaptive import AdaptiveConvolution, sample_cells
+from tfpose.codecs.sampling import sample_cells
+from tfpose.logocap.adaptive import AdaptiveConvolution
 
 
 def _read(one: np.ndarray, row: float, column: float) -> np.ndarray:
