@@ -29,10 +29,12 @@ class PeopleConfig(RunConfig):
     )
 
 
-def load_people(config: PeopleConfig, workdir: Workdir, split: str) -> PoseDataset:
+def load_people(
+    config: PeopleConfig, workdir: Workdir, split: str, name: str = ""
+) -> PoseDataset:
     """One split of the run's data set.
 
-    What could not be used goes into `skipped_{split}.json` of the work folder, where
+    What could not be used goes into `skipped_{name}.json` of the work folder, where
     mannequins are drawn too if they were given no folder of their own: by one process,
     while others that want the same wait for it.
 
@@ -40,11 +42,13 @@ def load_people(config: PeopleConfig, workdir: Workdir, split: str) -> PoseDatas
         config: names the data set and its folder.
         workdir: the run's.
         split: `train` or `val`.
+        name: by which the report tells it from the run's other data; the split's if
+            empty.
 
     Raises:
         InputError: no such data, or none that can be used.
     """
-    report = workdir.root / f"skipped_{split}.json" if workdir.chief else None
+    report = workdir.root / f"skipped_{name or split}.json" if workdir.chief else None
     if not DATASETS[config.dataset].drawn:
         return load_dataset(config.dataset, config.data_dir, split, report)
     folder = pathlib.Path(config.data_dir or workdir.root / config.dataset)

@@ -117,7 +117,7 @@ class SemiSupervisedTask(PoseTask):
         super().__init__(config, workdir)
         self.net = self.heatmap_net
         self._views = TwoViews(
-            load_people(config.unlabelled, workdir, "train"),
+            load_people(config.unlabelled, workdir, "train", "unlabelled"),
             config.input_size,
             self.net.num_outputs,
             config.batch_size,

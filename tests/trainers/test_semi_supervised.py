@@ -1,6 +1,8 @@
 """Learning from people without labels, beside labelled ones."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -41,6 +43,14 @@ def test_an_epoch_is_once_through_the_unlabelled(task):
     assert "stanford40" in task.sampler.sample_id(0) and "lspet" in (
         task.sampler.sample_id(0)
     )
+
+
+@pytest.mark.slow
+def test_each_data_set_has_its_report_of_what_was_not_used(task):
+    root = Path(task.config.workdir)
+    for name, folder in (("train", "lspet"), ("unlabelled", "stanford40")):
+        report = json.loads((root / f"skipped_{name}.json").read_text())
+        assert folder in report["source"]
 
 
 @pytest.mark.slow
