@@ -77,6 +77,8 @@ class TTTNet(PoseNet):
         turn_head: features to logits `[B, 4]`.
     """
 
+    part = "pose_net"
+
     def __init__(
         self,
         pose_net: HeatmapNet,
@@ -105,15 +107,6 @@ class TTTNet(PoseNet):
             "info": self.info,
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: Any = None
-    ) -> "TTTNet":
-        pose_net = keras.saving.deserialize_keras_object(
-            config["pose_net"], custom_objects=custom_objects
-        )
-        return cls(**{**config, "pose_net": pose_net})
 
 
 class _TTTModel(RandomModel):

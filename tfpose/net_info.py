@@ -1,11 +1,13 @@
 """A net's info: what its file holds beside the layers and weights."""
 
 import json
-from typing import Any
+from typing import Any, Self
+
+import keras
 
 from tfpose.errors import InputError
 
-__all__ = ["Informed", "info_text"]
+__all__ = ["BuiltOn", "Informed", "info_text"]
 
 
 def info_text(info: dict[str, Any]) -> str:
@@ -36,3 +38,20 @@ class Informed:
     @info.setter
     def info(self, info: dict[str, Any]) -> None:
         self._info_json = info_text(info)
+
+
+class BuiltOn(Informed):
+    """An informed net around another one, which its config has in serialised form.
+
+    Attributes:
+        part: name of the argument that takes the other one.
+    """
+
+    part = "backbone"
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        part = keras.saving.deserialize_keras_object(
+            config[cls.part], custom_objects=custom_objects
+        )
+        return cls(**{**config, cls.part: part})

@@ -10,7 +10,7 @@ from tfpose.backbones.base import Backbone
 from tfpose.codecs.centre_poses import poses_of_offsets
 from tfpose.codecs.flip import flip_images
 from tfpose.errors import InputError
-from tfpose.net_info import Informed
+from tfpose.net_info import BuiltOn
 from tfpose.skeletons import Skeleton
 
 __all__ = ["CentreNet", "Dense", "Poses", "as_skeleton"]
@@ -46,7 +46,7 @@ class Poses(NamedTuple):
     filled: Any
 
 
-class CentreNet(Informed, keras.Model, abc.ABC):
+class CentreNet(BuiltOn, keras.Model, abc.ABC):
     """Finds everybody in a picture at once, without boxes.
 
     Takes RGB pixels 0..255 `[B, H, W, 3]`, uint8 or float, H and W known when the net
@@ -181,15 +181,6 @@ class CentreNet(Informed, keras.Model, abc.ABC):
             "name": self.name,
             "trainable": self.trainable,
         }
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: Any = None
-    ) -> "CentreNet":
-        backbone = keras.saving.deserialize_keras_object(
-            config["backbone"], custom_objects=custom_objects
-        )
-        return cls(**{**config, "backbone": backbone})
 
 
 def as_skeleton(skeleton: Skeleton | dict[str, Any]) -> Skeleton:

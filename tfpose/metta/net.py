@@ -77,6 +77,8 @@ class MeTTANet(PoseNet):
     with a Transformer", NeurIPS 2021 (arXiv:2107.02133).
     """
 
+    part = "pose_net"
+
     def __init__(
         self,
         pose_net: HeatmapNet,
@@ -222,15 +224,6 @@ class MeTTANet(PoseNet):
             "info": self.info,
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: Any = None
-    ) -> "MeTTANet":
-        pose_net = keras.saving.deserialize_keras_object(
-            config["pose_net"], custom_objects=custom_objects
-        )
-        return cls(**{**config, "pose_net": pose_net})
 
 
 def _features(net: HeatmapNet) -> Any:

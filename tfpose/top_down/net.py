@@ -234,15 +234,6 @@ class HeatmapNet(PoseNet):
             "trainable": self.trainable,
         }
 
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: Any = None
-    ) -> "HeatmapNet":
-        backbone = keras.saving.deserialize_keras_object(
-            config["backbone"], custom_objects=custom_objects
-        )
-        return cls(**{**config, "backbone": backbone})
-
 
 def find_net(net: str) -> dict[str, Any]:
     """The description of the net of that name: an entry of `NETS`, or one like it.

@@ -2,12 +2,12 @@
 
 import keras
 
-from tfpose.net_info import Informed
+from tfpose.net_info import BuiltOn
 
 __all__ = ["PoseNet"]
 
 
-class PoseNet(Informed, keras.Model):
+class PoseNet(BuiltOn, keras.Model):
     """Pixels 0..255 `[B, H, W, C]` to heatmaps `[B, H / 4, W / 4, num_outputs]`.
 
     A subclass calls `keras.Model.__init__` with its inputs and outputs, and sets `info`

@@ -6,9 +6,8 @@ That its maps and people are the official code's is `benchmarks.peer_dekr`.
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
+from tests.tfpose.logocap.compiled import litert_answer, xla_answer
 from tests.tiny_dekr import tiny_dekr
 from tfpose.errors import InputError
 from tfpose.logocap.dekr import DekrNet
@@ -143,24 +142,11 @@ def few() -> DekrNet:
 
 @pytest.mark.slow
 def test_xla_finds_the_same(few):
-    pixels = tf.constant(_pixels(2))
-    compiled = tf.function(lambda x: few(x), jit_compile=True, autograph=False)
-    _alike([np.asarray(part) for part in compiled(pixels)], few(pixels))
+    pixels = _pixels(2)
+    _alike(xla_answer(few, pixels), few(pixels))
 
 
 @pytest.mark.slow
 def test_litert_finds_the_same_with_built_in_operators(few):
-    spec = tf.TensorSpec((1, 64, 96, 3), tf.uint8)
-    traced = tf.function(lambda x: few(x), input_signature=[spec], autograph=False)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [traced.get_concrete_function()], few
-    )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    interpreter = Interpreter(model_content=converter.convert())
-    interpreter.allocate_tensors()
     pixels = _pixels()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
-    interpreter.invoke()
-    outputs = interpreter.get_output_details()
-    found = sorted((interpreter.get_tensor(o["index"]) for o in outputs), key=np.ndim)
-    _alike(found[::-1], few(pixels))
+    _alike(litert_answer(few, pixels), few(pixels))

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
+from tests.tfpose.logocap.compiled import litert_answer, xla_answer
 from tests.tiny_logocap import drawn_dense, sharpen, tiny_logocap
 from tfpose.backbones.resnet import ResNet
 from tfpose.errors import InputError
@@ -137,27 +137,15 @@ def test_what_cannot_be_used_is_refused(net):
 
 @pytest.mark.slow
 def test_xla_finds_the_same(net):
-    pixels = tf.constant(_pixels(2))
-    compiled = tf.function(lambda x: net(x), jit_compile=True, autograph=False)
-    for found, expected in zip(compiled(pixels), net(pixels), strict=True):
+    pixels = _pixels(2)
+    for found, expected in zip(xla_answer(net, pixels), net(pixels), strict=True):
         assert np.allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.slow
 def test_litert_finds_the_same_with_built_in_operators(net):
-    spec = tf.TensorSpec((1, 64, 96, 3), tf.uint8)
-    traced = tf.function(lambda x: net(x), input_signature=[spec], autograph=False)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [traced.get_concrete_function()], net
-    )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    interpreter = Interpreter(model_content=converter.convert())
-    interpreter.allocate_tensors()
     pixels = _pixels()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
-    interpreter.invoke()
-    outputs = interpreter.get_output_details()
-    found = sorted((interpreter.get_tensor(o["index"]) for o in outputs), key=np.ndim)
+    found_poses, found_scores = litert_answer(net, pixels)
     poses, scores = net(pixels)
-    assert np.allclose(found[1], poses, atol=1e-2)
-    assert np.allclose(found[0], scores, atol=1e-4)
+    assert np.allclose(found_poses, poses, atol=1e-2)
+    assert np.allclose(found_scores, scores, atol=1e-4)

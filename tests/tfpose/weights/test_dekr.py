@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.tfpose.weights.torch_writer import Tensor, zip_bytes
+from tests.tfpose.weights.torch_writer import Tensor, write_checkpoint, zip_bytes
 from tests.tiny_dekr import tiny_dekr
 from tfpose.backbones.hrnet import HRNet
 from tfpose.cli import import_weights as module
@@ -50,18 +50,11 @@ def net() -> DekrNet:
 
 
 def _write(path, net, change=None) -> tuple[str, dict[str, np.ndarray]]:
-    rng = np.random.default_rng(0)
-    arrays = {
-        name: rng.uniform(0.1, 1, slot.shape).astype(np.float32)
-        for name, slot in dekr_slots(net).items()
-    }
-    tensors = {name: Tensor.of(array) for name, array in arrays.items()}
+    more = {"transition_heatmap.1.num_batches_tracked": Tensor.of(np.array(7))}
     for joint, block in np.ndindex(17, 2):
         name = f"offset_feature_layers.{joint}.{block}.regular_matrix"
-        tensors[name] = Tensor.of(np.array(TAPS, np.float32))
-    tensors["transition_heatmap.1.num_batches_tracked"] = Tensor.of(np.array(7))
-    path.write_bytes(zip_bytes(tensors | (change or {})))
-    return str(path), arrays
+        more[name] = Tensor.of(np.array(TAPS, np.float32))
+    return write_checkpoint(path, dekr_slots(net), more | (change or {}))
 
 
 def test_every_weight_has_an_official_name(net):

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.tfpose.weights.torch_writer import Tensor, zip_bytes
+from tests.tfpose.weights.torch_writer import Tensor, write_checkpoint
 from tests.tiny_logocap import tiny_logocap
 from tfpose.backbones.hrnet import HRNet
 from tfpose.cli import import_weights as module
@@ -51,15 +51,8 @@ def net() -> LogoCapNet:
 
 
 def _write(path, net, change=None) -> tuple[str, dict[str, np.ndarray]]:
-    rng = np.random.default_rng(0)
-    arrays = {
-        name: rng.uniform(0.1, 1, slot.shape).astype(np.float32)
-        for name, slot in logocap_slots(net).items()
-    }
-    tensors = {name: Tensor.of(array) for name, array in arrays.items()}
-    tensors["joints_mlp.1.num_batches_tracked"] = Tensor.of(np.array(7))
-    path.write_bytes(zip_bytes(tensors | (change or {})))
-    return str(path), arrays
+    more = {"joints_mlp.1.num_batches_tracked": Tensor.of(np.array(7))}
+    return write_checkpoint(path, logocap_slots(net), more | (change or {}))
 
 
 def test_every_weight_has_an_official_name(net):

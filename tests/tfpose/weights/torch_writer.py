@@ -6,11 +6,21 @@ import dataclasses
 import io
 import struct
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Call", "Name", "Tensor", "legacy_bytes", "pickled", "zip_bytes"]
+__all__ = [
+    "Call",
+    "Name",
+    "Tensor",
+    "legacy_bytes",
+    "pickled",
+    "write_checkpoint",
+    "zip_bytes",
+]
 
 _STORAGES = {
     "float32": "FloatStorage",
@@ -55,6 +65,22 @@ class Tensor:
         array = np.ascontiguousarray(array)
         strides = tuple(step // array.itemsize for step in array.strides)
         return cls(array.reshape(-1), array.shape, strides)
+
+
+def write_checkpoint(
+    path: Path, slots: Mapping[str, Any], more: Mapping[str, Tensor]
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Writes random tensors for all slots of a net, and others; returns the path and
+    the slots' tensors.
+    """
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: rng.uniform(0.1, 1, slot.shape).astype(np.float32)
+        for name, slot in slots.items()
+    }
+    tensors = {name: Tensor.of(array) for name, array in arrays.items()}
+    path.write_bytes(zip_bytes({**tensors, **more}))
+    return str(path), arrays
 
 
 def zip_bytes(value: Any, root: str = "archive") -> bytes:
