@@ -62,7 +62,7 @@ class PosePredictor:
         >>> predictor = load_predictor()
         >>> for person in predictor("photo.jpg"):
         ...     print(len(person.joints), 0 < person.joints["left_hip"].score < 1.5)
-        14 True
+        17 True
         >>> for frame, people in predictor.video("clip.mp4"):
         ...     print(frame.index, [person.number for person in people])
         ...     break

@@ -57,12 +57,13 @@ def test_a_file_its_pixels_and_pillow_give_the_same_people(folder, predictor):
     height, width = pixels.shape[:2]
     assert person.box == (0, 0, width, height)
     # What the commands find, by name.
-    people = models.load_predictor("").predict(pixels)
+    commands = models.load_predictor("")
+    people = commands.predict(pixels)
     assert tuple(person.joints) == predictor.joint_names
     assert np.allclose(positions(person), people.poses[0], atol=1e-2)
     assert person.score == pytest.approx(people.person_scores[0], abs=1e-4)
-    # The card of this net says what its scores mean.
-    unsure = [name for name, joint in person.joints.items() if joint.score <= 0.49]
+    threshold = commands.score_threshold
+    unsure = [name for name, joint in person.joints.items() if joint.score <= threshold]
     assert list(person.uncertain) == unsure
 
 
@@ -111,7 +112,8 @@ def test_a_photo_is_one_whatever_it_is_called(folder, predictor):
 def crossing(monkeypatch, predictor):
     """Two people who walk, tremble and are listed in another order in each frame."""
     rng = np.random.default_rng(0)
-    standing = rng.uniform(0, 200, (14, 2))
+    count = len(predictor.joint_names)
+    standing = rng.uniform(0, 200, (count, 2))
 
     def stream(pictures):
         for picture in pictures:
@@ -119,8 +121,8 @@ def crossing(monkeypatch, predictor):
             places = [standing + [walked, 0], standing + [900 - walked, 0]]
             if picture.origin.index % 2:
                 places.reverse()
-            keypoints = np.array(places) + rng.normal(0, 2, (2, 14, 2))
-            scores = np.ones((2, 14), np.float32)
+            keypoints = np.array(places) + rng.normal(0, 2, (2, count, 2))
+            scores = np.ones((2, count), np.float32)
             yield picture, People(keypoints, scores, np.ones(2), np.ones((2, 4)))
 
     monkeypatch.setattr(predictor._predictor, "stream", stream)
@@ -134,7 +136,7 @@ def test_people_of_a_video_keep_their_number_and_move_smoothly(folder, crossing)
         for _, people in crossing.video("clip.mp4", smooth=smooth):
             people.sort(key=lambda person: person.number)
             assert [person.number for person in people] == [1, 2]
-            found.append([person.joints["head_top"].x for person in people])
+            found.append([person.joints["nose"].x for person in people])
         return np.transpose(found)
 
     rough, smooth = noses(False), noses(True)
