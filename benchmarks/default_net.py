@@ -14,11 +14,11 @@ people whom it is measured on.
 import pathlib
 import shutil
 
-import cv2
 import numpy as np
 from absl import app, flags
 
 from benchmarks.runs import Run, drops, run_all
+from benchmarks.tiles import tile
 from data_pipelines.images import decode_image
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people
@@ -26,6 +26,7 @@ from tfpose.cli.calibrate import calibrate
 from tfpose.cli.evaluate import Protocol, evaluate
 from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
+from tfpose.files import write_picture
 from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.weights.keras_file import load_keras, save_half
 
@@ -71,14 +72,8 @@ def _draw(net: str, path: pathlib.Path) -> None:
         photo = decode_image(people.images.read(int(people.image_index[row])))
         (pose,) = predictor.predict(photo, people.boxes[row : row + 1]).poses
         picture = draw_skeleton(photo, pose, predictor.skeleton, threshold=0.2)
-        scale = _TILE / max(picture.shape[:2])
-        picture = cv2.resize(picture, None, fx=scale, fy=scale)
-        bottom, right = (_TILE - side for side in picture.shape[:2])
-        tiles.append(
-            cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
-        )
-    sheet = contact_sheet(tiles, columns=8)
-    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        tiles.append(tile(picture, _TILE))
+    write_picture(path, contact_sheet(tiles, columns=8))
 
 
 def main(argv: list[str]) -> None:

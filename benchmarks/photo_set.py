@@ -4,18 +4,20 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from benchmarks.teacher_rules import SKELETON, add_faces, mend_sides
+from data_pipelines.images import decode_image
 from data_pipelines.people import PoseDataset
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.predictors import Predictor
 from tfpose.skeletons import convert_keypoints
 
-__all__ = ["kept_for_the_test", "lspet_labels", "taught", "write_split"]
+__all__ = ["found_people", "kept_for_the_test", "lspet_labels", "taught", "write_split"]
 
 # Score of the teacher from which its joint is taken beside labels.
 _SURE = 0.5
@@ -25,12 +27,12 @@ _BARELY = 0.95
 _SAVE_EVERY = 500
 
 
-def kept_for_the_test(image_ids: np.ndarray) -> np.ndarray:
-    """Bool `[I]`: a third of the images, chosen by a hash of their ids."""
+def kept_for_the_test(image_ids: np.ndarray, share: float = 1 / 3) -> np.ndarray:
+    """Bool `[I]`: a share of the images, chosen by a hash of their ids."""
     digests = [hashlib.sha256(b"%d" % image_id).digest() for image_id in image_ids]
     order = sorted(range(len(digests)), key=digests.__getitem__)
     kept = np.zeros(len(digests), bool)
-    kept[order[: len(digests) // 3]] = True
+    kept[order[: int(len(digests) * share)]] = True
     return kept
 
 
@@ -59,6 +61,43 @@ def taught(teacher: Predictor, people: PoseDataset, path: pathlib.Path) -> np.nd
             )
             print(f"{path.name}: {count} of {len(todo)} people", flush=True)
     return poses
+
+
+def found_people(
+    teacher: Predictor, photos: Sequence[pathlib.Path], path: pathlib.Path
+) -> list[np.ndarray]:
+    """Everybody whom a net without boxes finds, kept in a file as they are made.
+
+    Returns:
+        for each photo `[N, 18, 3]`: x, y and score of 17 joints; then the person's
+        score, twice 0.
+
+    Raises:
+        InputError: the file is of other photos, or a photo cannot be read.
+    """
+    names = np.array([str(photo) for photo in photos])
+    found: list[np.ndarray] = []
+    if path.exists():
+        with np.load(path) as kept:
+            if not np.array_equal(kept["photos"], names):
+                raise InputError(f"{path}: is of other photos; delete it")
+            found = np.split(kept["people"], np.cumsum(kept["counts"])[:-1])
+    for count in range(len(found) + 1, len(photos) + 1):
+        photo = photos[count - 1]
+        people = teacher.predict(decode_image(photo.read_bytes(), name=str(photo)))
+        ranks = np.zeros((len(people), 1, 3))
+        ranks[:, 0, 0] = people.person_scores
+        found.append(np.concatenate([people.poses, ranks], axis=1))
+        if count % _SAVE_EVERY == 0 or count == len(photos):
+            counts = np.array([len(one) for one in found])
+            write_whole(
+                path,
+                lambda aside, counts=counts: np.savez(
+                    aside, people=np.concatenate(found), counts=counts, photos=names
+                ),
+            )
+            print(f"{path.name}: {count} of {len(photos)} photos", flush=True)
+    return found
 
 
 def lspet_labels(

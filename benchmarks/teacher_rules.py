@@ -4,6 +4,8 @@ Poses are of COCO's 17 joints. Labels are `[P, 17, 3]` (x, y, visibility) and a
 teacher's poses `[P, 17, 3]` (x, y, score), pixels of the photo.
 """
 
+from typing import Any
+
 import numpy as np
 
 from tfpose.metrics.pck import torso_size
@@ -17,6 +19,7 @@ __all__ = [
     "add_faces",
     "from_teacher",
     "mend_sides",
+    "other_people",
     "upside_down",
 ]
 
@@ -41,6 +44,14 @@ ARMS, LEGS = _pairs("shoulder", "elbow", "wrist"), _pairs("hip", "knee", "ankle"
 
 # Two points are one within this share of the torso, as of PCK.
 _AGREE = 0.2
+# Scores of a person, and of a joint, from which there may be somebody, there surely is
+# somebody, and the joint is taken.
+_MAYBE, _CERTAIN, _JOINT = 0.1, 0.3, 0.3
+_LEAST_JOINTS = 6
+# Share of the smaller box from which two are of one person.
+_SAME = 0.6
+# Usual share of a person's box that the person fills.
+_FILLED = 0.53
 # Joints of the face are this near to the head's middle, in lengths of the head.
 _HEAD_REACH = 1.0
 
@@ -163,3 +174,55 @@ def _as_labels(poses: np.ndarray, there: np.ndarray) -> np.ndarray:
     labels[..., 2] = 2
     labels[~there] = 0
     return labels
+
+
+def other_people(
+    found: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """Records of people whom a teacher found beside those who are labelled.
+
+    Whom it is sure of has its joints; others have none, so that no loss counts them.
+
+    Args:
+        found: `[N, 18, 3]`, see `benchmarks.photo_set.found_people`.
+        boxes: `[P, 4]` (x, y, w, h) of the labelled people: who has a box like one of
+            these is that person.
+        size: (height, width) of the photo, pixels.
+    """
+    records = []
+    for person in found:
+        labels, score = person[:-1].copy(), person[-1, 0]
+        there = labels[:, 2] >= _JOINT
+        if score < _MAYBE or there.sum() < 2:
+            continue
+        low = labels[there, :2].min(axis=0).clip(0)
+        high = np.minimum(labels[there, :2].max(axis=0), np.array(size[::-1]) - 1)
+        # Joints lie within the body: a box is wider.
+        margin = 0.1 * (high - low).max()
+        low, high = (low - margin).clip(0), np.minimum(high + margin, size[::-1])
+        box = np.append(low, high - low)
+        if (box[2:] <= 1).any() or (_overlaps(box, boxes) > _SAME).any():
+            continue
+        labels = from_teacher(labels[None], np.array([size]), _JOINT)[0]
+        count = int((labels[:, 2] > 0).sum())
+        if score < _CERTAIN or count < _LEAST_JOINTS:
+            labels[:], count = 0, 0
+        records.append(
+            {
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": box.round(2).tolist(),
+                "area": round(_FILLED * float(box[2] * box[3]), 1),
+                "num_keypoints": count,
+                "keypoints": labels.round(2).reshape(-1).tolist(),
+            }
+        )
+    return records
+
+
+def _overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """`[P]`: shared area of a box and others, as a share of the smaller one's."""
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
+    shared = (high - low).clip(0).prod(axis=1)
+    return shared / np.minimum(box[2] * box[3], boxes[:, 2] * boxes[:, 3]).clip(1e-9)
