@@ -57,9 +57,10 @@ def _runs(root: pathlib.Path) -> dict[str, Run]:
         "data_dir": _DATA_DIR.value,
         "input_side": _SIDE.value,
         "learning_rate": 2e-3,
-        # What is shown is small beside the photo, or people would be too small for the
-        # short side at which the net is used.
+        # Parts of photos: as large as people are at the short side of use.
         "smallest": 0.5,
+        "largest": 1.5,
+        "shift": 0.3,
         "paste": 0.5,
         "ema_momentum": 0.999,
     }
