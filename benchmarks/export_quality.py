@@ -31,7 +31,7 @@ from tfpose.weights.keras_file import load_keras
 
 __all__ = ["main"]
 
-_NET = flags.DEFINE_string("net", "tfpose/weights/default.keras", "Net to measure.")
+_NET = flags.DEFINE_string("net", "tfpose/weights/person.keras", "Net to measure.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "../shared/data/lspet", "COCO-format folder."
 )

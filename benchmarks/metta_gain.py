@@ -24,7 +24,6 @@ from absl import app, flags
 from benchmarks.metta_data import Setting, write_setting
 from benchmarks.metta_steps import Trace, accuracy, trace_metta, trace_rotation
 from benchmarks.runs import Run, drops, mean_and_spread, run_all
-from tfpose.cli.models import DEFAULT_NET
 from tfpose.weights.keras_file import load_keras
 
 __all__ = ["main"]
@@ -52,7 +51,7 @@ _NETS: dict[str, dict[str, Any]] = {
         "net": "hrnet_small",
         "input_height": 96,
         "input_width": 96,
-        "init_from": DEFAULT_NET,
+        "init_from": "tfpose_person",
         "label_fraction": 0.5,
     },
 }

@@ -1,7 +1,7 @@
 r"""How well a net does by pose, size and occlusion, for its card.
 
     python -m benchmarks.photo_card --photos=runs/photos \
-        --model=tfpose/weights/default.keras
+        --model=tfpose/weights/person.keras
 
 `--photos` is what `benchmarks.photo_labels` wrote. Shares of the twelve joints of arms
 and legs that are within 0.2 of the torso's diagonal, true boxes, flip test: of LSPET's

@@ -1,7 +1,7 @@
 r"""Pose nets and published references on whole photos, fed and scored alike.
 
     python -m benchmarks.photo_nets --photos=runs/photos \
-        --model=tfpose/weights/default.keras
+        --model=tfpose/weights/person.keras
 
 `--photos` is what `benchmarks.photo_labels` wrote. Nets that want boxes get the true
 ones: PCK@0.2 of LSPET's validation people, and AP of the COCO photos that were kept.

@@ -37,7 +37,7 @@ _KEPT = (
     r"/norm1(_\d+)?/",
 )
 # Parts of the net's info that the metadata has under other names.
-_ELSEWHERE = ("skeleton", "score_threshold", "task")
+_ELSEWHERE = ("skeleton", "score_threshold", "person_threshold", "task")
 
 
 def people_model(
@@ -228,8 +228,8 @@ def people_metadata(
         suppression: where it is done.
 
     Returns:
-        Skeleton, sizes, normalisation, suppression, the score from which a joint is
-        certain, and training, for JSON.
+        Skeleton, sizes, normalisation, suppression, the scores above which a joint is
+        certain and a person probably is one, and training, for JSON.
     """
     info = predictor.net.info
     return {
@@ -245,6 +245,7 @@ def people_metadata(
         },
         "suppression": {"where": suppression, "distance": DISTANCE, "share": SHARE},
         "score_threshold": predictor.score_threshold,
+        "person_threshold": predictor.person_threshold,
         "flip_test": predictor.flip_test,
         "training": {k: v for k, v in info.items() if k not in _ELSEWHERE},
     }

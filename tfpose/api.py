@@ -69,8 +69,14 @@ class PosePredictor:
         0 [1]
     """
 
-    def __init__(self, predictor: Predictor):
+    def __init__(self, predictor: Predictor, in_boxes: Predictor | None = None):
+        """
+        Args:
+            predictor: finds the people.
+            in_boxes: finds them where boxes are given; the same one if None.
+        """
         self._predictor = predictor
+        self._in_boxes = predictor if in_boxes is None else in_boxes
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -85,15 +91,18 @@ class PosePredictor:
         Args:
             photo: a file, or pixels: uint8 `[H, W, 3]` RGB, or what NumPy makes that
                 of, such as a picture of Pillow. OpenCV's order is BGR: turn it round.
-            boxes: `[P, 4]` (x, y, w, h), pixels, for a net that looks into boxes; None
-                takes one person to fill the photo, and such a net warns that it does.
+            boxes: `[P, 4]` (x, y, w, h), pixels, where people are; refused by a net
+                that finds people by itself, such as a named LOGO-CAP. The nets that
+                ship do both. Without, a named net that looks into boxes takes one
+                person to fill the photo, and warns that it does.
 
         Raises:
             InputError: no such file, no photo, or boxes that cannot be used.
         """
-        people = self._predictor.predict(_pixels(photo), _numbers(boxes))
-        self._warn(boxes)
-        return self._named(people, [0] * len(people))
+        predictor = self._chosen(boxes)
+        people = predictor.predict(_pixels(photo), _numbers(boxes))
+        people = people.above(predictor.person_threshold)
+        return _named(people, [0] * len(people), predictor)
 
     def video(
         self,
@@ -116,16 +125,18 @@ class PosePredictor:
             InputError: no such file, no video, one that is damaged (after the frames
                 that can be read), or boxes that cannot be used.
         """
-        self._warn(boxes)
-        found = _numbers(boxes)
+        predictor, found = self._chosen(boxes), _numbers(boxes)
         frames = (Picture(frame.image, found, frame) for frame in VideoReader(path))
-        tracker = Tracker(self._predictor.skeleton, smooth=smooth)
-        for picture, people in self._predictor.stream(frames):
+        tracker = Tracker(predictor.skeleton, smooth=smooth)
+        for picture, people in predictor.stream(frames):
+            people = people.above(predictor.person_threshold)
             people, numbers = tracker.update(people, picture.origin.seconds)
-            yield picture.origin, self._named(people, numbers)
+            yield picture.origin, _named(people, numbers, predictor)
 
-    def _warn(self, boxes: ArrayLike | None) -> None:
-        if boxes is None and self._predictor.wants_boxes:
+    def _chosen(self, boxes: ArrayLike | None) -> Predictor:
+        if boxes is not None:
+            return self._in_boxes
+        if self._predictor.wants_boxes:
             warnings.warn(
                 "no boxes: one person is taken to fill the picture; if there are "
                 "several, or small ones, give boxes, or load a net that finds people "
@@ -133,25 +144,28 @@ class PosePredictor:
                 # Of the caller of this object's caller.
                 stacklevel=3,
             )
+        return self._predictor
 
-    def _named(self, people: People, numbers: Sequence[int]) -> list[Person]:
-        skeleton = self._predictor.skeleton
-        threshold = self._predictor.score_threshold
-        return [
-            Person(
-                {
-                    name: Joint(*joint)
-                    for name, joint in zip(self.joint_names, pose.tolist(), strict=True)
-                },
-                float(score),
-                tuple(uncertain_joints(pose, skeleton, threshold)),
-                tuple(box.tolist()),
-                number,
-            )
-            for pose, score, box, number in zip(
-                people.poses, people.person_scores, people.boxes, numbers, strict=True
-            )
-        ]
+
+def _named(
+    people: People, numbers: Sequence[int], predictor: Predictor
+) -> list[Person]:
+    skeleton = predictor.skeleton
+    return [
+        Person(
+            {
+                name: Joint(*joint)
+                for name, joint in zip(skeleton.joints, pose.tolist(), strict=True)
+            },
+            float(score),
+            tuple(uncertain_joints(pose, skeleton, predictor.score_threshold)),
+            tuple(box.tolist()),
+            number,
+        )
+        for pose, score, box, number in zip(
+            people.poses, people.person_scores, people.boxes, numbers, strict=True
+        )
+    ]
 
 
 def load_predictor(model: str = "") -> PosePredictor:
@@ -159,14 +173,18 @@ def load_predictor(model: str = "") -> PosePredictor:
 
     Args:
         model: a `.keras` file, its http(s) address, or a name that `tfpose presets`
-            lists, whose weights are downloaded once; empty for the small net that
-            ships with the package.
+            lists, whose weights are downloaded once; empty for the two small nets that
+            ship with the package, one for whole pictures and one for boxes.
 
     Raises:
         InputError: no such file or name, no pose net, or it cannot be downloaded.
         MissingPart: TensorFlow is not installed.
     """
-    return PosePredictor(models.load_predictor(model))
+    if model:
+        return PosePredictor(models.load_predictor(model))
+    return PosePredictor(
+        models.load_predictor("", boxes=False), models.load_predictor("", boxes=True)
+    )
 
 
 def _numbers(boxes: ArrayLike | None) -> np.ndarray | None:

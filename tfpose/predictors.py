@@ -58,6 +58,12 @@ class People:
         """Float64 `[P, J, 3]`: x, y and the joint's score."""
         return np.concatenate([self.keypoints, self.joint_scores[..., None]], axis=-1)
 
+    def above(self, threshold: float) -> "People":
+        """Those who score more."""
+        kept = self.person_scores > threshold
+        columns = dataclasses.fields(self)
+        return People(**{one.name: getattr(self, one.name)[kept] for one in columns})
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture(Generic[Origin]):
@@ -87,11 +93,14 @@ class Predictor(abc.ABC):
         skeleton: names the J joints.
         score_threshold: a joint that scores no more is uncertain: hidden, out of the
             picture, or not found.
+        person_threshold: whoever scores no more is probably nobody, and is left out
+            where people are shown. Accuracy is measured with everybody.
     """
 
     wants_boxes: bool
     skeleton: Skeleton
     score_threshold: float = 0.2
+    person_threshold: float = 0.0
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -117,6 +126,11 @@ class Predictor(abc.ABC):
             InputError: not such an image; a box without a size or outside the image;
                 boxes for a predictor that finds people by itself.
         """
+
+    def read_thresholds(self, info: dict[str, Any]) -> None:
+        """Takes both thresholds from what a net says of itself, where it names them."""
+        self.score_threshold = info.get("score_threshold", self.score_threshold)
+        self.person_threshold = info.get("person_threshold", self.person_threshold)
 
     def stream(
         self, pictures: Iterable[Picture[Origin]]

@@ -32,14 +32,14 @@ _TEST_RULE = "//tests:pose_test.bzl"
 _FILE_GROUPS = {
     "export/serving": {"compose": ["compose.yaml"]},
     "export/web": {"page": ["page/*"]},
-    "tfpose/weights": {"default_net": ["default.keras", "default.md"]},
+    "tfpose/weights": {"shipped_nets": ["*.keras", "*.md"]},
 }
 # Files that a module reads, as labels.
 _DATA = {
     "export/web/server.py": ["//export/web:page"],
     "tests/export/test_savedmodel.py": ["//export/serving:compose"],
     "tests/test_install.py": ["//tfpose:__main__"],
-    "tfpose/cli/models.py": ["//tfpose/weights:default_net"],
+    "tfpose/weights/shipped.py": ["//tfpose/weights:shipped_nets"],
 }
 _TAGS = {
     # They read sources and docs themselves, which Bazel does not know of: always run.

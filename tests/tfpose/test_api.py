@@ -23,6 +23,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:no boxes:UserWarning")
 
 @pytest.fixture(scope="module")
 def predictor() -> api.PosePredictor:
+    """Looks into boxes."""
+    return tfpose.load_predictor("tfpose_person")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> api.PosePredictor:
+    """Finds people, or looks into boxes if there are some."""
     return tfpose.load_predictor()
 
 
@@ -57,7 +64,7 @@ def test_a_file_its_pixels_and_pillow_give_the_same_people(folder, predictor):
     height, width = pixels.shape[:2]
     assert person.box == (0, 0, width, height)
     # What the commands find, by name.
-    commands = models.load_predictor("")
+    commands = models.load_predictor("tfpose_person")
     people = commands.predict(pixels)
     assert tuple(person.joints) == predictor.joint_names
     assert np.allclose(positions(person), people.poses[0], atol=1e-2)
@@ -65,6 +72,33 @@ def test_a_file_its_pixels_and_pillow_give_the_same_people(folder, predictor):
     threshold = commands.score_threshold
     unsure = [name for name, joint in person.joints.items() if joint.score <= threshold]
     assert list(person.uncertain) == unsure
+
+
+def test_everybody_is_found_without_boxes(shared_data, shipped):
+    photos = sorted((shared_data / "coco" / "images").glob("*.jpg"))
+    crowded = [len(shipped(photo)) for photo in photos[:20]]
+    assert max(crowded) > 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert shipped(np.zeros((90, 120, 3), np.uint8)) == []
+
+
+def test_the_nets_that_ship_take_boxes_too(folder, predictor, shipped):
+    boxes = [[0, 0, 100, 190], [50, 10, 80, 90]]
+    for one, other in zip(
+        shipped("photo.jpg", boxes), predictor("photo.jpg", boxes), strict=True
+    ):
+        assert np.allclose(positions(one), positions(other), atol=1e-2)
+        assert one.uncertain == other.uncertain
+
+
+def test_who_scores_too_little_is_left_out(shared_data, shipped, monkeypatch):
+    photo = sorted((shared_data / "coco" / "images").glob("*.jpg"))[0]
+    monkeypatch.setattr(shipped._predictor, "person_threshold", 0.0)
+    everybody = sorted(person.score for person in shipped(photo))
+    assert len(everybody) > 2
+    monkeypatch.setattr(shipped._predictor, "person_threshold", everybody[-2])
+    assert [person.score for person in shipped(photo)] == everybody[-1:]
 
 
 def test_each_box_has_its_person(folder, predictor):

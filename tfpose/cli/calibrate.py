@@ -1,26 +1,40 @@
 """`python -m tfpose calibrate`: what the scores of a pose net mean."""
 
+import dataclasses
 import json
 import pathlib
+from typing import Any
 
 import matplotlib.figure
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from data_pipelines.common_joints import in_joints_of
+from data_pipelines.multi_person import BOX_AREA_FACTOR
+from data_pipelines.people import PoseDataset
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import labelled_people, pose_truth
-from tfpose.cli.dataset_people import find_people
+from tfpose.cli.dataset_people import DatasetPeople, find_people
 from tfpose.cli.models import load_predictor
 from tfpose.errors import InputError
 from tfpose.files import usable_folder, write_whole
+from tfpose.logocap.predictor import CentrePredictor
+from tfpose.metrics.oks import PosePredictions, match_poses
 from tfpose.metrics.pck import correct_keypoints
 from tfpose.metrics.pose_scores import reference_length
-from tfpose.metrics.reliability import Reliability, measure_reliability
+from tfpose.metrics.reliability import (
+    PersonThreshold,
+    Reliability,
+    find_person_threshold,
+    measure_reliability,
+)
 from tfpose.top_down.predictor import TopDownPredictor
 from tfpose.weights.keras_file import save_small
 
 __all__ = ["calibrate"]
+
+# Least OKS by which a pose is a labelled person's, as where error types are counted.
+_SOMEBODY = 0.1
 
 
 def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> None:
@@ -30,48 +44,82 @@ def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> 
     score in it above which `predict` takes joints for certain; and `reliability.json`,
     `reliability.md` and `reliability.png`.
 
+    Of a net that finds people by itself, the joints of those people count who are
+    matched to a labelled one (OKS of 0.1 or more), and the net gets the score, too,
+    above which `predict` takes somebody for a person.
+
     Args:
         model: a `.keras` pose net; empty for the one that ships with the package.
         dataset: kind of data set.
-        data_dir: its folder; people the net was not trained with, in true boxes.
+        data_dir: its folder; people the net was not trained with, in true boxes, or
+            photos on which everybody is labelled.
         split: `train` or `val`.
         out: folder, made if need be.
 
     Raises:
-        InputError: no pose net that looks into boxes, bad data, none of the net's
-            joints, nobody to compare with, or a disk that cannot be written to.
+        InputError: no pose net, bad data, none of the net's joints, nobody to compare
+            with, or a disk that cannot be written to.
     """
     folder = usable_folder(out)
     predictor = load_predictor(model)
-    if not isinstance(predictor, TopDownPredictor):
-        raise InputError(f"{model}: expected a net that looks into people's boxes")
-    people = labelled_people(load_dataset(dataset, data_dir, split))
+    assert isinstance(predictor, TopDownPredictor | CentrePredictor)
+    people = load_dataset(dataset, data_dir, split)
+    if predictor.wants_boxes:
+        people = labelled_people(people)
     people = in_joints_of(people, predictor.skeleton, data_dir)
     found = find_people(predictor, people)
+    persons, rows = None, np.arange(len(found))
+    if not predictor.wants_boxes:
+        rows = _matches(found, people)
+        count = int((~people.crowd & (people.num_labelled > 0)).sum())
+        persons = find_person_threshold(found.person_scores, rows >= 0, count)
     truth = pose_truth(people)
     reference, length, _ = reference_length(truth, people.skeleton)
-    right, counted = correct_keypoints(found.keypoints, truth.keypoints, reference)
+    seen, labels = found.keypoints[rows >= 0], truth.keypoints[rows[rows >= 0]]
+    scores = found.joint_scores[rows >= 0]
+    right, counted = correct_keypoints(seen, labels, reference[rows[rows >= 0]])
     if not counted.any():
         raise InputError(f"{data_dir}: nobody has a {length}, nothing to compare with")
     result = measure_reliability(
-        found.joint_scores[counted],
-        right[counted],
-        found.joint_scores[_unlabelled(truth.keypoints)],
+        scores[counted], right[counted], scores[_unlabelled(labels)]
     )
     source = f"{len(people)} people of {pathlib.Path(data_dir).resolve().name}, {split}"
-    told = {"people": source, "right": f"within 0.2 of the {length}"}
+    told: dict[str, Any] = {"people": source, "right": f"within 0.2 of the {length}"}
+    thresholds = {"score_threshold": result.threshold}
+    if persons is not None:
+        told |= dataclasses.asdict(persons)
+        thresholds["person_threshold"] = persons.person_threshold
     text = json.dumps({**told, **result.to_dict()}, indent=1) + "\n"
     write_whole(folder / "reliability.json", lambda aside: aside.write_text(text))
-    page = "\n".join(_table(result)) + "\n"
+    page = "\n".join([*_table(result), *_of_persons(persons)]) + "\n"
     write_whole(folder / "reliability.md", lambda aside: aside.write_text(page))
     figure = _figure(result, f"{source}; right: {told['right']}")
     write_whole(
         folder / "reliability.png", lambda aside: figure.savefig(aside, dpi=100)
     )
     net = predictor.net
-    net.info = {**net.info, "score_threshold": result.threshold}
+    net.info = {**net.info, **thresholds}
     save_small(net, folder / "model.keras")
-    print(f"score_threshold {result.threshold:.2f}; in {folder}", flush=True)
+    said = ", ".join(f"{name} {value:.2f}" for name, value in thresholds.items())
+    print(f"{said}; in {folder}", flush=True)
+
+
+def _matches(found: DatasetPeople, people: PoseDataset) -> np.ndarray:
+    """Int `[Q]`: the row of the labelled person whom each is; -1 for nobody."""
+    predictions = PosePredictions(
+        people.image_ids[found.image_index],
+        found.keypoints,
+        found.joint_scores,
+        found.person_scores,
+    )
+    return match_poses(
+        pose_truth(people),
+        predictions,
+        people.skeleton,
+        _SOMEBODY,
+        people.image_ids,
+        BOX_AREA_FACTOR,
+    ).rows
 
 
 def _unlabelled(keypoints: np.ndarray) -> np.ndarray:
@@ -102,6 +150,18 @@ def _table(result: Reliability) -> list[str]:
         f"{100 * result.above[0]:.0f} % | {100 * result.kept[1]:.0f} % of them |",
         f"| below {result.threshold:.2f} | {100 - 100 * result.kept[0]:.0f} % | "
         f"{100 * result.above[1]:.0f} % | {100 - 100 * result.kept[1]:.0f} % |",
+    ]
+
+
+def _of_persons(persons: PersonThreshold | None) -> list[str]:
+    """Lines of Markdown."""
+    if persons is None:
+        return []
+    return [
+        "",
+        f"Of people who score above {persons.person_threshold:.2f}, "
+        f"{100 * persons.right:.0f} % are labelled people, and of labelled people "
+        f"{100 * persons.found:.0f} % are among them.",
     ]
 
 

@@ -1,6 +1,5 @@
 """Models that commands are given."""
 
-import pathlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,27 +22,28 @@ from tfpose.top_down.predictor import (
     TopDownPredictor,
 )
 from tfpose.weights.keras_file import load_keras
+from tfpose.weights.shipped import shipped_net
 
-__all__ = ["DEFAULT_NET", "PREDICTORS", "load_lifter", "load_predictor"]
-
-# What it was trained on and how well it does: default.md beside it.
-DEFAULT_NET = pathlib.Path(__file__).parents[1] / "weights" / "default.keras"
+__all__ = ["PREDICTORS", "load_lifter", "load_predictor"]
 
 
-def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:
+def load_predictor(
+    path: str, adapt: str = "", boxes: bool = True, **choices: Any
+) -> Predictor:
     """A pose net, ready to use.
 
     Args:
         path: its file, address or name, see `tfpose.weights.keras_file.load_keras`;
-            empty for the net that ships with the package.
+            empty for one that ships with the package.
         adapt: see `tfpose.adapters.parse_adaptation`; empty for none.
+        boxes: whether that one looks into boxes or finds people by itself.
         **choices: the predictor's own, such as `decoder`; None leaves one to the net.
 
     Raises:
         InputError: no such file, no model, no pose net, one that cannot be adapted so,
             or a choice that it does not have; names the file.
     """
-    path = path or str(DEFAULT_NET)
+    path = path or shipped_net(boxes)
     net = load_keras(path)
     choices = {name: value for name, value in choices.items() if value is not None}
     try:

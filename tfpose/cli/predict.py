@@ -55,7 +55,8 @@ def predict(
     Args:
         paths: photos, videos, or folders of them; addresses of videos and streams;
             numbers of cameras. Cameras and streams go on until Ctrl-C.
-        model: a `.keras` pose net; empty for the one that ships with the package.
+        model: a `.keras` pose net; empty for one that ships with the package: with
+            boxes the one that looks into them, else the one that finds everybody.
         out: folder for the results; if there are some in it already, another one with
             a number after its name.
         box: `x,y,w,h` of the person in pixels, for all pictures.
@@ -75,8 +76,9 @@ def predict(
             finds people by itself.
     """
     sources, failures = find_sources(paths, box, boxes)
-    predictor = load_predictor(model, adapt)
-    if not predictor.wants_boxes and (boxes or box is not None):
+    boxed = bool(boxes) or box is not None
+    predictor = load_predictor(model, adapt, boxes=boxed)
+    if not predictor.wants_boxes and boxed:
         name = "boxes" if boxes else "box"
         raise InputError(f"{name} is given, but {model} finds people by itself")
     document = PoseDocument(predictor.skeleton, predictor.score_threshold)
@@ -85,9 +87,9 @@ def predict(
         work.fail(failure)
     stopped = False
     try:
-        for picture, people in predictor.stream(work.pictures()):
+        for picture, found in predictor.stream(work.pictures()):
             with _undisturbed():
-                work.finish(picture, people)
+                work.finish(picture, found.above(predictor.person_threshold))
     except KeyboardInterrupt:
         stopped = not work.live
     finally:
@@ -95,7 +97,7 @@ def predict(
             work.close()
     if left_out := predictor.left_out():
         print(left_out, flush=True)
-    if document.images and predictor.wants_boxes and not boxes and box is None:
+    if document.images and predictor.wants_boxes and not boxed:
         print(_ONE_PERSON, flush=True)
     if stopped:
         print(f"interrupted: {work.summary()}", file=sys.stderr)

@@ -9,14 +9,15 @@ from tfpose.weights.logocap import LOGOCAP_PRESETS
 from tfpose.weights.pose_scorers import SCORER_PRESETS
 from tfpose.weights.presets import PRESETS
 from tfpose.weights.published import PUBLISHED, Published
+from tfpose.weights.shipped import SHIPPED
 
 __all__ = ["presets"]
 
 
 def presets(part: str = "") -> None:
-    """Prints tables of the weights that `--model` downloads, and of the nets that
-    `import_weights` fills: pose nets, those that need no boxes, what scores their
-    poses, lifters.
+    """Prints tables of nets by name: those that ship, those that `--model` downloads,
+    and those that `import_weights` fills: pose nets, those that need no boxes, what
+    scores their poses, lifters.
 
     Args:
         part: only those with this in their names; all if empty.
@@ -24,6 +25,7 @@ def presets(part: str = "") -> None:
     Raises:
         InputError: there is none.
     """
+    shipped = {name: path for name, path in SHIPPED.items() if part in name}
     published = [one for name, one in PUBLISHED.items() if part in name]
     nets = [preset for name, preset in PRESETS.items() if part in name]
     lifters = [preset for name, preset in LIFTER_PRESETS.items() if part in name]
@@ -33,12 +35,18 @@ def presets(part: str = "") -> None:
         if part in name
     ]
     scorers = [preset for name, preset in SCORER_PRESETS.items() if part in name]
-    if not (published or nets or lifters or boxless or scorers):
+    if not (shipped or published or nets or lifters or boxless or scorers):
         raise InputError(f"no preset has {part!r} in its name")
-    names = [one.name for one in published] + [preset.name for preset in nets]
+    names = [*shipped, *(one.name for one in published)]
+    names += [preset.name for preset in nets]
     names += [net.name for net in boxless] + [scorer.name for scorer in scorers]
     names += [lifter.name for lifter in lifters]
     width = max(map(len, names))
+    if shipped:
+        print(f"{'ships':{width}}  size     what it was trained on, how well it does")
+    for name, path in shipped.items():
+        size = path.stat().st_size / 1e6
+        print(f"{name:{width}}  {size:.1f} MB  {path.with_suffix('.md')}")
     if published:
         _print_published(published, width)
     if nets:

@@ -26,6 +26,9 @@ class CentrePredictor(Predictor):
     A joint's score is what its heatmap, refined or not, says times the score of the
     person's centre; a person's score is the mean of the joints'.
 
+    Attributes:
+        compiled: `find` and `adapt`, compiled; None without a `compiler`.
+
     Example:
     ```python
     net = keras.saving.load_model("model.keras")
@@ -80,12 +83,13 @@ class CentrePredictor(Predictor):
                 )
         self.net, self.skeleton, self.pose_scorer = net, net.skeleton, pose_scorer
         self.flip_test, self.level, self.short_side = flip_test, level, side
+        self.read_thresholds(net.info)
         few = [slots for slots in _FEW_SLOTS if slots < net.slots]
         self._slots = (*few, net.slots)
         self._seen: set[tuple[int, int]] = set()
-        self._compiled: tuple[Callable, Callable] | None = None
+        self.compiled: tuple[Callable, Callable] | None = None
         if compiler is not None:
-            self._compiled = compiler(self.find), compiler(self.adapt)
+            self.compiled = compiler(self.find), compiler(self.adapt)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -143,8 +147,8 @@ class CentrePredictor(Predictor):
         """`candidates`, and by what the best of poses on each other is found, `[P]`."""
         placement = Placement.of(image.shape[0], image.shape[1], self.short_side)
         find, adapt = self.find, self.adapt
-        if self._compiled is not None and placement.size in self._seen:
-            find, adapt = self._compiled
+        if self.compiled is not None and placement.size in self._seen:
+            find, adapt = self.compiled
         self._seen.add(placement.size)
         dense, start = find(ops.convert_to_tensor(placement.place(image)[None]))
         count = int(ops.convert_to_numpy(start.filled).sum())

@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Reliability", "measure_reliability"]
+__all__ = [
+    "PersonThreshold",
+    "Reliability",
+    "find_person_threshold",
+    "measure_reliability",
+]
 
 _BINS = 10
 
@@ -67,6 +72,43 @@ class Reliability:
                 )
             ],
         }
+
+
+@dataclasses.dataclass(frozen=True)
+class PersonThreshold:
+    """Who is a person, of those whom a net finds without boxes.
+
+    Attributes:
+        person_threshold: above it people are found best, which is with the highest
+            harmonic mean of the two shares (F1). In two digits.
+        right: share of those above it who are people.
+        found: share of people who are above it.
+    """
+
+    person_threshold: float
+    right: float
+    found: float
+
+
+def find_person_threshold(
+    scores: np.ndarray, right: np.ndarray, people: int
+) -> PersonThreshold:
+    """The score that tells people from others best.
+
+    Args:
+        scores: `[Q]`, of those who were found.
+        right: bool `[Q]`, whether each is a person, each person once.
+        people: how many there are.
+    """
+    limits = np.arange(0, 101) / 100
+    kept = np.asarray(scores)[:, None] > limits
+    hits = (kept & np.asarray(right)[:, None]).sum(axis=0)
+    best = int(np.argmax(2 * hits / np.maximum(kept.sum(axis=0) + people, 1)))
+    return PersonThreshold(
+        float(limits[best]),
+        float(hits[best] / max(1, kept[:, best].sum())),
+        float(hits[best] / max(1, people)),
+    )
 
 
 def measure_reliability(

@@ -87,7 +87,7 @@ class TopDownPredictor(Predictor):
         self.flip_shift = info["flip_shift"] if flip_shift is None else flip_shift
         self.flip_test = flip_test
         # As `tfpose calibrate` writes it.
-        self.score_threshold = info.get("score_threshold", self.score_threshold)
+        self.read_thresholds(info)
         if self.decoder not in DECODE_METHODS:
             raise InputError(
                 f"decoder is {self.decoder!r}, expected one of {DECODE_METHODS}"

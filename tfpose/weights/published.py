@@ -17,6 +17,7 @@ import keras
 from tfpose.errors import InputError
 from tfpose.weights.official import import_weights
 from tfpose.weights.presets import PRESETS, Preset, build_preset
+from tfpose.weights.shipped import SHIPPED
 
 __all__ = ["PUBLISHED", "Published", "cache_folder", "local_model"]
 
@@ -156,13 +157,15 @@ def local_model(model: str) -> pathlib.Path:
     What is downloaded is kept in `cache_folder` and used from there ever after.
 
     Args:
-        model: a `.keras` file, a name in `PUBLISHED`, or an http(s) address of a
-            `.keras` file.
+        model: a `.keras` file, a name in `PUBLISHED` or `SHIPPED`, or an http(s)
+            address of a `.keras` file.
 
     Raises:
         InputError: no such file or name; the download fails, stops for half a minute or
             is not what was published; the cache cannot be written.
     """
+    if model in SHIPPED and not os.path.exists(model):
+        return SHIPPED[model]
     if model in PUBLISHED and not os.path.exists(model):
         published = PUBLISHED[model]
         kept = f"{model}-{published.digest}.keras"
@@ -179,7 +182,8 @@ def local_model(model: str) -> pathlib.Path:
         return _cached(kept, lambda folder: _keras_file(model, folder))
     if os.path.isfile(model):
         return pathlib.Path(model)
-    near = difflib.get_close_matches(model, PUBLISHED, n=3, cutoff=0.8)
+    names = [*SHIPPED, *PUBLISHED]
+    near = difflib.get_close_matches(model, names, n=3, cutoff=0.8)
     hint = f"; near it are {', '.join(near)}" if near else ""
     raise InputError(
         f"{model}: no such file, expected a .keras model, its address, or a name that "

@@ -87,7 +87,10 @@ export class PeopleNet extends Net {
     return {box, people, netTime: end - ready, wholeTime: end - start};
   }
 
-  /** Slots with a person {keypoints, scores, score}, input pixels, of RGB bytes. */
+  /**
+   * Slots with a person who scores enough, {keypoints, scores, score}, input pixels, of
+   * RGB bytes.
+   */
   async run(pixels) {
     let results = await this.call(pixels, this.plain);
     if (this.plain === DRAWING) {
@@ -109,6 +112,7 @@ export class PeopleNet extends Net {
         score,
       };
     });
-    return people.filter(({score}) => score > 0);
+    const threshold = this.metadata.person_threshold ?? 0;
+    return people.filter(({score}) => score > threshold);
   }
 }

@@ -10,7 +10,6 @@ from export.litert.quantise import quantise
 from export.pose_net import pose_model
 from export.validation import pose_calibration, pose_validation
 from tests.export.conftest import make_net
-from tfpose.cli.models import DEFAULT_NET
 from tfpose.lifters.build import LIFTERS, build_lifter
 from tfpose.skeletons import get_skeleton
 from tfpose.weights.keras_file import load_keras
@@ -72,7 +71,7 @@ def test_lifters_have_built_in_operators(name):
 @pytest.mark.slow
 def test_the_shipped_net_keeps_its_accuracy_on_real_photos(shared_data):
     folder = str(shared_data / "lspet")
-    model = pose_model(load_keras(str(DEFAULT_NET)))
+    model = pose_model(load_keras("tfpose_person"))
     people = pose_validation(model, "coco_format", folder, "val", limit=200)
     samples = pose_calibration(model, "coco_format", folder, 100)
     expected = keras_answers(model, people.inputs)["locate"]

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from data_pipelines.images import decode_image
 from export.serving.pose_net import photo_pose_model
-from tfpose.cli.models import DEFAULT_NET
 from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.errors import InputError
 from tfpose.skeletons import get_skeleton
@@ -93,7 +92,7 @@ def test_keypoints_are_those_of_the_predictor_on_real_photos(shared_data, alignm
 
 
 def test_keypoints_of_the_net_that_ships_are_those_of_the_predictor(shared_data):
-    check_against_predictor(load_keras(str(DEFAULT_NET)), people(shared_data, 12), 1.0)
+    check_against_predictor(load_keras("tfpose_person"), people(shared_data, 12), 1.0)
 
 
 def check_against_predictor(net, chosen, share):

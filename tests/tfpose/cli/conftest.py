@@ -100,7 +100,9 @@ def quick(monkeypatch, pose_net):
 
     monkeypatch.setattr("tfpose.top_down.predictor.TopDownPredictor.locate", locate)
     monkeypatch.setattr(
-        predict_module, "load_predictor", lambda path, adapt: TopDownPredictor(pose_net)
+        predict_module,
+        "load_predictor",
+        lambda path, adapt, boxes: TopDownPredictor(pose_net),
     )
 
 

@@ -1,15 +1,18 @@
 """What a net's scores mean, measured, told and kept in its file."""
 
 import json
+import pathlib
 
 import cv2
+import keras
 import numpy as np
 import pytest
 
-from tests.tfpose.noisy_net import make_noisy_net
+from tests.tiny_logocap import tiny_logocap
 from tfpose.cli import calibrate as module
 from tfpose.cli import dataset_people
 from tfpose.cli.commands import main
+from tfpose.cli.dataset_people import DatasetPeople
 from tfpose.cli.models import load_predictor
 from tfpose.top_down.crop import transform_points
 
@@ -58,15 +61,50 @@ def test_a_net_learns_what_its_scores_mean(
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_cannot_be_compared_is_refused(
-    pose_model, shared_data, tmp_path, capsys, monkeypatch
-):
-    def refused(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            main(["calibrate", *arguments, f"--out={tmp_path}"])
-        assert stop.value.code == 2
-        return capsys.readouterr().err.strip().splitlines()[-1]
+def test_nobody_with_a_torso_is_refused(pose_model, few_athletes, tmp_path, capsys):
+    folder = pathlib.Path(few_athletes(2))
+    document = json.loads((folder / "val.json").read_text())
+    for person in document["annotations"]:
+        person["keypoints"][3:] = [0] * (len(person["keypoints"]) - 3)
+        person["num_keypoints"] = 1
+    (folder / "val.json").write_text(json.dumps(document))
+    command = f"calibrate --model={pose_model} --data_dir={folder} --out={tmp_path}"
+    with pytest.raises(SystemExit) as stop:
+        main(command.split())
+    assert stop.value.code == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "nobody has a torso's diagonal, nothing to compare with" in told
 
+
+def test_a_net_that_finds_people_learns_who_is_one(
+    shared_data, tmp_path, capsys, monkeypatch
+):
+    """Finds everybody of COCO's photos with 0.75, and a stranger with 0.25 on each."""
+    keras.utils.set_random_seed(0)
+    model, out = tmp_path / "crowd.keras", tmp_path / "out"
+    net = tiny_logocap(slots=12)
+    net.save(model)
+
+    def find(predictor, people):
+        rows = np.flatnonzero(people.num_labelled > 0)
+        photos = np.unique(people.image_index[rows])
+        places = np.concatenate(
+            [people.keypoints[rows, :, :2], np.full((len(photos), 17, 2), -1e4)]
+        ).astype(float)
+        scores = np.repeat([0.75, 0.25], [len(rows), len(photos)])
+        index = np.concatenate([people.image_index[rows], photos])
+        boxes = np.zeros((len(index), 4))
+        joints = np.repeat(scores[:, None], 17, axis=1).astype(np.float32)
+        return DatasetPeople(places, joints, scores, boxes, index, boxes[:, 0])
+
+    monkeypatch.setattr(module, "find_people", find)
     data = [f"--data_dir={shared_data / 'coco'}", "--split=train"]
-    monkeypatch.setattr(module, "load_predictor", lambda path: make_noisy_net())
-    assert "expected a net that looks into people's boxes" in refused(*data)
+    main(["calibrate", f"--model={model}", *data, f"--out={out}"])
+    assert "person_threshold 0.25" in capsys.readouterr().out
+    told = json.loads((out / "reliability.json").read_text())
+    # Twenty of a photo are compared, as COCO's evaluation does.
+    assert told["person_threshold"] == 0.25 and told["found"] > 0.9
+    assert told["right"] == pytest.approx(1, abs=0.1)
+    assert "of labelled people" in (out / "reliability.md").read_text()
+    after = load_predictor(str(out / "model.keras"))
+    assert (after.person_threshold, after.score_threshold) == (0.25, 0)

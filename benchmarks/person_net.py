@@ -1,12 +1,12 @@
 """Trains the net that ships with the package, and evaluates its file.
 
     python -m benchmarks.photo_labels --out=runs/photos
-    python -m benchmarks.default_net --data_dir=runs/photos --out=runs/default
+    python -m benchmarks.person_net --data_dir=runs/photos --out=runs/default
 
 Takes about an hour on 2 CPU cores and can be resumed. Saves the net, with its
-`score_threshold`, to `tfpose/weights/default.keras`, prints its metrics on the
+`score_threshold`, to `tfpose/weights/person.keras`, prints its metrics on the
 validation people and on the photos of COCO that were kept from training, draws
-predictions for random people in `<out>/default_net.jpg`, and what its scores mean in
+predictions for random people in `<out>/person_net.jpg`, and what its scores mean in
 `<out>/calibrated`. The net is that of the last epoch, so that nothing is chosen on the
 people whom it is measured on.
 """
@@ -36,7 +36,7 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", "runs/photos", "Folder of benchmarks.photo_labels."
 )
 _OUT = flags.DEFINE_string("out", "runs/default", "Folder for the run.")
-_NET = flags.DEFINE_string("net", "tfpose/weights/default.keras", "The file to write.")
+_NET = flags.DEFINE_string("net", "tfpose/weights/person.keras", "The file to write.")
 _EPOCHS = flags.DEFINE_integer("epochs", 80, "Epochs of training.")
 _INPUT_SIZE = flags.DEFINE_integer("input_size", 128, "Side of the input in pixels.")
 _INIT = flags.DEFINE_string("init_from", "", "A net whose backbone is the start.")
@@ -87,7 +87,7 @@ def main(argv: list[str]) -> None:
     print(f"{net}: {net.stat().st_size / 1e6:.1f} MB")
     for folder in (_DATA_DIR.value, str(pathlib.Path(_DATA_DIR.value, _KEPT))):
         evaluate("coco_format", folder, "val", Protocol(), model=str(net))
-    _draw(str(net), root / "default_net.jpg")
+    _draw(str(net), root / "person_net.jpg")
 
 
 if __name__ == "__main__":
