@@ -17,7 +17,7 @@ from tfpose.metta.adapt import MeTTAAdapter
 from tfpose.metta.options import MeTTAOptions
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["Trace", "accuracy", "trace_metta", "trace_rotation"]
+__all__ = ["Trace", "accuracy", "trace_metta", "trace_plain", "trace_rotation"]
 
 Trace = Callable[[Sample], Outputs]
 """See `tfpose.cli.adaptation_steps.metrics_by_step`."""
@@ -27,6 +27,17 @@ def trace_metta(net: keras.Model, **options: Any) -> Trace:
     """A `MeTTANet` that adapts; options as of `MeTTAOptions`."""
     adapter = MeTTAAdapter(net, MeTTAOptions(**options))
     return functools.partial(tf.function(adapter.trace), adapter.init(net.variables))
+
+
+def trace_plain(net: keras.Model) -> Trace:
+    """A net that does not adapt: no steps."""
+    predictor = TopDownPredictor(net, flip_test=False)
+
+    def trace(sample: Sample) -> Outputs:
+        keypoints, scores = predictor.locate(sample["image"])
+        return {"keypoints": keypoints[None], "scores": scores[None]}
+
+    return trace
 
 
 def trace_rotation(net: TTTNet, steps: int, learning_rate: float) -> Trace:
