@@ -8,19 +8,36 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.films import films_of
+from benchmarks.ttp import follow_film
 from benchmarks.ttt import TTTNet, adapt_by_rotation
 from data_pipelines.readers.datasets import load_dataset
 from data_pipelines.top_down import TopDownEvaluation, labelled_people
-from tfpose.adaptation import Outputs, Sample
+from tfpose.adaptation import AdaptedModel, Outputs, Sample
 from tfpose.cli.adaptation_steps import metrics_by_step
 from tfpose.metta.adapt import MeTTAAdapter
 from tfpose.metta.options import MeTTAOptions
 from tfpose.top_down.predictor import TopDownPredictor
 
-__all__ = ["Trace", "accuracy", "trace_metta", "trace_plain", "trace_rotation"]
+__all__ = [
+    "Follow",
+    "Trace",
+    "accuracy",
+    "accuracy_of_films",
+    "follow_metta",
+    "follow_pairs",
+    "trace_metta",
+    "trace_plain",
+    "trace_rotation",
+]
 
 Trace = Callable[[Sample], Outputs]
 """See `tfpose.cli.adaptation_steps.metrics_by_step`."""
+
+
+Follow = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Of a film's frames `[T, H, W, 3]`, pixels 0..255, in order: keypoints `[T, J, 2]`,
+input pixels, and scores `[T, J]`, each after adapting to it."""
 
 
 def trace_metta(net: keras.Model, **options: Any) -> Trace:
@@ -61,3 +78,48 @@ def accuracy(trace: Trace, folder: str, size: tuple[int, int]) -> list[float]:
     people = labelled_people(load_dataset("coco_format", folder, "val"))
     sampler = TopDownEvaluation(people, size)
     return [metrics["pck"] for metrics in metrics_by_step(trace, sampler)]
+
+
+def follow_metta(net: keras.Model, steps: int, **options: Any) -> Follow:
+    """A `MeTTANet` that adapts online, without guards; options as of `MeTTAOptions`."""
+    chosen = MeTTAOptions(steps=steps, online=True, guard=False, limit=0, **options)
+    model = AdaptedModel(MeTTAAdapter(net, chosen), net.variables, tf.function)
+
+    def follow(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        model.begin()
+        found = [model({"image": tf.constant(frame[None])}) for frame in frames]
+        keypoints, scores = (
+            np.concatenate([one[name] for one in found])
+            for name in ("keypoints", "scores")
+        )
+        return keypoints, scores
+
+    return follow
+
+
+def follow_pairs(net: keras.Model, steps: int, learning_rate: float) -> Follow:
+    """A net of TTP, see `benchmarks.ttp.follow_film`."""
+    predictor = TopDownPredictor(net, flip_test=False)
+    adapt = follow_film(net, steps, learning_rate)
+
+    def follow(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        heatmaps = tf.constant(adapt(frames))
+        keypoints, scores = predictor.codec.decode(heatmaps, predictor.decoder)
+        return np.asarray(keypoints), np.asarray(scores)
+
+    return follow
+
+
+def accuracy_of_films(follow: Follow, folder: str, size: tuple[int, int]) -> float:
+    """PCK@0.2 of the validation people of a folder of `benchmarks.films`."""
+    people = labelled_people(load_dataset("coco_format", folder, "val"))
+    sampler, films = TopDownEvaluation(people, size), films_of(people)
+    found = [
+        follow(
+            np.stack([sampler(row)["image"] for row in np.flatnonzero(films == one)])
+        )
+        for one in np.unique(films)
+    ]
+    # Films come one after the other in the table, too.
+    keypoints, scores = map(np.concatenate, zip(*found, strict=True))
+    return sampler.scores(keypoints, scores)[0]["pck"]
