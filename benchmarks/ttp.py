@@ -29,6 +29,7 @@ from data_pipelines.top_down import TopDownTraining
 from tfpose.drawing import grid as contact_sheet
 from tfpose.files import write_picture
 from tfpose.metta.net import MeTTANet
+from tfpose.metta.pictures import to_pixels
 from tfpose.top_down.crop import chain_matrices, invert_matrices
 from trainers.engine.optimizer import adam
 from trainers.engine.program import run_main
@@ -130,12 +131,9 @@ class TTPTask(MeTTAJointTask):
         net = self.net
         maps = net.self_head(net.extractor(frames.astype("float32"), training=False))
         drawn = net.inpaint(net.points(maps), _looks(net, sources), 1)[:, 0]
-        columns = [*map(net.picture, (sources, frames)), drawn]
-        tiles = [
-            np.clip(127.5 * (np.asarray(column[row]) + 1), 0, 255).astype(np.uint8)
-            for row in range(_SHOWN)
-            for column in columns
-        ]
+        pictures = (*map(net.picture, (sources, frames)), drawn)
+        columns = [to_pixels(one) for one in pictures]
+        tiles = [column[row] for row in range(_SHOWN) for column in columns]
         titles = ["source", "frame", "drawn"] * _SHOWN
         sheet = contact_sheet(tiles, columns=3, titles=titles)
         write_picture(folder / "pairs.png", sheet)
