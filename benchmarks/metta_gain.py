@@ -162,10 +162,10 @@ def _after_each(net: Any, row: _Row, rate: float) -> Callable[[str], list[float]
         trace = _trace(net, row.kind, rate)
         return lambda folder: accuracy(trace, folder, size)
     plain = trace_plain(net)
-    follows = [_follow(net, row.kind, rate, step + 1) for step in range(_STEPS)]
+    follow, steps = _follow(net, row.kind, rate), range(1, _STEPS + 1)
     return lambda folder: [
         *accuracy(plain, folder, size),
-        *(accuracy_of_films(follow, folder, size) for follow in follows),
+        *(accuracy_of_films(follow, count, folder, size) for count in steps),
     ]
 
 
@@ -173,8 +173,8 @@ def _after_last(net: Any, row: _Row, rate: float, folder: str) -> float:
     """PCK of a folder's people after the last step."""
     if not row.online:
         return _after_each(net, row, rate)(folder)[-1]
-    follow = _follow(net, row.kind, rate, _STEPS)
-    return accuracy_of_films(follow, folder, net.input_size)
+    follow = _follow(net, row.kind, rate)
+    return accuracy_of_films(follow, _STEPS, folder, net.input_size)
 
 
 def _trace(net: Any, kind: str, rate: float) -> Trace:
@@ -183,10 +183,10 @@ def _trace(net: Any, kind: str, rate: float) -> Trace:
     return trace_metta(net, steps=_STEPS, learning_rate=rate)
 
 
-def _follow(net: Any, kind: str, rate: float, steps: int) -> Follow:
+def _follow(net: Any, kind: str, rate: float) -> Follow:
     if kind == "ttp":
-        return follow_pairs(net, steps, rate)
-    return follow_metta(net, steps, learning_rate=rate)
+        return follow_pairs(net, rate)
+    return follow_metta(net, learning_rate=rate)
 
 
 def main(argv: list[str]) -> None:

@@ -34,10 +34,9 @@ __all__ = [
 Trace = Callable[[Sample], Outputs]
 """See `tfpose.cli.adaptation_steps.metrics_by_step`."""
 
-
-Follow = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Of a film's frames `[T, H, W, 3]`, pixels 0..255, in order: keypoints `[T, J, 2]`,
-input pixels, and scores `[T, J]`, each after adapting to it."""
+Follow = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""From a film's frames `[T, H, W, 3]`, pixels 0..255, in order, and a number of steps
+for each, 1 or more, to keypoints `[T, J, 2]`, input pixels, and scores `[T, J]`."""
 
 
 def trace_metta(net: keras.Model, **options: Any) -> Trace:
@@ -80,12 +79,16 @@ def accuracy(trace: Trace, folder: str, size: tuple[int, int]) -> list[float]:
     return [metrics["pck"] for metrics in metrics_by_step(trace, sampler)]
 
 
-def follow_metta(net: keras.Model, steps: int, **options: Any) -> Follow:
+def follow_metta(net: keras.Model, **options: Any) -> Follow:
     """A `MeTTANet` that adapts online, without guards; options as of `MeTTAOptions`."""
-    chosen = MeTTAOptions(steps=steps, online=True, guard=False, limit=0, **options)
-    model = AdaptedModel(MeTTAAdapter(net, chosen), net.variables, tf.function)
 
-    def follow(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @functools.cache
+    def adapted(steps: int) -> AdaptedModel:
+        chosen = MeTTAOptions(steps=steps, online=True, guard=False, limit=0, **options)
+        return AdaptedModel(MeTTAAdapter(net, chosen), net.variables, tf.function)
+
+    def follow(frames: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        model = adapted(steps)
         model.begin()
         found = [model({"image": tf.constant(frame[None])}) for frame in frames]
         keypoints, scores = (
@@ -97,29 +100,32 @@ def follow_metta(net: keras.Model, steps: int, **options: Any) -> Follow:
     return follow
 
 
-def follow_pairs(net: keras.Model, steps: int, learning_rate: float) -> Follow:
+def follow_pairs(net: keras.Model, learning_rate: float) -> Follow:
     """A net of TTP, see `benchmarks.ttp.follow_film`."""
     predictor = TopDownPredictor(net, flip_test=False)
-    adapt = follow_film(net, steps, learning_rate)
+    adapt = follow_film(net, learning_rate)
 
-    def follow(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        heatmaps = tf.constant(adapt(frames))
+    def follow(frames: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        heatmaps = tf.constant(adapt(frames, steps))
         keypoints, scores = predictor.codec.decode(heatmaps, predictor.decoder)
         return np.asarray(keypoints), np.asarray(scores)
 
     return follow
 
 
-def accuracy_of_films(follow: Follow, folder: str, size: tuple[int, int]) -> float:
-    """PCK@0.2 of the validation people of a folder of `benchmarks.films`."""
+def accuracy_of_films(
+    follow: Follow, steps: int, folder: str, size: tuple[int, int]
+) -> float:
+    """PCK@0.2 after so many steps for each frame, of the validation people of a folder
+    of `benchmarks.films`.
+    """
     people = labelled_people(load_dataset("coco_format", folder, "val"))
     sampler, films = TopDownEvaluation(people, size), films_of(people)
-    found = [
-        follow(
-            np.stack([sampler(row)["image"] for row in np.flatnonzero(films == one)])
-        )
-        for one in np.unique(films)
-    ]
+    found = []
+    for film in np.unique(films):
+        rows = np.flatnonzero(films == film)
+        frames = np.stack([sampler(int(row))["image"] for row in rows])
+        found.append(follow(frames, steps))
     # Films come one after the other in the table, too.
     keypoints, scores = map(np.concatenate, zip(*found, strict=True))
     return sampler.scores(keypoints, scores)[0]["pck"]

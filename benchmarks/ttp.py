@@ -31,6 +31,7 @@ from tfpose.files import write_picture
 from tfpose.metta.net import MeTTANet
 from tfpose.metta.pictures import to_pixels
 from tfpose.top_down.crop import chain_matrices, invert_matrices
+from tfpose.top_down.regions import averages_pixels
 from trainers.engine.optimizer import adam
 from trainers.engine.program import run_main
 from trainers.engine.workdir import Workdir
@@ -71,7 +72,10 @@ class FilmPairs(TopDownTraining):
         )
         matrix = chain_matrices(self.regions.matrices[other], change)
         source = self._images.crop(
-            int(self.people.image_index[other]), matrix, self.input_size
+            int(self.people.image_index[other]),
+            matrix,
+            self.input_size,
+            averages_pixels(self.alignment),
         )
         return {**super().__call__(position), "source": source}
 
@@ -140,17 +144,17 @@ class TTPTask(MeTTAJointTask):
 
 
 def follow_film(
-    net: MeTTANet, steps: int, learning_rate: float
-) -> Callable[[np.ndarray], np.ndarray]:
+    net: MeTTANet, learning_rate: float
+) -> Callable[[np.ndarray, int], np.ndarray]:
     """A function from a film's frames to their heatmaps, each after adapting to it.
 
-    It takes `[T, H, W, 3]`, 0..255, in order; returns `[T, h, w, J]`. Every film starts
-    from the trained weights, which the net then has again.
+    It takes `[T, H, W, 3]`, 0..255, in order, and the number of steps of Adam for each,
+    which may be 0; returns `[T, h, w, J]`. Every film starts from the trained weights,
+    which the net then has again.
 
     Args:
         net: of `TTPTask`. The scales and shifts of normalisations, batch statistics and
             the pose head do not move.
-        steps: of Adam for each frame; may be 0.
         learning_rate: of the steps; the authors' is 1e-4.
     """
     moved = [
@@ -179,7 +183,7 @@ def follow_film(
     def answer(frame: Any) -> Any:
         return net(frame, training=False)
 
-    def follow(frames: np.ndarray) -> np.ndarray:
+    def follow(frames: np.ndarray, steps: int) -> np.ndarray:
         rng, found = np.random.default_rng(0), []
         frames = tf.constant(frames, tf.float32)
         for now in range(len(frames)):

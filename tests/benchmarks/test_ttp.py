@@ -101,15 +101,15 @@ def test_a_film_is_followed_and_forgotten(net):
     frames = rng.integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
     before = [np.array(v) for v in net.variables]
     plain = np.asarray(net(frames, training=False))
-    np.testing.assert_allclose(follow_film(net, 0, 1e-3)(frames), plain, atol=1e-5)
-    follow = follow_film(net, 2, 1e-3)
-    adapted = follow(frames)
+    follow = follow_film(net, 1e-3)
+    np.testing.assert_allclose(follow(frames, 0), plain, atol=1e-5)
+    adapted = follow(frames, 2)
     assert adapted.shape == plain.shape
     assert np.abs(adapted - plain).max() > 1e-3
     # Online: a frame is answered by what the ones before have taught, too.
-    assert np.abs(follow(frames[2:]) - adapted[2:]).max() > 1e-3
+    assert np.abs(follow(frames[2:], 2) - adapted[2:]).max() > 1e-3
     # The next film starts from the trained weights.
-    np.testing.assert_allclose(follow(frames), adapted, atol=1e-5)
+    np.testing.assert_allclose(follow(frames, 2), adapted, atol=1e-5)
     for value, variable in zip(before, net.variables, strict=True):
         np.testing.assert_array_equal(value, variable)
 
@@ -119,7 +119,8 @@ def test_films_are_scored_frame_by_frame(films):
     sampler = TopDownEvaluation(people, (32, 32))
     truth = [sampler(row) for row in range(len(people))]
 
-    def knowing(frames):
+    def knowing(frames, steps):
+        assert steps == 3
         rows = [
             next(
                 i for i, one in enumerate(truth) if np.array_equal(one["image"], image)
@@ -129,12 +130,12 @@ def test_films_are_scored_frame_by_frame(films):
         points = np.stack([truth[row]["keypoints"] for row in rows])
         return points, np.ones(points.shape[:2])
 
-    assert accuracy_of_films(knowing, str(films), (32, 32)) == 1
+    assert accuracy_of_films(knowing, 3, str(films), (32, 32)) == 1
 
-    def backwards(frames):
-        return tuple(one[::-1] for one in knowing(frames))
+    def backwards(frames, steps):
+        return tuple(one[::-1] for one in knowing(frames, steps))
 
-    assert accuracy_of_films(backwards, str(films), (32, 32)) < 1
+    assert accuracy_of_films(backwards, 3, str(films), (32, 32)) < 1
 
 
 @pytest.mark.slow
