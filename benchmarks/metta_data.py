@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.films import write_films
 from data_pipelines.mannequin.write import write_dataset
 
 __all__ = ["CORRUPTIONS", "Setting", "write_setting"]
@@ -84,7 +85,8 @@ def write_setting(
 
     Args:
         name: `mannequin`: from `studio` to `wild`. `lspet`: from upright people to
-            others, and to upright ones under corruptions.
+            others, and to upright ones under corruptions. `film`: as `mannequin`, films
+            of one person each, a film for 25 mannequins.
         root: folder for the data sets.
         lspet: folder of Leeds Sports Pose Extended in COCO's format.
         people: mannequins for training; for their tests, a quarter each.
@@ -107,6 +109,17 @@ def write_setting(
                 image_size=(96, 96),
             )
         return Setting(folders.pop("train"), folders)
+    if name == "film":
+        folders = {key: root / f"film_{key}" for key in ("train", "studio", "wild")}
+        for key, scenario, split, count, seed in (
+            ("train", "studio", "train", people // 25, 0),
+            ("train", "studio", "val", people // 400, 10_000),
+            ("studio", "studio", "val", people // 160, 20_000),
+            ("wild", "wild", "val", people // 160, 30_000),
+        ):
+            write_films(folders[key], scenario, split, max(1, count), seed)
+        train, studio, wild = map(str, folders.values())
+        return Setting(train, {"studio": studio, "wild": wild})
     upright = root / "upright"
     for split in ("train", "val"):
         _write_people(lspet, split, upright, split, upright=True)

@@ -2,11 +2,15 @@
 
     python -m benchmarks.metta_gain --out=runs/metta
     python -m benchmarks.metta_gain --setting=lspet --out=runs/metta_lspet
+    python -m benchmarks.metta_gain --setting=film --out=runs/metta_film
 
 `mannequin`: trained on drawn mannequins of `studio`, tested on others of it and on
 those of `wild`. `lspet`: from the net that ships, which has learned from all of these
 data's people, trained on half of the upright ones, tested on upright ones, on others,
 and on the upright ones under corruptions of light and camera that training never saw.
+`film`: trained on films of `studio`'s people, who walk, tested on films of others and
+on `wild` ones; there is test-time personalization beside the others, which needs films,
+and MeTTA also online, so that a frame starts from the weights of the one before.
 For each seed: plain training for as long as joint and meta-training
 together; joint training; meta-training from it; and test-time training by rotation. The
 learning rates of adaptation are chosen on the first test alone; meta-training has
@@ -16,20 +20,30 @@ epoch. Can be resumed.
 
 import json
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from absl import app, flags
 
 from benchmarks.metta_data import Setting, write_setting
-from benchmarks.metta_steps import Trace, accuracy, trace_metta, trace_rotation
+from benchmarks.metta_steps import (
+    Follow,
+    Trace,
+    accuracy,
+    accuracy_of_films,
+    follow_metta,
+    follow_pairs,
+    trace_metta,
+    trace_plain,
+    trace_rotation,
+)
 from benchmarks.runs import Run, drops, mean_and_spread, run_all
 from tfpose.weights.keras_file import load_keras
 
 __all__ = ["main"]
 
 _SETTING = flags.DEFINE_enum(
-    "setting", "mannequin", ("mannequin", "lspet"), "Training and test data."
+    "setting", "mannequin", ("mannequin", "lspet", "film"), "Training and test data."
 )
 _LSPET = flags.DEFINE_string(
     "lspet_dir", "../shared/data/lspet", "Leeds Sports Pose Extended, COCO format."
@@ -42,11 +56,12 @@ _META = flags.DEFINE_integer("meta_epochs", 4, "Epochs of meta-training.")
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 
 _STEPS = 5
-_RATES = (0.03, 0.1, 0.3)
-_ROTATION_RATES = (1e-4, 1e-3)
+_RATES = {"joint": (0.03, 0.1, 0.3), "ttt": (1e-4, 1e-3), "ttp": (1e-4, 1e-3)}
+"""Of adaptation, to choose from; 0, a net's own, for others."""
 _BASE = "Plain training, as long in all"
 _NETS: dict[str, dict[str, Any]] = {
     "mannequin": {"net": "hrnet_tiny"},
+    "film": {"net": "hrnet_tiny"},
     "lspet": {
         "net": "hrnet_small",
         "input_height": 96,
@@ -55,7 +70,7 @@ _NETS: dict[str, dict[str, Any]] = {
         "label_fraction": 0.5,
     },
 }
-_LONG = {"mannequin": 16, "lspet": 4}
+_LONG = {"mannequin": 16, "lspet": 4, "film": 12}
 """Epochs of joint training."""
 
 
@@ -81,7 +96,7 @@ def _runs(seed: int, root: pathlib.Path, data_dir: str) -> dict[str, Run]:
     epochs = _EPOCHS.value or _LONG[_SETTING.value]
     joint = run("joint", "trainers.metta_joint", epochs, None)
     whole = epochs + _META.value
-    return {
+    runs = {
         "plain": run(
             "plain", "trainers.metta_joint", whole, None, auxiliary_weight=0.0
         ),
@@ -91,45 +106,86 @@ def _runs(seed: int, root: pathlib.Path, data_dir: str) -> dict[str, Run]:
         ),
         "ttt": run("ttt", "benchmarks.ttt", whole, None, flip_test=False),
     }
+    if _SETTING.value == "film":
+        runs["ttp"] = run("ttp", "benchmarks.ttp", whole, None)
+    return runs
 
 
-def _of_run(run: Run, kind: str, setting: Setting) -> dict[str, list[float]]:
+class _Row(NamedTuple):
+    """A row of the tables: which run, and how it adapts."""
+
+    label: str
+    kind: str
+    columns: int = _STEPS + 1
+    """`k = 0` is without adaptation."""
+    online: bool = False
+
+
+_ROWS = (
+    _Row(_BASE, "plain", 1),
+    _Row("Test-time training (rotation)", "ttt"),
+    _Row("Joint training, the same adaptation", "joint"),
+    _Row("Meta-training", "meta"),
+)
+_FILM_ROWS = (
+    *_ROWS,
+    _Row("Test-time personalization, online", "ttp", online=True),
+    _Row("Joint training, online", "joint", online=True),
+    _Row("Meta-training, online", "meta", online=True),
+)
+
+
+def _of_run(run: Run, row: _Row, setting: Setting) -> dict[str, list[float]]:
     """PCK after each step by the test's name, for the learning rate that is best on the
     first test after the last step; saved in the run's folder.
     """
-    path = run.workdir / "steps.json"
+    path = run.workdir / ("steps_online.json" if row.online else "steps.json")
     if path.exists():
         return json.loads(path.read_text())["pck"]
     net = load_keras(str(run.workdir / "model.keras"))
-    rates: Sequence[float] = {"joint": _RATES, "ttt": _ROTATION_RATES}.get(kind, (0.0,))
-    size = net.input_size
-
-    def trace(rate: float) -> Trace:
-        if kind == "ttt":
-            return trace_rotation(net, _STEPS, rate)
-        return trace_metta(net, steps=_STEPS, learning_rate=rate)
-
-    first = next(iter(setting.tests))
-    on_first = {
-        rate: accuracy(trace(rate), setting.tests[first], size) for rate in rates
-    }
-    best = max(on_first, key=lambda rate: on_first[rate][-1])
-    chosen = trace(best)
-    found = {
-        name: on_first[best] if name == first else accuracy(chosen, folder, size)
-        for name, folder in setting.tests.items()
-    }
+    first = next(iter(setting.tests.values()))
+    rates = _RATES.get(row.kind, (0.0,))
+    best = rates[0]
+    if len(rates) > 1:
+        best = max(rates, key=lambda rate: _after_last(net, row, rate, first))
+    measure = _after_each(net, row, best)
+    found = {name: measure(folder) for name, folder in setting.tests.items()}
     path.write_text(json.dumps({"learning_rate": best, "pck": found}))
     return found
 
 
-_ROWS = (
-    (_BASE, "plain", 1),
-    ("Test-time training (rotation)", "ttt", _STEPS + 1),
-    ("Joint training, the same adaptation", "joint", _STEPS + 1),
-    ("Meta-training", "meta", _STEPS + 1),
-)
-"""Label, run, and columns: `k = 0` is without adaptation."""
+def _after_each(net: Any, row: _Row, rate: float) -> Callable[[str], list[float]]:
+    """From a folder to the PCK of its people after 0, 1, ... steps."""
+    size = net.input_size
+    if not row.online:
+        trace = _trace(net, row.kind, rate)
+        return lambda folder: accuracy(trace, folder, size)
+    plain = trace_plain(net)
+    follow, steps = _follow(net, row.kind, rate), range(1, _STEPS + 1)
+    return lambda folder: [
+        *accuracy(plain, folder, size),
+        *(accuracy_of_films(follow, count, folder, size) for count in steps),
+    ]
+
+
+def _after_last(net: Any, row: _Row, rate: float, folder: str) -> float:
+    """PCK of a folder's people after the last step."""
+    if not row.online:
+        return _after_each(net, row, rate)(folder)[-1]
+    follow = _follow(net, row.kind, rate)
+    return accuracy_of_films(follow, _STEPS, folder, net.input_size)
+
+
+def _trace(net: Any, kind: str, rate: float) -> Trace:
+    if kind == "ttt":
+        return trace_rotation(net, _STEPS, rate)
+    return trace_metta(net, steps=_STEPS, learning_rate=rate)
+
+
+def _follow(net: Any, kind: str, rate: float) -> Follow:
+    if kind == "ttp":
+        return follow_pairs(net, rate)
+    return follow_metta(net, learning_rate=rate)
 
 
 def main(argv: list[str]) -> None:
@@ -140,21 +196,22 @@ def main(argv: list[str]) -> None:
     )
     runs = [_runs(seed, root, setting.train) for seed in range(_SEEDS.value)]
     run_all([run for of_seed in runs for run in of_seed.values()], _JOBS.value)
+    rows = _FILM_ROWS if _SETTING.value == "film" else _ROWS
     found = {
-        kind: [_of_run(of_seed[kind], kind, setting) for of_seed in runs]
-        for _, kind, _ in _ROWS
+        row: [_of_run(of_seed[row.kind], row, setting) for of_seed in runs]
+        for row in rows
     }
     for test in setting.tests:
         print(f"\n{test}\n\n| PCK@0.2, % | ", end="")
         print(" | ".join(f"k = {k}" for k in range(_STEPS + 1)) + " |")
         print("|" + "---|" * (_STEPS + 2))
-        for label, kind, columns in _ROWS:
+        for row in rows:
             cells = [
-                mean_and_spread([of_seed[test][k] for of_seed in found[kind]])
-                for k in range(columns)
+                mean_and_spread([of_seed[test][k] for of_seed in found[row]])
+                for k in range(row.columns)
             ]
-            cells += [""] * (_STEPS + 1 - columns)
-            print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
+            cells += [""] * (_STEPS + 1 - row.columns)
+            print(f"| {row.label} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

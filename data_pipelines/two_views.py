@@ -19,7 +19,12 @@ from data_pipelines.batches import (
 from data_pipelines.decoded import DecodedImages
 from data_pipelines.people import PoseDataset
 from tfpose.errors import InputError
-from tfpose.top_down.crop import invert_matrices, mirror_matrices, region_matrices
+from tfpose.top_down.crop import (
+    chain_matrices,
+    invert_matrices,
+    mirror_matrices,
+    region_matrices,
+)
 from tfpose.top_down.regions import Regions, averages_pixels
 
 __all__ = ["Changes", "SideBySide", "TwoViews"]
@@ -141,11 +146,7 @@ class TwoViews:
             self._images.crop(photo, matrix, self.input_size, antialias)
             for matrix in (plan.easy[row], plan.hard[row])
         )
-        back = invert_matrices(plan.hard[row])
-        linear = plan.easy[row][:, :2]
-        to_easy = np.column_stack(
-            [linear @ back[:, :2], linear @ back[:, 2] + plan.easy[row][:, 2]]
-        )
+        to_easy = chain_matrices(invert_matrices(plan.hard[row]), plan.easy[row])
         return {
             "easy": easy,
             "hard": hard,

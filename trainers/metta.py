@@ -7,14 +7,17 @@ r"""Meta-trains a net of MeTTA: to start where inpainting an image helps its pos
 """
 
 import dataclasses
+import pathlib
 from typing import Any
 
 from keras import ops
 
 from tfpose.errors import InputError
+from tfpose.files import write_picture
 from tfpose.metta.adapt import MeTTAAdapter
 from tfpose.metta.net import MeTTANet
 from tfpose.metta.options import MeTTAOptions
+from tfpose.metta.pictures import adaptation_sheet
 from tfpose.weights.keras_file import load_keras
 from trainers.engine.devices import Devices
 from trainers.engine.optimizer import adam
@@ -74,6 +77,16 @@ class MetaTask(MeTTATask):
         before = {f"{name}_before": value for name, value in of_steps[0][0].items()}
         risen = ", ".join(f"{100 * scores['pck']:.2f}" for scores, _ in of_steps)
         return {**metrics, **before}, [*notes, f"pck after each step, %: {risen}"]
+
+    def draw(self, folder: pathlib.Path) -> None:
+        """As `MeTTATask`, and what adaptation changes."""
+        super().draw(folder)
+        images = self._first_images()
+        state = self._adapter.init(self.net.variables)
+        found = self._adapter.trace(state, {"image": ops.convert_to_tensor(images)})
+        trace = {name: ops.convert_to_numpy(one) for name, one in found.items()}
+        sheet = adaptation_sheet(images, trace, self._people.skeleton)
+        write_picture(folder / "adaptation.png", sheet)
 
     def _trace(self, batch: dict[str, Any]) -> dict[str, Any]:
         state = self._adapter.init(self.net.variables)

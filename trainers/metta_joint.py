@@ -41,9 +41,13 @@ class MeTTATask(PoseTask):
     def draw(self, folder: pathlib.Path) -> None:
         """As `PoseTask`, and what is inpainted."""
         super().draw(folder)
-        rows = np.arange(min(_SHOWN, len(self._validation)))
-        images = np.stack([self._validation(int(row))["image"] for row in rows])
-        write_picture(folder / "inpainting.png", inpainting_sheet(self.net, images))
+        sheet = inpainting_sheet(self.net, self._first_images())
+        write_picture(folder / "inpainting.png", sheet)
+
+    def _first_images(self) -> np.ndarray:
+        """Of validation, for pictures: uint8 `[B, H, W, 3]`."""
+        rows = range(min(_SHOWN, len(self._validation)))
+        return np.stack([self._validation(row)["image"] for row in rows])
 
 
 class MeTTAJointTask(MeTTATask):

@@ -45,26 +45,33 @@ class JointModel(_MeTTAModel):
         net, config = self.net, self._config
         share = replica_share(batch, config.batch_size)
         images = ops.cast(batch["image"], "float32")
-        primary, pictures = self._labels_loss(batch), net.picture(images)
-        # One mask for each image, anywhere where bodies are.
-        corners = self.draw_uniform(images.shape[0], (1, 2))
-        masks = masks_at(corners, net.picture_size, net.mask_share)
+        primary = self._labels_loss(batch)
         with tf.GradientTape() as tape:
             features = ops.cast(net.extractor(images, training=True), "float32")
             maps = net.self_head(features)
             of_labels = primary(net.pose_head(maps))
             loss, inpainting = of_labels, ops.zeros(())
             if config.auxiliary_weight:
-                appearance = net.appearance(pictures, masks)
                 felt = config.auxiliary_weight * maps
                 felt = felt + ops.stop_gradient(maps - felt)
-                inpainting = ops.mean(
-                    net.auxiliary_losses(felt, appearance, pictures, masks)
-                )
+                inpainting = ops.mean(self.auxiliary_losses(felt, batch))
                 loss = loss + inpainting
         norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
         metrics = {"loss": loss, "primary": of_labels, "inpainting": inpainting}
         return replica_part({**metrics, **norms}, share)
+
+    def auxiliary_losses(self, maps: Any, batch: dict[str, Any]) -> Any:
+        """Of inpainting, `[B]`: one mask for each image, anywhere where bodies are.
+
+        Args:
+            maps: what the self-supervised head returned.
+            batch: a training batch.
+        """
+        net, pictures = self.net, self.net.picture(batch["image"])
+        corners = self.draw_uniform(pictures.shape[0], (1, 2))
+        masks = masks_at(corners, net.picture_size, net.mask_share)
+        appearance = net.appearance(pictures, masks)
+        return net.auxiliary_losses(maps, appearance, pictures, masks)
 
 
 class MetaModel(_MeTTAModel):

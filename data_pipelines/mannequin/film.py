@@ -20,12 +20,17 @@ from data_pipelines.mannequin.render import (
     draw_people,
     sample_rng,
 )
-from data_pipelines.mannequin.scenarios import SCENARIOS, draw_proportions
+from data_pipelines.mannequin.scenarios import (
+    SCENARIOS,
+    Scenario,
+    draw_proportions,
+)
 from data_pipelines.mannequin.wardrobe import Outfit, draw_outfit, paint_atlas
 
 __all__ = ["FilmFrame", "draw_film"]
 
 _HALF_WAY = 2.4  # Metres from the middle to where people turn round.
+_GRAIN = 5 / 6  # Share of a scenario's largest grain.
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def draw_film(
     frames: int = 150,
     fps: float = 25.0,
     image_size: tuple[int, int] = (270, 480),
+    scenario: str = "studio",
 ) -> Iterator[FilmFrame]:
     """People who walk to and fro, one behind the other, past a pillar in front.
 
@@ -98,10 +104,12 @@ def draw_film(
         frames: how many.
         fps: frames a second.
         image_size: (height, width) in pixels.
+        scenario: key of `SCENARIOS`; decides builds, light, what is behind the people,
+            and grain. Everybody walks, and cameras are the same.
     """
-    plan = SCENARIOS["studio"]
-    rng = sample_rng("studio", seed, "film", 0)
-    walkers = [_draw_walker(rng, row) for row in range(people)]
+    plan = SCENARIOS[scenario]
+    rng = sample_rng(scenario, seed, "film", 0)
+    walkers = [_draw_walker(rng, plan, row) for row in range(people)]
     room = np.array(
         [[x, y, z] for x in (-2.6, 2.6) for y in (0, 1.9) for z in (0, 0.5 * people)]
     )
@@ -116,18 +124,19 @@ def draw_film(
         seconds = index / fps
         bodies = [walker.at(seconds) for walker in walkers]
         # Each frame has the same light and folds; the grain is its own.
-        same = sample_rng("studio", seed, "film", 1)
+        same = sample_rng(scenario, seed, "film", 1)
         image, who, depth = draw_people(same, backdrop, bodies, camera, light)
         image[hidden], who[hidden] = pillar[hidden], OCCLUDER
         shown, _, numbers = annotate_people(bodies, camera, who, depth)
-        noise = sample_rng("studio", seed, "film", 2 + index)
-        grain = noise.normal(0, 2.5, image.shape).astype(np.float32)
+        noise = sample_rng(scenario, seed, "film", 2 + index)
+        sigma = _GRAIN * plan.grain
+        grain = noise.normal(0, sigma, image.shape).astype(np.float32)
         image = np.clip(image + grain, 0, 255).astype(np.uint8)
         yield FilmFrame(image, seconds, shown, numbers)
 
 
-def _draw_walker(rng: np.random.Generator, row: int) -> _Walker:
-    build, feminine = draw_proportions(rng, SCENARIOS["studio"])
+def _draw_walker(rng: np.random.Generator, plan: Scenario, row: int) -> _Walker:
+    build, feminine = draw_proportions(rng, plan)
     outfit = draw_outfit(rng, feminine)
     gait = Gait(
         stride=rng.uniform(18, 28),

@@ -241,7 +241,9 @@ class MeTTAAdapter(Adapter):
         return ", ".join(parts)
 
     def trace(self, state: State, sample: Sample) -> Outputs:
-        """See `Adapter`; also `losses` `[K + 1, B]`, auxiliary ones."""
+        """See `Adapter`; also `losses` `[K + 1, B]`, auxiliary ones, and `points` `[K +
+        1, B, num_maps, 2]`, self-supervised keypoints, see `MeTTANet.points`.
+        """
         images = ops.cast(sample["image"], "float32")
         views = self._views(images)
         start = [tf.repeat(one, images.shape[0], 0) for one in state["weights"]]
@@ -250,10 +252,12 @@ class MeTTAAdapter(Adapter):
         keypoints, scores = zip(
             *(self._locate(of, views[0]) for of in history), strict=True
         )
+        maps = [self.net.self_head.with_weights(views[0], of) for of in history]
         return {
             "keypoints": ops.stack(keypoints),
             "scores": ops.stack(scores),
             "losses": ops.stack(losses),
+            "points": ops.stack([self.net.points(one) for one in maps]),
         }
 
     def _features(self, images: Any) -> Any:

@@ -3,14 +3,17 @@
 import numpy as np
 from keras import ops
 
+from tfpose.drawing import draw_skeleton
 from tfpose.drawing import grid as contact_sheet
 from tfpose.metta.inpainting import fixed_masks
 from tfpose.metta.net import MeTTANet
+from tfpose.skeletons import Skeleton
 
-__all__ = ["inpainting_sheet"]
+__all__ = ["adaptation_sheet", "inpainting_sheet", "to_pixels"]
 
 _TILE = 128
 _SHARES = (0.3, 0.5, 0.7, 0.9)
+_SHOWN_JOINT = 0.1
 _POINT = np.array([255, 220, 0], np.uint8)
 
 
@@ -28,24 +31,60 @@ def inpainting_sheet(net: MeTTANet, images: np.ndarray) -> np.ndarray:
     pictures = net.picture(images)
     features = net.extractor(ops.cast(images, "float32"), training=False)
     points = net.points(net.self_head(ops.cast(features, "float32")))
-    columns = [_with_points(_pixels(pictures), ops.convert_to_numpy(points))]
+    columns = [_with_points(to_pixels(pictures), ops.convert_to_numpy(points))]
     titles = ["keypoints"]
     for share in _SHARES:
         mask = fixed_masks(1, net.picture_size, share)
         appearance = net.appearance(pictures, mask)
         hidden = pictures * (1 - mask)
-        columns.append(_pixels(hidden))
+        columns.append(to_pixels(hidden))
         titles.append(f"masked {share:g}")
         for title, guided in (("inpainted", True), ("unguided", False)):
             found = net.inpaint(points, appearance, 1, guided)[:, 0]
-            columns.append(_pixels(hidden + found * mask))
+            columns.append(to_pixels(hidden + found * mask))
             titles.append(title)
     tiles = [column[row] for row in range(len(images)) for column in columns]
     return contact_sheet(tiles, columns=len(columns), titles=titles * len(images))
 
 
-def _pixels(pictures: np.ndarray) -> np.ndarray:
-    """Pictures of -1 to 1 as pixels, enlarged without smoothing."""
+def adaptation_sheet(
+    images: np.ndarray, trace: dict[str, np.ndarray], skeleton: Skeleton
+) -> np.ndarray:
+    """For each image: self-supervised keypoints and joints, before and after
+    adaptation.
+
+    Args:
+        images: `[B, H, W, 3]`, pixels 0..255.
+        trace: of the images, see `MeTTAAdapter.trace`.
+        skeleton: of the joints.
+
+    Returns:
+        uint8 `[height, width, 3]`.
+    """
+    columns, titles = [], []
+    enlarged = to_pixels(images / 127.5 - 1)
+    zoom = enlarged.shape[1] / images.shape[1]
+    for title, step in (("", 0), (", adapted", -1)):
+        columns.append(_with_points(enlarged.copy(), trace["points"][step]))
+        found = (trace["keypoints"][step] + 0.5) * zoom - 0.5
+        poses = np.concatenate([found, trace["scores"][step][..., None]], axis=-1)
+        columns.append(
+            np.stack(
+                [
+                    draw_skeleton(image, pose, skeleton, _SHOWN_JOINT)
+                    for image, pose in zip(enlarged, poses, strict=True)
+                ]
+            )
+        )
+        titles += [f"keypoints{title}", f"pose{title}"]
+    tiles = [column[row] for row in range(len(images)) for column in columns]
+    return contact_sheet(tiles, columns=len(columns), titles=titles * len(images))
+
+
+def to_pixels(pictures: np.ndarray) -> np.ndarray:
+    """Pictures `[B, h, w, 3]` of -1 to 1 as uint8 pixels, enlarged without smoothing
+    by a whole number.
+    """
     values = ops.convert_to_numpy(pictures)
     values = np.clip(np.round((values + 1) * 127.5), 0, 255).astype(np.uint8)
     zoom = max(1, _TILE // max(values.shape[1:3]))

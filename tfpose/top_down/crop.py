@@ -23,6 +23,7 @@ from tfpose.errors import InputError
 __all__ = [
     "BOX_PADDING",
     "box_regions",
+    "chain_matrices",
     "invert_matrices",
     "mirror_matrices",
     "reduced_matrix",
@@ -126,6 +127,12 @@ def invert_matrices(matrices: np.ndarray) -> np.ndarray:
     linear = np.linalg.inv(matrices[..., :2])
     shift = -np.einsum("...ij,...j->...i", linear, matrices[..., 2])
     return np.concatenate([linear, shift[..., None]], axis=-1)
+
+
+def chain_matrices(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The map `[2, 3]` that goes by the first, then by the second."""
+    linear = second[:, :2]
+    return np.column_stack([linear @ first[:, :2], linear @ first[:, 2] + second[:, 2]])
 
 
 def transform_points(matrices: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -29,3 +29,16 @@ def test_people_are_hidden_by_others_and_by_the_pillar() -> None:
     ]
     assert min(seen) < 0.3 and max(seen) > 0.6
     assert {number for frame in frames for number in frame.numbers} == {0, 1, 2}
+
+
+def test_a_scenario_decides_how_a_film_looks() -> None:
+    studio, wild = (
+        list(draw_film(5, people=1, frames=2, image_size=(108, 192), scenario=name))
+        for name in ("studio", "wild")
+    )
+    # What changes between two frames where nobody walks is grain.
+    still = [
+        np.median(np.abs(after.image.astype(int) - before.image))
+        for before, after in (studio, wild)
+    ]
+    assert still[1] > 2 * still[0]

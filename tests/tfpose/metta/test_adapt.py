@@ -11,6 +11,8 @@ from tfpose.errors import InputError
 from tfpose.metta.adapt import InnerLoop, MeTTAAdapter
 from tfpose.metta.net import MeTTANet
 from tfpose.metta.options import MeTTAOptions
+from tfpose.metta.pictures import adaptation_sheet
+from tfpose.skeletons import get_skeleton
 
 RNG = np.random.default_rng(0)
 FREE = MeTTAOptions(guard=False, limit=0)
@@ -50,6 +52,21 @@ def test_inpainting_gets_better_and_keypoints_move(net):
     assert keypoints.shape == (4, 4, 17, 2) and found["scores"].shape == (4, 4, 17)
     assert (losses[-1] < losses[0]).all()
     assert np.abs(keypoints[-1] - keypoints[0]).max() > 1e-3
+
+
+def test_pictures_show_keypoints_and_poses_before_and_after(net):
+    images = image(2)
+    found = trace(net, MeTTAOptions(learning_rate=0.3), images)
+    before = net.points(net.self_head(net.extractor(images, training=False)))
+    np.testing.assert_allclose(found["points"][0], before, atol=1e-5)
+    assert np.abs(found["points"][-1] - found["points"][0]).max() > 1e-3
+    skeleton = get_skeleton("coco17")
+    # Scores of a new net are below what is drawn.
+    found["scores"] = np.ones_like(found["scores"])
+    sheet = adaptation_sheet(images, found, skeleton)
+    assert sheet.shape[1] >= 4 * 128 and sheet.shape[0] >= 2 * 128
+    still = {name: np.stack([one[0], one[0]]) for name, one in found.items()}
+    assert (adaptation_sheet(images, still, skeleton) != sheet).any()
 
 
 def test_a_step_is_the_gradients_direction_times_the_rate(net):
