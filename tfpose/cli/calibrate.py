@@ -100,7 +100,7 @@ def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> 
     net = predictor.net
     net.info = {**net.info, **thresholds}
     save_small(net, folder / "model.keras")
-    said = ", ".join(f"{name} {value:.2f}" for name, value in thresholds.items())
+    said = ", ".join(f"{name} {value:g}" for name, value in thresholds.items())
     print(f"{said}; in {folder}", flush=True)
 
 
@@ -159,7 +159,7 @@ def _of_persons(persons: PersonThreshold | None) -> list[str]:
         return []
     return [
         "",
-        f"Of people who score above {persons.person_threshold:.2f}, "
+        f"Of people who score above {persons.person_threshold:g}, "
         f"{100 * persons.right:.0f} % are labelled people, and of labelled people "
         f"{100 * persons.found:.0f} % are among them.",
     ]

@@ -80,7 +80,8 @@ class PersonThreshold:
 
     Attributes:
         person_threshold: above it people are found best, which is with the highest
-            harmonic mean of the two shares (F1). In two digits.
+            harmonic mean of the two shares (F1). In three digits, as scores of whole
+            people are small: a mean over all joints, seen or not.
         right: share of those above it who are people.
         found: share of people who are above it.
     """
@@ -100,7 +101,7 @@ def find_person_threshold(
         right: bool `[Q]`, whether each is a person, each person once.
         people: how many there are.
     """
-    limits = np.arange(0, 101) / 100
+    limits = np.arange(0, 1001) / 1000
     kept = np.asarray(scores)[:, None] > limits
     hits = (kept & np.asarray(right)[:, None]).sum(axis=0)
     best = int(np.argmax(2 * hits / np.maximum(kept.sum(axis=0) + people, 1)))

@@ -29,7 +29,7 @@ def test_it_is_small_and_has_a_card(name):
     predictor = load_predictor(name)
     assert f"| above {predictor.score_threshold:.2f} |" in card
     if not predictor.wants_boxes:
-        assert f"who score above {predictor.person_threshold:.2f}" in card
+        assert f"who score above {predictor.person_threshold:g}" in card
 
 
 @pytest.mark.slow
