@@ -53,6 +53,7 @@ _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
 _PEOPLE = flags.DEFINE_integer("mannequins", 2000, "Mannequins for training.")
 _EPOCHS = flags.DEFINE_integer("epochs", 0, "Of joint training; 0 for the setting's.")
 _META = flags.DEFINE_integer("meta_epochs", 4, "Epochs of meta-training.")
+_TESTED = flags.DEFINE_integer("tested", 0, "People of each test, no films; 0: all.")
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 
 _STEPS = 5
@@ -159,7 +160,7 @@ def _after_each(net: Any, row: _Row, rate: float) -> Callable[[str], list[float]
     size = net.input_size
     if not row.online:
         trace = _trace(net, row.kind, rate)
-        return lambda folder: accuracy(trace, folder, size)
+        return lambda folder: accuracy(trace, folder, size, _TESTED.value)
     plain = trace_plain(net)
     follow, steps = _follow(net, row.kind, rate), range(1, _STEPS + 1)
     return lambda folder: [
