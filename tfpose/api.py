@@ -64,9 +64,9 @@ class PosePredictor:
         ...     print(len(person.joints), 0 < person.joints["left_hip"].score < 1.5)
         17 True
         >>> for frame, people in predictor.video("clip.mp4"):
-        ...     print(frame.index, [person.number for person in people])
+        ...     print(frame.index, people[0].number)
         ...     break
-        0 [1]
+        0 1
     """
 
     def __init__(self, predictor: Predictor, in_boxes: Predictor | None = None):

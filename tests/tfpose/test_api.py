@@ -75,9 +75,7 @@ def test_a_file_its_pixels_and_pillow_give_the_same_people(folder, predictor):
 
 
 def test_everybody_is_found_without_boxes(shared_data, shipped):
-    photos = sorted((shared_data / "coco" / "images").glob("*.jpg"))
-    crowded = [len(shipped(photo)) for photo in photos[:20]]
-    assert max(crowded) > 1
+    assert len(shipped(shared_data / "coco" / "images" / "000000000241.jpg")) > 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert shipped(np.zeros((90, 120, 3), np.uint8)) == []

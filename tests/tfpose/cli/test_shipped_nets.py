@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.photo_set import kept_for_the_test
+from benchmarks.photo_set import kept_for_the_test, write_split
 from data_pipelines.common_joints import in_joints_of
 from data_pipelines.images import decode_image
 from data_pipelines.readers.datasets import load_dataset
@@ -62,28 +62,29 @@ def test_people_in_boxes_are_found_as_the_card_says(shared_data):
 
 
 @pytest.mark.slow
-def test_people_of_whole_photos_are_found_as_the_card_says(shared_data):
+def test_people_of_whole_photos_are_found_as_the_card_says(shared_data, tmp_path):
     """On COCO's photos that were kept from training."""
     people = load_dataset("coco_format", shared_data / "coco", "train")
     kept = people.select(kept_for_the_test(people.image_ids)[people.image_index])
-    ids = np.unique(kept.image_ids[kept.image_index])
-    found = find_people(load_predictor("tfpose_crowd"), people)
-    here = np.isin(people.image_ids[found.image_index], ids)
+    write_split(tmp_path / "val.json", {"coco": (kept, kept.keypoints)})
+    kept = load_dataset("coco_format", tmp_path, "val")
+    found = find_people(load_predictor("tfpose_crowd"), kept)
     predictions = PosePredictions(
-        people.image_ids[found.image_index[here]],
-        found.keypoints[here],
-        found.joint_scores[here],
-        found.person_scores[here],
+        kept.image_ids[found.image_index],
+        found.keypoints,
+        found.joint_scores,
+        found.person_scores,
     )
     result = oks_average_precision(
-        pose_truth(kept), predictions, kept.skeleton, ids, box_area_factor=0.53
+        pose_truth(kept), predictions, kept.skeleton, kept.image_ids
     )
-    assert 0 < result["AP"] < 1
+    # 4.7 of 100; with so few people rounding errors may move one or two.
+    assert 0.035 < result["AP"] < 0.06
 
 
 def test_everybody_is_drawn_unasked(shared_data, tmp_path):
     folder = shared_data / "coco" / "images"
-    photo = folder / "PHOTO"
+    photo = folder / "000000000241.jpg"
     main(["predict", str(photo), f"--out={tmp_path}"])
     document = json.loads((tmp_path / "poses.json").read_text())
     assert len(document["categories"][0]["keypoints"]) == 17
