@@ -57,7 +57,7 @@ _TESTED = flags.DEFINE_integer("tested", 0, "People of each test, no films; 0: a
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 
 _STEPS = 5
-_RATES = {"joint": (0.03, 0.1, 0.3), "ttt": (1e-4, 1e-3), "ttp": (1e-4, 1e-3)}
+_RATES = {"joint": (0.03, 0.1, 0.3), "ttt": (1e-4, 1e-3), "ttp": (1e-6, 1e-5, 1e-4)}
 """Of adaptation, to choose from; 0, a net's own, for others."""
 _BASE = "Plain training, as long in all"
 _NETS: dict[str, dict[str, Any]] = {
