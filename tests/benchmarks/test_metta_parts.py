@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from benchmarks.metta_ablations import plan_runs, table_row
+from benchmarks.metta_parts import plan_runs, table_row
 from trainers.metta_config import JOINT_PRESETS, META_PRESETS, MeTTAJointConfig
 
 
