@@ -35,14 +35,7 @@ if not _is_program():
     from tfpose.quiet_keras import import_keras
 
     import_keras()
-    from tfpose.backbones import hrnet, pixels, resnet  # noqa: F401
-    from tfpose.iso import net as iso_net  # noqa: F401
-    from tfpose.lifters import build  # noqa: F401
-    from tfpose.logocap import dekr, pose_scorer  # noqa: F401
-    from tfpose.logocap import net as logocap_net  # noqa: F401
-    from tfpose.metta import net as metta_net  # noqa: F401
-    from tfpose.poseaug import augmentor  # noqa: F401
-    from tfpose.top_down import net  # noqa: F401
+    from tfpose import registered_nets  # noqa: F401
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_predictor"]

@@ -77,9 +77,9 @@ def _text(folder: str, paths: list[str]) -> str:
         files = [
             file.relative_to(ROOT / folder).as_posix()
             for pattern in patterns
-            for file in sorted((ROOT / folder).glob(pattern))
+            for file in (ROOT / folder).glob(pattern)
         ]
-        lines = [f'    name = "{name}",', _list("srcs", files)]
+        lines = [f'    name = "{name}",', _list("srcs", sorted(files))]
         parts.append("filegroup(\n" + "\n".join(lines) + "\n)")
     return "\n\n".join(parts) + "\n"
 

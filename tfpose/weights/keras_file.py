@@ -9,11 +9,7 @@ import zipfile
 import keras
 import numpy as np
 
-# These register models with Keras.
-import tfpose.iso.net
-import tfpose.lifters.build
-import tfpose.metta.net
-import tfpose.top_down.net  # noqa: F401
+import tfpose.registered_nets  # noqa: F401
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.weights.published import local_model

@@ -81,3 +81,22 @@ def test_half_refuses_what_it_cannot_hold(saved, tmp_path):
     with pytest.raises(InputError, match="head/kernel: expected .* got 1e.06"):
         save_half(net, tmp_path / "small.keras")
     assert not (tmp_path / "small.keras").exists()
+
+
+@pytest.mark.slow
+def test_the_program_reads_every_net_that_the_package_reads():
+    """The command imports less, for a quick `--help`; classes must not lack in it."""
+    show = "print(*sorted(name for name in keras.saving.get_custom_objects()))"
+    package = f"import tfpose, keras; {show}"
+    program = (
+        "import sys; sys.argv = ['tfpose']; import tfpose.weights.keras_file, keras; "
+        f"assert 'tfpose.api' not in sys.modules; {show}"
+    )
+    registered = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for code in (package, program)
+    ]
+    assert "tfpose>LogoCapNet" in registered[1]
+    assert registered[0] == registered[1]
