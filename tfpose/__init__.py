@@ -35,7 +35,7 @@ if not _is_program():
     from tfpose.quiet_keras import import_keras
 
     import_keras()
-    from tfpose import registered_nets  # noqa: F401
+    from tfpose.weights import registered_nets  # noqa: F401
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_predictor"]

@@ -43,7 +43,7 @@ def presets(part: str = "") -> None:
     names += [lifter.name for lifter in lifters]
     width = max(map(len, names))
     if shipped:
-        print(f"{'ships':{width}}  size     what it was trained on, how well it does")
+        print(f"{'ships':{width}}  size    what it was trained on, how well it does")
     for name, path in shipped.items():
         size = path.stat().st_size / 1e6
         print(f"{name:{width}}  {size:.1f} MB  {path.with_suffix('.md')}")

@@ -9,7 +9,7 @@ import zipfile
 import keras
 import numpy as np
 
-import tfpose.registered_nets  # noqa: F401
+import tfpose.weights.registered_nets  # noqa: F401
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.weights.published import local_model

@@ -12,4 +12,4 @@ import tfpose.metta.net
 import tfpose.poseaug.augmentor
 import tfpose.top_down.net  # noqa: F401
 
-__all__: list[str] = []
+__all__ = []
