@@ -15,7 +15,7 @@ from data_pipelines.video import VideoFrame, VideoReader
 from tfpose.cli import models
 from tfpose.cli.file_kinds import file_kind
 from tfpose.errors import InputError
-from tfpose.predictors import People, Picture, Predictor
+from tfpose.predictors import People, Picture, Predictor, absent_threshold
 from tfpose.skeletons import uncertain_joints
 from tfpose.tracking import Tracker
 
@@ -127,7 +127,8 @@ class PosePredictor:
         """
         predictor, found = self._chosen(boxes), _numbers(boxes)
         frames = (Picture(frame.image, found, frame) for frame in VideoReader(path))
-        tracker = Tracker(predictor.skeleton, smooth=smooth)
+        threshold = absent_threshold(predictor.score_threshold)
+        tracker = Tracker(predictor.skeleton, smooth=smooth, threshold=threshold)
         for picture, people in predictor.stream(frames):
             people = people.above(predictor.person_threshold)
             people, numbers = tracker.update(people, picture.origin.seconds)

@@ -14,7 +14,7 @@ import numpy as np
 from tfpose.errors import InputError
 from tfpose.skeletons import Skeleton
 
-__all__ = ["People", "Picture", "Predictor", "box_problem"]
+__all__ = ["People", "Picture", "Predictor", "absent_threshold", "box_problem"]
 
 Origin = TypeVar("Origin")
 
@@ -185,6 +185,14 @@ class Predictor(abc.ABC):
             if problem:
                 raise InputError(f"box: {problem}")
         return boxes
+
+
+def absent_threshold(score_threshold: float) -> float:
+    """Whatever joint scores no more is neither drawn nor followed over a video.
+
+    Half the score up to which joints are uncertain, but at most 0.1.
+    """
+    return min(0.1, score_threshold / 2)
 
 
 def box_problem(box: np.ndarray, shape: tuple[int, ...]) -> str:

@@ -21,8 +21,6 @@ __all__ = ["Tracker"]
 _LEAST_OKS = 0.1
 # How long a speed is remembered.
 _MEMORY = 0.3
-# Joints that score less are somewhere else in the next frame.
-_LEAST_SCORE = 0.1
 # Area of a person whose joints lie in a line, as a share of their extent squared.
 _SLIMNESS = 0.2
 
@@ -41,6 +39,7 @@ class Tracker:
         birth: int = 3,
         patience: float = 2.0,
         smooth: bool = True,
+        threshold: float = 0.1,
     ):
         """
         Args:
@@ -48,11 +47,14 @@ class Tracker:
             birth: frames in turn that a person is seen in before they are numbered.
             patience: seconds that a person may be out of sight.
             smooth: whether keypoints are smoothed by a one-euro filter.
+            threshold: joints that score no more may be somewhere else in the next
+                frame; by the others it is told who is who.
         """
         self._skeleton = skeleton
         self._birth = birth
         self._patience = patience
         self._smooth = smooth
+        self._threshold = threshold
         self._tracks: list[_Track] = []
         self._numbered = 0
         self._begun = False
@@ -75,7 +77,7 @@ class Tracker:
         tracks = []
         for person, pose in enumerate(poses):
             row = rows.get(person)
-            track = _Track() if row is None else self._tracks[row]
+            track = _Track(self._threshold) if row is None else self._tracks[row]
             track.see(pose, seconds)
             if not track.number and (track.frames >= self._birth or not self._begun):
                 self._numbered += 1
@@ -100,10 +102,11 @@ class Tracker:
         if not len(poses) or not self._tracks:
             return {}
         before = np.array([track.expected(seconds) for track in self._tracks])
-        areas = np.array([_area(pose) for pose in poses])
-        old = np.array([_area(pose) for pose in before])
-        found = poses[:, None, :, 2] > _LEAST_SCORE
-        counted = found & (before[None, :, :, 2] > _LEAST_SCORE)
+        limit = self._threshold
+        areas = np.array([_area(pose, limit) for pose in poses])
+        old = np.array([_area(pose, limit) for pose in before])
+        found = poses[:, None, :, 2] > limit
+        counted = found & (before[None, :, :, 2] > limit)
         oks = pairwise_oks(
             poses[..., :2],
             before[..., :2],
@@ -118,7 +121,8 @@ class Tracker:
 class _Track:
     """One person: where they were last, and how fast they move."""
 
-    def __init__(self) -> None:
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
         self.number = 0
         self.frames = 0
         self.seconds = 0.0
@@ -131,7 +135,7 @@ class _Track:
         """Takes in the person's pose `[J, 3]` in a frame."""
         if self.frames:
             gap = seconds - self.seconds
-            both = np.minimum(pose[:, 2], self._pose[:, 2]) > _LEAST_SCORE
+            both = np.minimum(pose[:, 2], self._pose[:, 2]) > self._threshold
             if both.any():
                 moved = np.median((pose - self._pose)[both, :2], axis=0) / gap
                 weight = 1 - np.exp(-gap / _MEMORY)
@@ -152,13 +156,14 @@ class _Track:
         The filter goes along with the body: who walks does not lag behind.
         """
         points = np.where(pose[:, 2:] > 0, pose[:, :2], np.nan) - self._way
-        smooth = self._filter(points, seconds, np.sqrt(_area(pose))) + self._way
+        size = np.sqrt(_area(pose, self._threshold))
+        smooth = self._filter(points, seconds, size) + self._way
         return np.where(np.isfinite(smooth), smooth, pose[:, :2])
 
 
-def _area(pose: np.ndarray) -> float:
+def _area(pose: np.ndarray, threshold: float) -> float:
     """About how large a person is, square pixels; above 0."""
-    found = pose[pose[:, 2] > _LEAST_SCORE, :2]
+    found = pose[pose[:, 2] > threshold, :2]
     if len(found) < 2:
         return 1.0
     width, height = np.ptp(found, axis=0)

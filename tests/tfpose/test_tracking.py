@@ -54,6 +54,16 @@ def test_people_who_pass_each_other_keep_their_numbers() -> None:
     assert found[30::2] == [[1, 2]] * 15 and found[31::2] == [[2, 1]] * 15
 
 
+def test_small_scores_tell_who_is_who_where_a_net_has_small_ones() -> None:
+    there, here = (100, 100), (300, 100)
+    frames = [people(*places) for places in ((there, here), (here, there))] * 3
+    for frame in frames:
+        frame.joint_scores[:] = 0.03
+    found = numbers(Tracker(COCO, threshold=0.01), frames)
+    assert found == [[1, 2], [2, 1]] * 3
+    assert numbers(Tracker(COCO), frames)[-1] != [2, 1]
+
+
 def test_joints_that_were_not_found_stay_as_they_are() -> None:
     tracker = Tracker(COCO)
     for index in range(5):

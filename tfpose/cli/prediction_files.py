@@ -13,12 +13,10 @@ from tfpose.cli.pose_document import PoseDocument
 from tfpose.drawing import draw_numbers, draw_skeleton
 from tfpose.errors import InputError
 from tfpose.files import usable_folder, write_picture
-from tfpose.predictors import People, Picture
+from tfpose.predictors import People, Picture, absent_threshold
 from tfpose.tracking import Tracker
 
 __all__ = ["Origin", "PredictionFiles"]
-
-_FAINT = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +50,7 @@ class PredictionFiles:
         self.folder = folder
         self.document = document
         self._smooth = smooth
+        self._faint = absent_threshold(document.threshold)
         self._formats = formats
         self._fail = fail
         self._source: PictureSource | None = None
@@ -82,10 +81,10 @@ class PredictionFiles:
             people.poses,
             self.document.skeleton,
             self.document.threshold,
-            faint=min(_FAINT, self.document.threshold),
+            faint=self._faint,
         )
         if numbers is not None:
-            drawn = draw_numbers(drawn, people.poses, numbers, _FAINT)
+            drawn = draw_numbers(drawn, people.poses, numbers, self._faint)
         try:
             if frame is None:
                 write_picture(self.folder / f"{source.name}_pose.png", drawn)
@@ -116,7 +115,9 @@ class PredictionFiles:
         self._end()
         assert source.reader is not None
         self._source = source
-        self._tracker = Tracker(self.document.skeleton, smooth=self._smooth)
+        self._tracker = Tracker(
+            self.document.skeleton, smooth=self._smooth, threshold=self._faint
+        )
         sound_of = None
         if isinstance(source.reader, VideoReader) and not source.live:
             # A stream cannot be read twice.
