@@ -6,6 +6,7 @@ Others find people by themselves.
 
 import abc
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -94,13 +95,14 @@ class Predictor(abc.ABC):
         score_threshold: a joint that scores no more is uncertain: hidden, out of the
             picture, or not found.
         person_threshold: whoever scores no more is probably nobody, and is left out
-            where people are shown. Accuracy is measured with everybody.
+            where people are shown; of boxes, nobody is. Accuracy is measured with
+            everybody.
     """
 
     wants_boxes: bool
     skeleton: Skeleton
     score_threshold: float = 0.2
-    person_threshold: float = 0.0
+    person_threshold: float = -math.inf
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -71,6 +71,8 @@ def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> 
     persons, rows = None, np.arange(len(found))
     if not predictor.wants_boxes:
         rows = _matches(found, people)
+        if (rows < 0).all():
+            raise InputError(f"{data_dir}: the net finds none of the labelled people")
         count = int((~people.crowd & (people.num_labelled > 0)).sum())
         persons = find_person_threshold(found.person_scores, rows >= 0, count)
     truth = pose_truth(people)

@@ -37,6 +37,7 @@ class CentrePredictor(Predictor):
     """
 
     wants_boxes = False
+    person_threshold = 0.0
 
     def __init__(
         self,

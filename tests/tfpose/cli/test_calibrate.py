@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import cv2
 import keras
@@ -108,3 +109,21 @@ def test_a_net_that_finds_people_learns_who_is_one(
     assert "of labelled people" in (out / "reliability.md").read_text()
     after = load_predictor(str(out / "model.keras"))
     assert (after.person_threshold, after.score_threshold) == (0.25, 0)
+
+
+def test_a_net_that_finds_nobody_is_refused(shared_data, tmp_path, capsys):
+    net = tiny_logocap(slots=12)
+    head = net.dense_model.get_layer("heat_head")
+    head.bias.assign(np.full(head.bias.shape, -10))
+    net.save(tmp_path / "blind.keras")
+    folder = tmp_path / "val"
+    folder.mkdir()
+    source = shared_data / "formats" / "coco"
+    shutil.copy(source / "test_coco.json", folder / "val.json")
+    (folder / "images").symlink_to(source)
+    command = f"calibrate --model={tmp_path / 'blind.keras'} --data_dir={folder}"
+    with pytest.raises(SystemExit) as stop:
+        main([*command.split(), f"--out={tmp_path / 'out'}"])
+    assert stop.value.code == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.endswith("val: the net finds none of the labelled people")

@@ -69,6 +69,18 @@ def test_uncertain_joints_are_marked(predict, quick, photos, monkeypatch):
     assert (drawn[0.2] != drawn[0.5]).any()
 
 
+def test_each_box_has_a_person_however_little_they_score(
+    predict, quick, photos, monkeypatch
+):
+    points, scores = np.full((1, 14, 2), 20.0), np.full((1, 14), -0.1)
+    monkeypatch.setattr(
+        TopDownPredictor, "locate", lambda self, images: (points, scores)
+    )
+    document = predict(next(photos.iterdir()), box="10,10,90,90")
+    (person,) = document["annotations"]
+    assert person["score"] < 0
+
+
 def test_a_net_that_was_given_whole_pictures_says_so(
     predict, quick, photos, shared_data, capsys
 ):
