@@ -134,9 +134,10 @@ def _deps(path: str) -> set[str]:
     wanted = {name for _, name in imported_names(path) if name in module_paths()}
     if is_test(path):
         folders = [part.as_posix() for part in Path(path).parents]
-        # pose_test itself adds the one of tests/.
         conftests = {f"{folder}.conftest".replace("/", ".") for folder in folders}
-        wanted |= (conftests - {"tests.conftest"}) & set(module_paths())
+        wanted |= conftests & set(module_paths())
+        # pose_test itself adds the one of tests/; Bazel takes no label twice.
+        wanted -= {"tests.conftest"}
     return {_label(name, package) for name in wanted}
 
 
