@@ -10,8 +10,7 @@ then with close-ups, too. From its weights the same training and LOGO-CAP's go o
 equally many epochs. Both are tested on the photos of COCO that were kept from training,
 at all levels of adaptation and with the best poses that the local maps hold, at several
 short sides. The net of LOGO-CAP's last epoch is saved, with the short side that is best
-on the validation photos. Takes two hours on 2 CPU cores
-and can be resumed.
+on the validation photos. Takes two hours on 2 CPU cores and can be resumed.
 """
 
 import json

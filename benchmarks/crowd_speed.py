@@ -83,8 +83,7 @@ def _print_slots(people: PoseDataset) -> None:
     predictor = load_predictor(_MODEL.value, flip_test=False)
     assert isinstance(predictor, CentrePredictor)
     photo = _photo(people)
-    # Twice, so that it is compiled.
-    predictor.predict(photo), predictor.predict(photo)
+    assert predictor.compiled is not None
     find, adapt = predictor.compiled
     placement = Placement.of(*photo.shape[:2], predictor.short_side)
     pixels = ops.convert_to_tensor(placement.place(photo)[None])

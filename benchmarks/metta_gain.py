@@ -144,13 +144,13 @@ def _of_run(run: Run, row: _Row, setting: Setting) -> dict[str, list[float]]:
     if path.exists():
         return json.loads(path.read_text())["pck"]
     net = load_keras(str(run.workdir / "model.keras"))
-    first = next(iter(setting.tests.values()))
+    first, *others = setting.tests
     rates = _RATES.get(row.kind, (0.0,))
-    best = rates[0]
-    if len(rates) > 1:
-        best = max(rates, key=lambda rate: _after_last(net, row, rate, first))
-    measure = _after_each(net, row, best)
-    found = {name: measure(folder) for name, folder in setting.tests.items()}
+    measures = {rate: _after_each(net, row, rate) for rate in rates}
+    on_first = {rate: measures[rate](setting.tests[first]) for rate in rates}
+    best = max(rates, key=lambda rate: on_first[rate][-1])
+    found = {first: on_first[best]}
+    found |= {name: measures[best](setting.tests[name]) for name in others}
     path.write_text(json.dumps({"learning_rate": best, "pck": found}))
     return found
 
@@ -167,14 +167,6 @@ def _after_each(net: Any, row: _Row, rate: float) -> Callable[[str], list[float]
         *accuracy(plain, folder, size),
         *(accuracy_of_films(follow, count, folder, size) for count in steps),
     ]
-
-
-def _after_last(net: Any, row: _Row, rate: float, folder: str) -> float:
-    """PCK of a folder's people after the last step."""
-    if not row.online:
-        return _after_each(net, row, rate)(folder)[-1]
-    follow = _follow(net, row.kind, rate)
-    return accuracy_of_films(follow, _STEPS, folder, net.input_size)
 
 
 def _trace(net: Any, kind: str, rate: float) -> Trace:

@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
+from benchmarks.coco_file import CocoFile
 from benchmarks.movenet import MultiPose
-from benchmarks.photo_set import found_people, kept_for_the_test
+from benchmarks.photo_set import found_people, kept_for_the_test, link_folder
 from benchmarks.silhouettes import silhouette
 from benchmarks.teacher_rules import other_people
 from data_pipelines.images import decode_image
 from tfpose.errors import InputError
-from tfpose.files import usable_folder, write_whole
+from tfpose.files import usable_folder
 
 __all__ = ["main"]
 
@@ -88,11 +89,9 @@ def main(argv: list[str]) -> None:
     people: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in images}
     for person in content["annotations"]:
         people[person["image_id"]].append(person)
-    links = root / "images"
-    if not links.exists():
-        links.symlink_to((source / "images").resolve(), target_is_directory=True)
+    link_folder(root / "images", (source / "images").resolve())
     of_val = _split(images)
-    splits = {"train": _File(), "val": _File()}
+    splits = {"train": CocoFile(), "val": CocoFile()}
     answers = iter(found)
     for image, path, wanted in zip(images, paths, asked, strict=True):
         photo = decode_image(path.read_bytes(), name=str(path))
@@ -104,38 +103,18 @@ def main(argv: list[str]) -> None:
         else:
             splits["train"].add(image, everybody, 1 if wanted else _COPIES)
     for split, file in splits.items():
-        print(f"{split}: {file.write(root / f'{split}.json', content)}", flush=True)
+        file.write(root / f"{split}.json", content["categories"])
+        print(f"{split}: {_told(file)}", flush=True)
 
 
-class _File:
-    """What a file in COCO's format shall have."""
-
-    def __init__(self) -> None:
-        self._images: list[dict[str, Any]] = []
-        self._people: list[dict[str, Any]] = []
-
-    def add(
-        self, image: dict[str, Any], people: list[dict[str, Any]], copies: int = 1
-    ) -> None:
-        """Adds a photo with its people, several times."""
-        for _ in range(copies):
-            number = len(self._images) + 1
-            self._images.append({**image, "id": number})
-            for person in people:
-                ids = {"id": len(self._people) + 1, "image_id": number}
-                self._people.append({**person, **ids})
-
-    def write(self, path: pathlib.Path, others: dict[str, Any]) -> str:
-        """Writes the file, with another one's categories; returns what is in it."""
-        own = {"images": self._images, "annotations": self._people}
-        text = json.dumps(others | own)
-        write_whole(path, lambda aside: aside.write_text(text))
-        outlined = sum("segmentation" in person for person in self._people)
-        bare = sum(not person["num_keypoints"] for person in self._people)
-        return (
-            f"{len(self._people)} people on {len(self._images)} photos, {bare} of them "
-            f"without joints, {outlined} with silhouettes"
-        )
+def _told(file: CocoFile) -> str:
+    """What is in a file."""
+    outlined = sum("segmentation" in person for person in file.people)
+    bare = sum(not person["num_keypoints"] for person in file.people)
+    return (
+        f"{len(file.people)} people on {len(file.images)} photos, {bare} of them "
+        f"without joints, {outlined} with silhouettes"
+    )
 
 
 if __name__ == "__main__":

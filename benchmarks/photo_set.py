@@ -1,7 +1,6 @@
 """The parts of `benchmarks.photo_labels`: what is taught, what is kept, the files."""
 
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -9,20 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.coco_file import CocoFile, person_record
 from benchmarks.teacher_rules import SKELETON, add_faces, mend_sides
 from data_pipelines.images import decode_image
+from data_pipelines.multi_person import BOX_AREA_FACTOR
 from data_pipelines.people import PoseDataset
 from tfpose.errors import InputError
 from tfpose.files import write_whole
 from tfpose.predictors import Predictor
 from tfpose.skeletons import convert_keypoints
 
-__all__ = ["found_people", "kept_for_the_test", "lspet_labels", "taught", "write_split"]
+__all__ = [
+    "found_people",
+    "kept_for_the_test",
+    "link_folder",
+    "lspet_labels",
+    "taught",
+    "write_split",
+]
 
 # Score of the teacher from which its joint is taken beside labels.
 _SURE = 0.5
-# Usual share of a person's box that the person fills.
-_FILLED = 0.53
 _BARELY = 0.95
 _SAVE_EVERY = 500
 
@@ -134,40 +140,31 @@ def write_split(
     Raises:
         InputError: it cannot be written, or where a link belongs is something else.
     """
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    file = CocoFile()
     for name, (people, labels) in sources.items():
-        _link(path.parent / "images" / name, people)
+        photos = pathlib.Path(people.images.describe(0)).resolve().parent
+        link_folder(path.parent / "images" / name, photos)
         for image_row, rows in people.each_image():
             if not len(rows):
                 continue
-            file = os.path.basename(people.images.describe(image_row))
+            photo = os.path.basename(people.images.describe(image_row))
             height, width = people.image_sizes[image_row].tolist()
-            images.append(
-                {
-                    "id": len(images) + 1,
-                    "file_name": f"{name}/{file}",
-                    "width": width,
-                    "height": height,
-                }
+            file.add(
+                {"file_name": f"{name}/{photo}", "width": width, "height": height},
+                [_person(people, labels, row) for row in rows.tolist()],
             )
-            for row in rows.tolist():
-                person = _person(people, labels, row)
-                ids = {"id": len(annotations) + 1, "image_id": len(images)}
-                annotations.append({**ids, **person})
     limbs = [[first + 1, second + 1] for first, second in SKELETON.limbs]
     category = {"id": 1, "name": "person", "keypoints": SKELETON.joints}
-    content = {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{**category, "skeleton": limbs}],
-    }
-    write_whole(path, lambda aside: aside.write_text(json.dumps(content)))
+    file.write(path, [{**category, "skeleton": limbs}])
     return {name: len(people) for name, (people, _) in sources.items()}
 
 
-def _link(path: pathlib.Path, people: PoseDataset) -> None:
-    target = pathlib.Path(people.images.describe(0)).resolve().parent
+def link_folder(path: pathlib.Path, target: pathlib.Path) -> None:
+    """Puts a link to a folder, in the place of an older link.
+
+    Raises:
+        InputError: something else is there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():
         path.unlink()
@@ -181,12 +178,5 @@ def _person(people: PoseDataset, labels: np.ndarray, row: int) -> dict[str, Any]
     area = people.areas[row]
     # An area that is about the box's, as Stanford 40's, was measured on no person.
     if not area < _BARELY * box[2] * box[3]:
-        area = _FILLED * box[2] * box[3]
-    return {
-        "category_id": 1,
-        "iscrowd": int(people.crowd[row]),
-        "bbox": box.round(2).tolist(),
-        "area": round(float(area), 1),
-        "num_keypoints": int((labels[row, :, 2] > 0).sum()),
-        "keypoints": labels[row].astype(np.float64).round(2).reshape(-1).tolist(),
-    }
+        area = BOX_AREA_FACTOR * box[2] * box[3]
+    return person_record(box, area, labels[row], bool(people.crowd[row]))

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.coco_file import person_record
+from data_pipelines.multi_person import BOX_AREA_FACTOR
 from tfpose.metrics.pck import torso_size
 from tfpose.skeletons import get_skeleton
 
@@ -50,8 +52,6 @@ _MAYBE, _CERTAIN, _JOINT = 0.1, 0.3, 0.3
 _LEAST_JOINTS = 6
 # Share of the smaller box from which two are of one person.
 _SAME = 0.6
-# Usual share of a person's box that the person fills.
-_FILLED = 0.53
 # Joints of the face are this near to the head's middle, in lengths of the head.
 _HEAD_REACH = 1.0
 
@@ -206,17 +206,9 @@ def other_people(
         labels = from_teacher(labels[None], np.array([size]), _JOINT)[0]
         count = int((labels[:, 2] > 0).sum())
         if score < _CERTAIN or count < _LEAST_JOINTS:
-            labels[:], count = 0, 0
-        records.append(
-            {
-                "category_id": 1,
-                "iscrowd": 0,
-                "bbox": box.round(2).tolist(),
-                "area": round(_FILLED * float(box[2] * box[3]), 1),
-                "num_keypoints": count,
-                "keypoints": labels.round(2).reshape(-1).tolist(),
-            }
-        )
+            labels[:] = 0
+        area = BOX_AREA_FACTOR * box[2] * box[3]
+        records.append(person_record(box, area, labels))
     return records
 
 

@@ -77,9 +77,12 @@ def calibrate(model: str, dataset: str, data_dir: str, split: str, out: str) -> 
         persons = find_person_threshold(found.person_scores, rows >= 0, count)
     truth = pose_truth(people)
     reference, length, _ = reference_length(truth, people.skeleton)
-    seen, labels = found.keypoints[rows >= 0], truth.keypoints[rows[rows >= 0]]
-    scores = found.joint_scores[rows >= 0]
-    right, counted = correct_keypoints(seen, labels, reference[rows[rows >= 0]])
+    matched = rows >= 0
+    rows = rows[matched]
+    scores, labels = found.joint_scores[matched], truth.keypoints[rows]
+    right, counted = correct_keypoints(
+        found.keypoints[matched], labels, reference[rows]
+    )
     if not counted.any():
         raise InputError(f"{data_dir}: nobody has a {length}, nothing to compare with")
     result = measure_reliability(
