@@ -4,11 +4,15 @@
 
 For each seed: pretraining without labels, then fine-tuning on a share of the labels;
 the same fine-tuning from scratch; and training from scratch for as many steps as both
-together. Metrics are those after the last epoch. The benchmark can be resumed.
+together. With `--all_people`, also from pretraining for as many steps on everybody of
+that folder. Beside them easy-to-hard consistency on the people of the training split,
+from scratch and from pretraining, for as many steps as fine-tuning. Metrics are those
+after the last epoch. The benchmark can be resumed.
 """
 
 import json
 import pathlib
+import re
 from collections.abc import Iterator
 
 from absl import app, flags
@@ -29,8 +33,16 @@ _FRACTIONS = flags.DEFINE_list("fractions", ["0.1", "1"], "Shares of the labels.
 _STEPS = flags.DEFINE_list(
     "finetune_steps", ["840", "1744"], "Steps of fine-tuning for each share of labels."
 )
-_STARTS = ("scratch", "scratch, as long as both", "HSJP")
-_CHOSEN = flags.DEFINE_multi_enum("start", _STARTS, _STARTS, "Rows of the table.")
+_SCRATCH, _AS_LONG, _HSJP = "scratch", "scratch, as long as both", "HSJP"
+_HSJP_ON_ALL = "HSJP on all people"
+_CONSISTENCY, _BOTH = "consistency", "consistency, from HSJP"
+_STARTS = (_SCRATCH, _AS_LONG, _HSJP, _HSJP_ON_ALL, _CONSISTENCY, _BOTH)
+_CHOSEN = flags.DEFINE_multi_enum(
+    "start", _STARTS, (_SCRATCH, _AS_LONG, _HSJP), "Rows of the table."
+)
+_ALL_PEOPLE = flags.DEFINE_string(
+    "all_people", "", "COCO-format folder of everybody, for `HSJP on all people`."
+)
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 _EVALUATIONS = 4
 
@@ -45,26 +57,40 @@ def _shares() -> list[tuple[float, int]]:
     return [(float(fraction), int(steps)) for fraction, steps in pairs]
 
 
-def _pretraining(seed: int, root: pathlib.Path) -> Run:
-    epochs = _PRETRAIN_EPOCHS.value
+def _pretraining(seed: int, workdir: pathlib.Path, data_dir: str, epochs: int) -> Run:
     options = {
         "preset": "small",
-        "data_dir": _DATA_DIR.value,
+        "data_dir": data_dir,
         "seed": seed,
         "epochs": epochs,
         "lr_drop_epochs": drops(epochs),
     }
-    return Run("trainers.hsjp_pretrain", root / f"pretrain_{seed}", options)
+    return Run("trainers.hsjp_pretrain", workdir, options)
+
+
+def _pretrainings(seed: int, root: pathlib.Path, people: int) -> dict[str, Run]:
+    """What each row starts from, by the row's name."""
+    epochs = _PRETRAIN_EPOCHS.value
+    own = _pretraining(seed, root / f"pretrain_{seed}", _DATA_DIR.value, epochs)
+    runs = {_HSJP: own, _BOTH: own}
+    if _HSJP_ON_ALL in _CHOSEN.value:
+        everybody = _people(_ALL_PEOPLE.value)
+        # As many steps, not epochs: more people, each seen less often.
+        epochs = round(epochs * _steps_per_epoch(people) / _steps_per_epoch(everybody))
+        runs[_HSJP_ON_ALL] = _pretraining(
+            seed, root / f"pretrain_all_{seed}", _ALL_PEOPLE.value, epochs
+        )
+    return {row: run for row, run in runs.items() if row in _CHOSEN.value}
 
 
 def _downstream(
-    seed: int, root: pathlib.Path, people: int, pretraining: Run
+    seed: int, root: pathlib.Path, people: int, pretrainings: dict[str, Run]
 ) -> Iterator[tuple[str, float, Run]]:
     pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
     for fraction, steps in _shares():
         epoch_steps = _steps_per_epoch(round(people * fraction))
-        for start in reversed(_CHOSEN.value):
-            total = steps + (pretrain_steps if start.endswith("both") else 0)
+        for row in reversed(_CHOSEN.value):
+            total = steps + (pretrain_steps if row == _AS_LONG else 0)
             epochs = max(1, round(total / epoch_steps))
             options = {
                 "preset": "small",
@@ -75,14 +101,15 @@ def _downstream(
                 "lr_drop_epochs": drops(epochs),
                 "eval_every": max(1, epochs // _EVALUATIONS),
             }
-            after = None
-            if start == "HSJP":
-                after = pretraining
-                options["init_from"] = pretraining.workdir / "model.keras"
+            after = pretrainings.get(row)
+            if after:
+                options["init_from"] = after.workdir / "model.keras"
+            consistent = row in (_CONSISTENCY, _BOTH)
+            trainer = "semi_supervised" if consistent else "top_down"
             # Named by its options, so that tables share the runs they have in common.
-            kind = "hsjp" if after else "scratch"
+            kind = "scratch" if row == _AS_LONG else re.sub(r"\W+", "_", row.lower())
             name = f"{kind}_{round(100 * fraction)}pc_{epochs}ep_{seed}"
-            yield start, fraction, Run("trainers.top_down", root / name, options, after)
+            yield row, fraction, Run(f"trainers.{trainer}", root / name, options, after)
 
 
 def _people(data_dir: str) -> int:
@@ -95,30 +122,44 @@ def main(argv: list[str]) -> None:
     root = pathlib.Path(_OUT.value)
     people = _people(_DATA_DIR.value)
     seeds = range(_SEEDS.value)
-    pretraining = [_pretraining(seed, root) for seed in seeds]
+    pretrainings = [_pretrainings(seed, root, people) for seed in seeds]
     downstream = [
-        entry
-        for seed in seeds
-        for entry in _downstream(seed, root, people, pretraining[seed])
+        [*_downstream(seed, root, people, pretrainings[seed])] for seed in seeds
     ]
-    run_all([*pretraining, *[run for *_, run in downstream]], _JOBS.value)
+    # Seed by seed: when stopped, some seeds have all rows.
+    run_all(
+        [
+            run
+            for seed in seeds
+            for run in (
+                *pretrainings[seed].values(),
+                *[run for *_, run in downstream[seed]],
+            )
+        ],
+        _JOBS.value,
+    )
 
-    precision = mean_and_spread(
-        [run.summary()["metrics"]["precision"] for run in pretraining]
-    )
-    patches = mean_and_spread(
-        [run.summary()["metrics"]["patch_accuracy"] for run in pretraining]
-    )
-    print(f"\nP {precision} %, patches in place {patches} %, {len(seeds)} seeds\n")
-    print("| labels | start | PCK@0.2 | AP | AP50 |\n|---|---|---|---|---|")
+    print(f"\n{len(seeds)} seeds")
+    for row in pretrainings[0]:
+        precision, patches = (
+            mean_and_spread([runs[row].last(metric) for runs in pretrainings])
+            for metric in ("precision", "patch_accuracy")
+        )
+        print(f"{row}: P {precision} %, patches in place {patches} %")
+    print("\n| labels | start | PCK@0.2 | AP | AP50 |\n|---|---|---|---|---|")
     for fraction, _ in _shares():
-        for start in _CHOSEN.value:
-            chosen = [r for s, f, r in downstream if (s, f) == (start, fraction)]
+        for row in _CHOSEN.value:
+            chosen = [
+                run
+                for runs in downstream
+                for name, share, run in runs
+                if (name, share) == (row, fraction)
+            ]
             cells = [
                 mean_and_spread([run.last(metric) for run in chosen])
                 for metric in ("pck", "ap", "ap50")
             ]
-            print(f"| {fraction:.0%} | {start} | " + " | ".join(cells) + " |")
+            print(f"| {fraction:.0%} | {row} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

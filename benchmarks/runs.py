@@ -70,6 +70,7 @@ def run_all(runs: Sequence[Run], jobs: int, threads: int = 1) -> None:
 
     Args:
         runs: the runs in the order to start them; a run comes after those it needs.
+            Those that are named twice are executed once.
         jobs: number of parallel processes.
         threads: threads of each process for the net's arithmetic.
 
@@ -85,7 +86,8 @@ def run_all(runs: Sequence[Run], jobs: int, threads: int = 1) -> None:
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for run in runs:
-            started[run.workdir] = pool.submit(execute, run)
+            if run.workdir not in started:
+                started[run.workdir] = pool.submit(execute, run)
         for count, run in enumerate(runs, start=1):
             started[run.workdir].result()
             print(f"{count}/{len(runs)}  {run.workdir}", flush=True)
