@@ -38,7 +38,7 @@ _HSJP_ON_ALL = "HSJP on all people"
 _CONSISTENCY, _BOTH = "consistency", "consistency, from HSJP"
 _STARTS = (_SCRATCH, _AS_LONG, _HSJP, _HSJP_ON_ALL, _CONSISTENCY, _BOTH)
 _CHOSEN = flags.DEFINE_multi_enum(
-    "start", _STARTS, (_SCRATCH, _AS_LONG, _HSJP), "Rows of the table."
+    "start", (_SCRATCH, _AS_LONG, _HSJP), _STARTS, "Rows of the table."
 )
 _ALL_PEOPLE = flags.DEFINE_string(
     "all_people", "", "COCO-format folder of everybody, for `HSJP on all people`."
