@@ -20,7 +20,9 @@ __all__ = ["AdaptedModel", "AdaptedStreams", "Adapter", "Outputs", "Sample", "St
 
 Sample = dict[str, Any]
 """One sample: tensors by name, without ground truth. For a lifter `keypoints` `[1, J,
-2]`, normalised; for a top-down net `image` `[1, H, W, 3]`, pixels 0..255 of a crop."""
+2]`, normalised; for a top-down net `image` `[1, H, W, 3]`, pixels 0..255 of a crop, and
+where it is known `side` `[1]`, the shorter side in the photo of what the crop shows,
+pixels."""
 
 State = dict[str, Any]
 """What an adapter keeps: tensors, or lists of them, by name; of static shapes."""

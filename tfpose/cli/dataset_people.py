@@ -90,12 +90,15 @@ def _locate(
     adapts = isinstance(predictor, AdaptingTopDownPredictor)
     locate = predictor.locate if adapts else tf.function(predictor.locate)
     size = 1 if adapts else _BATCH_SIZE
+    sides = sampler.regions.sizes.min(axis=1)
     count = len(sampler)
     progress = _progress(-(-count // size), "batch")
-    found = []
+    found: list[list[np.ndarray]] = []
     try:
         for batch in evaluation_batches(sampler, count, size):
-            found.append([np.asarray(part) for part in locate(batch["image"])])
+            sample = {"sides": sides[len(found), None]} if adapts else {}
+            located = locate(batch["image"], **sample)
+            found.append([np.asarray(part) for part in located])
             progress.update(len(found))
     except tf.errors.OpError as error:
         raise input_error(error) from None

@@ -22,6 +22,15 @@ _TINY = 1e-6
 _HIDDEN = 0.5
 # Standard deviation of a picture of one colour, -1 to 1: half a level of 255.
 _FLAT = 1 / 255
+# In this order they are checked and counted.
+_REASONS = (
+    "with numbers that are not finite",
+    "of one colour",
+    "smaller than the mask",
+    "cut off by the photo's edge",
+    "whose inpainting did not get better",
+    "whose joints moved too far",
+)
 # No number of a picture or a weight is as large; also false for a NaN.
 _LARGE = 1e6
 
@@ -131,12 +140,14 @@ class InnerLoop:
 class MeTTAAdapter(Adapter):
     """Adapts a `MeTTANet` to one crop.
 
-    Sample: `image` `[1, H, W, 3]`, pixels 0..255. Outputs: `keypoints` `[1, J, 2]`,
-    pixels of the crop, and `scores` `[1, J]`. State: `weights` of the self-supervised
-    head, with an axis of 1 in front, and how many samples were `skipped` `[5]`: because
-    a number is not finite, the picture is of one colour, the person is cut off by the
-    photo's edge where the mask is; and, of the guards, because inpainting did not get
-    better, and because joints moved too far.
+    Sample: `image` `[1, H, W, 3]`, pixels 0..255, and where it is known `side` `[1]`,
+    pixels of the photo. Outputs: `keypoints` `[1, J, 2]`, pixels of the crop, and
+    `scores` `[1, J]`. State: `weights` of the self-supervised head, with an axis of 1
+    in front, and how many samples were `skipped` `[6]`: because a number is not finite,
+    the picture is of one colour, the person has fewer pixels in the photo than a mask's
+    side has in the inpainted picture, the person is cut off by the photo's edge where
+    the mask is; and, of the guards, because inpainting did not get better, and because
+    joints moved too far.
 
     Weights that do not move are read from the net. Nothing here sees a label.
     """
@@ -172,16 +183,15 @@ class MeTTAAdapter(Adapter):
 
     def init(self, weights: Sequence[Any]) -> State:
         moved = self.loop.begin([weights[row] for row in self._rows], 1)
-        return {"weights": moved, "skipped": tf.zeros((5,))}
+        return {"weights": moved, "skipped": tf.zeros((len(_REASONS),))}
 
     def adapt(self, state: State, sample: Sample) -> State:
         image = ops.cast(sample["image"], "float32")
-        usable = self._usable(image)
+        finite, *usable = self._usable(image, sample.get("side"))
         # What is not finite must not reach the state, not even times 0. Features are
         # those of the image as it is, as in `predict`: a compiler merges the two.
         views = tuple(
-            tf.where(usable[0], view, tf.zeros_like(view))
-            for view in self._views(image)
+            tf.where(finite, view, tf.zeros_like(view)) for view in self._views(image)
         )
         history, losses = self.loop(state["weights"], *views)
         weights = history[-1]
@@ -194,17 +204,11 @@ class MeTTAAdapter(Adapter):
             better = self.loop.loss(weights, *views)[0] <= losses[0][0]
         if self.options.limit:
             near = moved <= self.options.limit * min(self.net.input_size)
-        finite, colours, inside = usable
+        finite = tf.logical_and(finite, _all_finite(weights))
         reasons = tf.stack(
             [
                 1 - tf.cast(check, tf.float32)
-                for check in (
-                    tf.logical_and(finite, _all_finite(weights)),
-                    colours,
-                    inside,
-                    better,
-                    near,
-                )
+                for check in (finite, *usable, better, near)
             ]
         )
         # The first reason counts.
@@ -226,15 +230,7 @@ class MeTTAAdapter(Adapter):
         parts = [
             f"not adapted to {count} people {reason}"
             for count, reason in zip(
-                np.asarray(state["skipped"]).astype(int),
-                (
-                    "with numbers that are not finite",
-                    "of one colour",
-                    "cut off by the photo's edge",
-                    "whose inpainting did not get better",
-                    "whose joints moved too far",
-                ),
-                strict=True,
+                np.asarray(state["skipped"]).astype(int), _REASONS, strict=True
             )
             if count
         ]
@@ -274,8 +270,10 @@ class MeTTAAdapter(Adapter):
         heatmaps = self.net.pose_head(maps)
         return self._codec.decode(heatmaps, self._decoder)
 
-    def _usable(self, image: Any) -> tuple[Any, Any, Any]:
-        """Whether an image is finite, has colours, and has a body where masks are."""
+    def _usable(self, image: Any, side: Any) -> tuple[Any, Any, Any, Any]:
+        """Whether an image is finite, has colours, is large, and has a body where masks
+        are; the first four of `_REASONS`.
+        """
         finite = _all_finite([image])
         picture = self.net.picture(tf.where(finite, image, tf.zeros_like(image)))
         apart = picture - tf.reduce_mean(picture, axis=(1, 2), keepdims=True)
@@ -284,7 +282,9 @@ class MeTTAAdapter(Adapter):
         black = tf.cast(tf.reduce_all(picture <= -1, axis=-1), tf.float32)
         masks = self.net.fixed_masks[..., 0]
         inside = tf.reduce_sum(black * masks) <= _HIDDEN * float(masks.sum())
-        return finite, colours, inside
+        mask_side = self.net.mask_share * min(self.net.picture_size)
+        large = tf.constant(True) if side is None else side[0] >= mask_side
+        return finite, colours, large, inside
 
 
 def _all_finite(tensors: list[Any]) -> Any:

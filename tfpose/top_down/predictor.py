@@ -177,6 +177,10 @@ class TopDownPredictor(Predictor):
             np.zeros(shape, np.float32),
         )
 
+    def _locate(self, crops: np.ndarray, sides: np.ndarray) -> tuple[Any, Any]:
+        """See `locate`; `sides` `[B]` are the regions' shorter ones in the photo."""
+        return (self._compiled or self.locate)(crops)
+
     def _fill(
         self,
         crops: list[np.ndarray],
@@ -186,10 +190,10 @@ class TopDownPredictor(Predictor):
         """Takes the first `count` crops off the list and writes down what is found."""
         if not count:
             return
-        locate = self._compiled or self.locate
-        found = map(ops.convert_to_numpy, locate(np.stack(crops[:count])))
+        sides = np.array([entry.regions.sizes[row].min() for entry, row in places])
+        found = self._locate(np.stack(crops[:count]), sides[:count])
         for (entry, person), keypoints, scores in zip(
-            places[:count], *found, strict=True
+            places[:count], *map(ops.convert_to_numpy, found), strict=True
         ):
             entry.keypoints[person], entry.scores[person] = keypoints, scores
         del crops[:count], places[:count]
@@ -255,14 +259,27 @@ class AdaptingTopDownPredictor(TopDownPredictor):
         super().__init__(net, flip_test=False, alignment=alignment)
         self._adapted = adapted
 
-    def locate(self, images: Any) -> tuple[Any, Any]:
-        """Keypoints `[B, J, 2]` in input pixels and scores `[B, J]` of crops."""
-        found = [self._adapted({"image": image[None]}) for image in images]
+    def locate(self, images: Any, sides: np.ndarray | None = None) -> tuple[Any, Any]:
+        """Keypoints `[B, J, 2]` in input pixels and scores `[B, J]` of crops.
+
+        Args:
+            images: `[B, H, W, 3]`, pixels 0..255.
+            sides: `[B]`, the shorter sides of what they show, pixels of the photo. Not
+                known if None: then nobody is too small to adapt to.
+        """
+        samples = [{"image": image[None]} for image in images]
+        if sides is not None:
+            for sample, side in zip(samples, sides, strict=True):
+                sample["side"] = np.array([side], np.float32)
+        found = [self._adapted(sample) for sample in samples]
         keypoints, scores = (
             np.concatenate([ops.convert_to_numpy(one[name]) for one in found])
             for name in ("keypoints", "scores")
         )
         return keypoints, scores
+
+    def _locate(self, crops: np.ndarray, sides: np.ndarray) -> tuple[Any, Any]:
+        return self.locate(crops, sides)
 
     def left_out(self) -> str:
         return self._adapted.left_out()

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -81,3 +82,30 @@ def test_predict_says_whom_it_did_not_adapt_to(model, shared_data, tmp_path, cap
     main([*command, f"--out={tmp_path / 'poses'}"])
     shown = capsys.readouterr().out
     assert "not adapted to 1 people whose joints moved too far" in shown
+
+
+@pytest.mark.parametrize("photo_side", (1, 3, 200))
+def test_people_smaller_than_the_mask_get_the_plain_answer(
+    model, photo_side, tmp_path, capsys
+):
+    photo = tmp_path / "photo.png"
+    noise = np.random.default_rng(0).integers(0, 256, (photo_side, photo_side, 3))
+    cv2.imwrite(str(photo), noise)
+    found = {}
+    for name, more in (
+        ("plain", "--adapt=metta,limit=1e-9"),
+        ("adapted", "--adapt=metta,learning_rate=3,guard=false,limit=0"),
+    ):
+        command = [
+            "predict",
+            str(photo),
+            f"--model={model}",
+            f"--out={tmp_path / name}",
+        ]
+        # The box of a far person in a large photo.
+        box = f"--box=20,20,{min(photo_side, 4)},{min(photo_side, 4)}"
+        main([*command, more, *([box] if photo_side > 20 else [])])
+        document = json.loads((tmp_path / name / "poses.json").read_text())
+        found[name] = np.array(document["annotations"][0]["keypoints"])
+    np.testing.assert_array_equal(found["plain"], found["adapted"])
+    assert "not adapted to 1 people smaller than the mask" in capsys.readouterr().out
