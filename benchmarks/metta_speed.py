@@ -4,7 +4,8 @@
 
 Five gradient steps and the new prediction, from an image's features on, beside one
 forward of the frozen backbone, in turn, each compiled, one image at a time; for several
-sizes of the inpainted picture, 1 being the size that the paper prints. Then the memory
+sizes of the inpainted picture, 1 being the size that the paper prints. Beside them the
+whole, backbone included, with the guards and without. Then the memory
 that a step of meta-training takes at its peak, with compiling it, by the number of
 inner steps, each in a process of its own.
 """
@@ -23,8 +24,10 @@ from absl import app, flags
 
 from benchmarks.peers import Side, peak_megabytes
 from tfpose.cli.median_time import median_time
-from tfpose.metta.adapt import InnerLoop
+from tfpose.metta.adapt import InnerLoop, MeTTAAdapter
 from tfpose.metta.net import MeTTANet
+from tfpose.metta.options import MeTTAOptions
+from tfpose.skeletons import get_skeleton
 from tfpose.top_down.net import build_heatmap_net
 from trainers.metta_config import META_PRESETS, MeTTAConfig
 from trainers.metta_model import MetaModel
@@ -34,19 +37,31 @@ __all__ = ["main"]
 _NET = flags.DEFINE_string("net", "hrnet_w32", "Pose net of the timing.")
 _SIDE = flags.DEFINE_integer("side", 256, "Input height and width, pixels.")
 _SHRINKS = flags.DEFINE_list("shrinks", ["1", "2", "4", "8"], "Values of `shrink`.")
-_STEPS = flags.DEFINE_list("steps", ["1", "2", "5", "10"], "Inner steps, for memory.")
+_STEPS = flags.DEFINE_list(
+    "steps", ["1", "2", "3", "5", "10"], "Inner steps, for memory."
+)
 _SMALL = flags.DEFINE_string("small_net", "hrnet_tiny", "Pose net of the memory.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of timing.")
 _CALLS = flags.DEFINE_integer("calls", 5, "Calls in a round.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "", "JSON file for all numbers.")
 
-_JOINTS = 17
+_SKELETON = get_skeleton("coco17")
+_JOINTS = _SKELETON.num_joints
+_INFO = {
+    "task": "top_down",
+    "skeleton": _SKELETON.to_dict(),
+    "sigma": 2.0,
+    "decoder": "dark",
+    "alignment": "half_pixel",
+    "flip_shift": 0,
+}
 
 
 def _make_net(net: str, side: int, config: MeTTAConfig) -> MeTTANet:
     keras.utils.set_random_seed(0)
     return MeTTANet(
-        build_heatmap_net(net, (side, side), _JOINTS), **config.architecture
+        build_heatmap_net(net, (side, side), _JOINTS, info=_INFO),
+        **config.architecture,
     )
 
 
@@ -70,7 +85,22 @@ def _functions(net: MeTTANet) -> dict[str, Callable[[], Any]]:
         history, _ = loop(start, features, appearance, pictures)
         return net.pose_head(net.self_head.with_weights(features, history[-1]))
 
-    return {"backbone": extract, "adaptation": adapt}
+    def whole(options: MeTTAOptions) -> Callable[[], Any]:
+        adapter = MeTTAAdapter(net, options)
+
+        @tf.function(jit_compile=True)
+        def answer() -> Any:
+            state = adapter.adapt(adapter.init(net.variables), {"image": image})
+            return adapter.predict(state, {"image": image})["keypoints"]
+
+        return answer
+
+    return {
+        "backbone": extract,
+        "adaptation": adapt,
+        "without guards": whole(MeTTAOptions(guard=False, limit=0)),
+        "with guards": whole(MeTTAOptions()),
+    }
 
 
 def _times(shrink: int) -> dict[str, float]:
@@ -128,11 +158,15 @@ def _memory(steps: int) -> float:
 def main(argv: list[str]) -> None:
     """Prints both tables."""
     times = {int(shrink): _times(int(shrink)) for shrink in _SHRINKS.value}
-    print("shrink   backbone, ms   5 steps and prediction, ms   of the backbone")
+    print(
+        "shrink   backbone, ms   5 steps and prediction, ms   of the backbone   "
+        "all without guards, ms   with guards, ms"
+    )
     for shrink, row in times.items():
         share = row["adaptation"] / row["backbone"]
         print(
-            f"{shrink:6}{row['backbone']:15.1f}{row['adaptation']:29.1f}{share:18.2f}",
+            f"{shrink:6}{row['backbone']:15.1f}{row['adaptation']:29.1f}{share:18.2f}"
+            f"{row['without guards']:25.1f}{row['with guards']:18.1f}",
             flush=True,
         )
     memory = {}

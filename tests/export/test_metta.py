@@ -129,6 +129,12 @@ def test_features_are_computed_once(net, file):
 
 
 @pytest.mark.slow
+def test_the_constant_under_a_gradients_norm_is_not_dropped(file):
+    # Its operator has no such constant: small gradients would come out larger.
+    assert "L2_NORMALIZATION" not in count_operators(file, "adapt_and_locate").kinds
+
+
+@pytest.mark.slow
 def test_weights_are_stored_once_in_every_form(net, model, file, inputs):
     alone = dataclasses.replace(model, signatures={"locate": model.main})
     plain = convert(alone)

@@ -1,5 +1,6 @@
 """MeTTA at inference, and the inner loop that meta-training shares with it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -295,6 +296,9 @@ def _all_finite(tensors: list[Any]) -> Any:
 def _direction(gradient: Any) -> Any:
     """Each image's gradient `[B, ...]`, divided by its norm."""
     axes = list(range(1, len(gradient.shape)))
+    # Inside the sum: LiteRT's converter takes x * rsqrt(sum(x * x) + c) for its operator
+    # L2_NORMALIZATION, which has no c.
+    share = _TINY / math.prod(gradient.shape[1:])
     return gradient * ops.rsqrt(
-        ops.sum(ops.square(gradient), axis=axes, keepdims=True) + _TINY
+        ops.sum(ops.square(gradient) + share, axis=axes, keepdims=True)
     )
