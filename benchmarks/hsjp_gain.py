@@ -74,6 +74,8 @@ def _pretrainings(seed: int, root: pathlib.Path, people: int) -> dict[str, Run]:
     own = _pretraining(seed, root / f"pretrain_{seed}", _DATA_DIR.value, epochs)
     runs = {_HSJP: own, _BOTH: own}
     if _HSJP_ON_ALL in _CHOSEN.value:
+        if not _ALL_PEOPLE.value:
+            raise app.UsageError(f"--start={_HSJP_ON_ALL} needs --all_people")
         everybody = _people(_ALL_PEOPLE.value)
         # As many steps, not epochs: more people, each seen less often.
         epochs = round(epochs * _steps_per_epoch(people) / _steps_per_epoch(everybody))
@@ -88,9 +90,12 @@ def _downstream(
 ) -> Iterator[tuple[str, float, Run]]:
     pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
     for fraction, steps in _shares():
-        epoch_steps = _steps_per_epoch(round(people * fraction))
         for row in reversed(_CHOSEN.value):
             total = steps + (pretrain_steps if row == _AS_LONG else 0)
+            # An epoch with consistency is one of the people without labels.
+            consistent = row in (_CONSISTENCY, _BOTH)
+            seen = people if consistent else round(people * fraction)
+            epoch_steps = _steps_per_epoch(seen)
             epochs = max(1, round(total / epoch_steps))
             options = {
                 "preset": "small",
@@ -104,7 +109,6 @@ def _downstream(
             after = pretrainings.get(row)
             if after:
                 options["init_from"] = after.workdir / "model.keras"
-            consistent = row in (_CONSISTENCY, _BOTH)
             trainer = "semi_supervised" if consistent else "top_down"
             # Named by its options, so that tables share the runs they have in common.
             kind = "scratch" if row == _AS_LONG else re.sub(r"\W+", "_", row.lower())
