@@ -13,6 +13,7 @@ from export.litert.operators import count_operators
 from export.litert.quantise import quantise
 from export.people_net import people_model, read_rows
 from export.validation import people_calibration, people_validation
+from tests.tiny_dekr import tiny_dekr
 from tests.tiny_logocap import tiny_logocap
 from tfpose.errors import InputError
 from tfpose.logocap.predictor import CentrePredictor
@@ -47,14 +48,20 @@ def _assert_same(found, expected) -> None:
 
 
 @pytest.mark.parametrize(
-    "flip_test", [False, pytest.param(True, marks=pytest.mark.slow)]
+    ("tiny_net", "flip_test"),
+    [
+        (tiny_logocap, False),
+        pytest.param(tiny_logocap, True, marks=pytest.mark.slow),
+        pytest.param(tiny_dekr, True, marks=pytest.mark.slow),
+    ],
 )
-def test_litert_finds_whom_the_predictor_finds(people_net, pictures, flip_test):
-    model = people_model(people_net, SIZE, slots=4, flip_test=flip_test)
+def test_litert_finds_whom_the_predictor_finds(tiny_net, pictures, flip_test):
+    net = tiny_net()
+    model = people_model(net, SIZE, slots=4, flip_test=flip_test)
     file = convert(model)
     find = Interpreter(model_content=file).get_signature_runner("find_people")
-    few = tiny_logocap(slots=4)
-    few.set_weights(people_net.get_weights())
+    few = tiny_net(slots=4)
+    few.set_weights(net.get_weights())
     predictor = CentrePredictor(few, flip_test, short_side=SIZE[0])
     for picture in pictures:
         found = find(image=picture[None])
