@@ -19,7 +19,6 @@ import tensorflow as tf
 from keras import ops
 
 from data_pipelines.two_views import Changes, SideBySide, TwoViews
-from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.drawing import colour_heatmap
 from tfpose.drawing import grid as contact_sheet
 from tfpose.files import write_picture
@@ -51,10 +50,11 @@ class SemiSupervisedModel(keras.Model):
     """A heatmap net that learns from labels and from itself."""
 
     def __init__(
-        self, net: HeatmapNet, codec: HeatmapCodec, config: SemiSupervisedConfig
+        self, net: HeatmapNet, config: SemiSupervisedConfig, steps_per_epoch: int
     ) -> None:
         super().__init__()
-        self.net, self.codec, self._config = net, codec, config
+        self.net, self.codec, self._config = net, config.codec(), config
+        self._ramp_steps = config.ramp_epochs * steps_per_epoch
 
     def call(self, images: Any, training: bool | None = None) -> Any:
         return self.net(images, training=training)
@@ -82,6 +82,14 @@ class SemiSupervisedModel(keras.Model):
         )
         return views, heatmaps, seen
 
+    def _weight(self) -> Any:
+        """Of the loss without labels, by the steps that are taken."""
+        weight = self._config.consistency_weight
+        if not self._ramp_steps:
+            return weight
+        steps = ops.cast(self.optimizer.iterations, "float32")
+        return weight * ops.minimum(steps / self._ramp_steps, 1.0)
+
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One step on labelled people and as many others; metrics as this replica's
         parts.
@@ -98,7 +106,7 @@ class SemiSupervisedModel(keras.Model):
             consistency = ops.mean(
                 keypoint_loss(others * seen, taught * seen, all_joints)
             )
-            loss = supervised + self._config.consistency_weight * consistency
+            loss = supervised + self._weight() * consistency
         norms = update(self.optimizer, self.trainable_variables, tape, loss, share)
         metrics = {
             "loss": loss,
@@ -130,7 +138,7 @@ class SemiSupervisedTask(PoseTask):
         )
         self.sampler = SideBySide(self.sampler, self._views)
         self.predictor = TopDownPredictor(self.net, config.flip_test)
-        self.model = SemiSupervisedModel(self.net, config.codec(), config)
+        self.model = SemiSupervisedModel(self.net, config, self.steps_per_epoch)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
     def locate(self, images: Any) -> tuple[Any, Any]:
