@@ -45,6 +45,8 @@ _ALL_PEOPLE = flags.DEFINE_string(
 )
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
 _EVALUATIONS = 4
+# Share of a training in which the weight of consistency grows.
+_RAMP = 2 / 3
 
 
 def _steps_per_epoch(people: int, batch_size: int = 32) -> int:
@@ -109,6 +111,8 @@ def _downstream(
             after = pretrainings.get(row)
             if after:
                 options["init_from"] = after.workdir / "model.keras"
+            if consistent:
+                options["ramp_epochs"] = round(_RAMP * epochs, 1)
             trainer = "semi_supervised" if consistent else "top_down"
             # Named by its options, so that tables share the runs they have in common.
             kind = "scratch" if row == _AS_LONG else re.sub(r"\W+", "_", row.lower())

@@ -67,21 +67,35 @@ def test_the_student_sees_squares_where_the_teacher_sees_joints(task):
         assert (views[row, y, x] == 0).all()
 
 
-@pytest.mark.slow
-def test_the_loss_without_labels_moves_the_net(task, tmp_path):
-    batch = batch_of(task)
+def first_kernel(task, batch, steps_before: int = 0, **changes) -> np.ndarray:
+    """After one step; of an epoch of ten. The net is as before then."""
     before = [np.array(w) for w in task.net.get_weights()]
-    moved = {}
-    for weight in (0.0, 1.0):
-        task.net.set_weights(before)
-        config = dataclasses.replace(task.model._config, consistency_weight=weight)
-        model = type(task.model)(task.net, task.model.codec, config)
-        model.compile(optimizer=keras.optimizers.SGD(1.0))
-        metrics = model.train_step(batch)
-        assert float(metrics["consistency"]) > 0
-        moved[weight] = np.array(task.net.trainable_variables[0])
+    config = dataclasses.replace(task.config, **changes)
+    model = type(task.model)(task.net, config, steps_per_epoch=10)
+    model.compile(optimizer=keras.optimizers.SGD(1.0))
+    model.optimizer.iterations.assign(steps_before)
+    assert float(model.train_step(batch)["consistency"]) > 0
+    moved = np.array(task.net.trainable_variables[0])
     task.net.set_weights(before)
-    assert np.abs(moved[0.0] - moved[1.0]).max() > 1e-7
+    return moved
+
+
+@pytest.mark.slow
+def test_the_loss_without_labels_moves_the_net_when_its_weight_has_grown(task):
+    batch = batch_of(task)
+    without, full = (
+        first_kernel(task, batch, consistency_weight=weight, ramp_epochs=0)
+        for weight in (0.0, 1.0)
+    )
+    assert np.abs(without - full).max() > 1e-7
+    by_steps = [
+        first_kernel(task, batch, steps, consistency_weight=1.0, ramp_epochs=2)
+        for steps in (0, 10, 20, 50)
+    ]
+    np.testing.assert_array_equal(by_steps[0], without)
+    np.testing.assert_allclose(by_steps[1], (without + full) / 2, atol=1e-7)
+    np.testing.assert_array_equal(by_steps[2], full)
+    np.testing.assert_array_equal(by_steps[3], full)
 
 
 @pytest.mark.slow
