@@ -20,9 +20,10 @@ class SemiSupervisedConfig(TopDownConfig):
     0.25 both, and squares of 20 pixels at 256 x 192, a tenth of the shorter side, on
     joints of the hard view. The paper cuts 5 of 17 joints out.
 
-    The paper starts from a net that is trained on ImageNet. A new net's heatmaps are next
-    to 0; it agrees with itself that there is nothing, and with full weight from the first
-    step on it stays there, whatever the labels say. `ramp_epochs` lets labels come first.
+    The paper starts from a net that is trained on ImageNet. A new net's heatmaps are
+    next to 0; it agrees with itself that there is nothing, and with full weight from
+    the first step on it stays there, whatever the labels say. `ramp_epochs` lets labels
+    come first.
 
     Raises:
         InputError: an impossible value.

@@ -296,8 +296,8 @@ def _all_finite(tensors: list[Any]) -> Any:
 def _direction(gradient: Any) -> Any:
     """Each image's gradient `[B, ...]`, divided by its norm."""
     axes = list(range(1, len(gradient.shape)))
-    # Inside the sum: LiteRT's converter takes x * rsqrt(sum(x * x) + c) for its operator
-    # L2_NORMALIZATION, which has no c.
+    # Inside the sum: LiteRT's converter takes x * rsqrt(sum(x * x) + c) for its
+    # operator L2_NORMALIZATION, which has no c.
     share = _TINY / math.prod(gradient.shape[1:])
     return gradient * ops.rsqrt(
         ops.sum(ops.square(gradient) + share, axis=axes, keepdims=True)
