@@ -49,7 +49,9 @@ NOT_RUN = {
         "needs what a benchmark trains"
     ),
     r"data_dir=runs/photos": "needs photos that benchmarks.photo_crowds fetches",
-    r"steps=3|=models/iso|keep_float": "exports for a minute; tests/export has others",
+    r"steps=3|=models/iso|keep_float|crowd_maps": (
+        "exports for a minute; tests/export has others"
+    ),
     r"runs/metta/|=metta\.keras": "needs two trainings; tests have a net",
     r"predict (0|rtsp:)": "needs a camera; tests/tfpose/cli/test_predict.py has others",
 }
