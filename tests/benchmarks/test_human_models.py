@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import human_models
+from benchmarks.blazepose import BlazePose
 from benchmarks.human_models import MODELS, fetch
 from benchmarks.movenet import MoveNet, MultiPose
 from benchmarks.photo_scores import average_precision, pck_by_pose
@@ -76,8 +77,9 @@ def test_no_network(package, tmp_path):
         (lambda folder: MoveNet("lightning", folder, 1.0), 0.45),
         (lambda folder: MoveNet("thunder", folder, 1.0), 0.5),
         (PoseNet, 0.23),
+        (lambda folder: BlazePose("lite", folder), 0.4),
     ],
-    ids=["lightning", "thunder", "posenet"],
+    ids=["lightning", "thunder", "posenet", "blazepose"],
 )
 def test_people_are_found_in_boxes(make, least, fetched, shared_data):
     lspet = load_dataset("coco_format", shared_data / "lspet", "val")
