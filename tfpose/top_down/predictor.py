@@ -190,10 +190,11 @@ class TopDownPredictor(Predictor):
         """Takes the first `count` crops off the list and writes down what is found."""
         if not count:
             return
-        sides = np.array([entry.regions.sizes[row].min() for entry, row in places])
-        found = self._locate(np.stack(crops[:count]), sides[:count])
+        here = places[:count]
+        sides = np.array([entry.regions.sizes[row].min() for entry, row in here])
+        found = self._locate(np.stack(crops[:count]), sides)
         for (entry, person), keypoints, scores in zip(
-            places[:count], *map(ops.convert_to_numpy, found), strict=True
+            here, *map(ops.convert_to_numpy, found), strict=True
         ):
             entry.keypoints[person], entry.scores[person] = keypoints, scores
         del crops[:count], places[:count]
