@@ -13,7 +13,6 @@ after the last epoch. The benchmark can be resumed.
 import json
 import pathlib
 import re
-from collections.abc import Iterator
 
 from absl import app, flags
 
@@ -89,7 +88,9 @@ def _pretrainings(seed: int, root: pathlib.Path, people: int) -> dict[str, Run]:
 
 def _downstream(
     seed: int, root: pathlib.Path, people: int, pretrainings: dict[str, Run]
-) -> Iterator[tuple[str, float, Run]]:
+) -> dict[tuple[str, float], Run]:
+    """The training of each row and share of the labels."""
+    runs = {}
     pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
     for fraction, steps in _shares():
         for row in reversed(_CHOSEN.value):
@@ -117,7 +118,9 @@ def _downstream(
             # Named by its options, so that tables share the runs they have in common.
             kind = "scratch" if row == _AS_LONG else re.sub(r"\W+", "_", row.lower())
             name = f"{kind}_{round(100 * fraction)}pc_{epochs}ep_{seed}"
-            yield row, fraction, Run(f"trainers.{trainer}", root / name, options, after)
+            run = Run(f"trainers.{trainer}", root / name, options, after)
+            runs[row, fraction] = run
+    return runs
 
 
 def _people(data_dir: str) -> int:
@@ -131,41 +134,31 @@ def main(argv: list[str]) -> None:
     people = _people(_DATA_DIR.value)
     seeds = range(_SEEDS.value)
     pretrainings = [_pretrainings(seed, root, people) for seed in seeds]
-    downstream = [
-        [*_downstream(seed, root, people, pretrainings[seed])] for seed in seeds
-    ]
+    downstream = [_downstream(seed, root, people, pretrainings[seed]) for seed in seeds]
     # Seed by seed: when stopped, some seeds have all rows.
-    run_all(
-        [
-            run
-            for seed in seeds
-            for run in (
-                *pretrainings[seed].values(),
-                *[run for *_, run in downstream[seed]],
-            )
-        ],
-        _JOBS.value,
-    )
+    runs = [
+        run
+        for of_seed in zip(pretrainings, downstream, strict=True)
+        for part in of_seed
+        for run in part.values()
+    ]
+    run_all(runs, _JOBS.value)
 
     print(f"\n{len(seeds)} seeds")
     for row in pretrainings[0]:
         precision, patches = (
-            mean_and_spread([runs[row].last(metric) for runs in pretrainings])
+            mean_and_spread([of_seed[row].last(metric) for of_seed in pretrainings])
             for metric in ("precision", "patch_accuracy")
         )
         print(f"{row}: P {precision} %, patches in place {patches} %")
     print("\n| labels | start | PCK@0.2 | AP | AP50 |\n|---|---|---|---|---|")
     for fraction, _ in _shares():
         for row in _CHOSEN.value:
-            chosen = [
-                run
-                for runs in downstream
-                for name, share, run in runs
-                if (name, share) == (row, fraction)
-            ]
             cells = [
-                mean_and_spread([run.last(metric) for run in chosen])
-                for metric in ("pck", "ap", "ap50")
+                mean_and_spread(
+                    [of_seed[row, fraction].last(m) for of_seed in downstream]
+                )
+                for m in ("pck", "ap", "ap50")
             ]
             print(f"| {fraction:.0%} | {row} | " + " | ".join(cells) + " |")
 
