@@ -17,6 +17,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.onnx_peer import SIZE, time_onnx_apart, write_onnx_apart
+from benchmarks.pose_info import POSE_INFO
 from export.litert.convert import convert
 from export.litert.export import export_litert
 from export.litert.latency import Setting, describe_machine, measure_apart
@@ -25,7 +26,6 @@ from export.litert.quantise import FORMS, quantise
 from export.pose_net import pose_model
 from export.validation import pose_calibration, pose_validation
 from tfpose.errors import InputError
-from tfpose.skeletons import get_skeleton
 from tfpose.top_down.net import build_heatmap_net
 from tfpose.weights.keras_file import load_keras
 
@@ -88,15 +88,7 @@ def _speed() -> None:
         raise app.UsageError("speed needs --peer_dir")
     folder = pathlib.Path(_OUT.value, "speed")
     peers = write_onnx_apart(_PEER_DIR.value, folder)
-    info = {
-        "task": "top_down",
-        "skeleton": get_skeleton("coco17").to_dict(),
-        "sigma": 2.0,
-        "decoder": "dark",
-        "alignment": "half_pixel",
-        "flip_shift": 0,
-    }
-    net = build_heatmap_net("hrnet_w32", SIZE, 17, info=info)
+    net = build_heatmap_net("hrnet_w32", SIZE, 17, info=POSE_INFO)
     model = pose_model(net)
     rng = np.random.default_rng(0)
     # Times do not depend on the contents of the pictures.

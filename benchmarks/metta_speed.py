@@ -5,9 +5,9 @@
 Five gradient steps and the new prediction, from an image's features on, beside one
 forward of the frozen backbone, in turn, each compiled, one image at a time; for several
 sizes of the inpainted picture, 1 being the size that the paper prints. Beside them the
-whole, backbone included, with the guards and without. Then the memory
-that a step of meta-training takes at its peak, with compiling it, by the number of
-inner steps, each in a process of its own.
+whole, backbone included, with the guards and without. Then the memory that a step of
+meta-training takes at its peak, with compiling it, by the number of inner steps, each
+in a process of its own.
 """
 
 import dataclasses
@@ -23,11 +23,11 @@ import tensorflow as tf
 from absl import app, flags
 
 from benchmarks.peers import Side, peak_megabytes
+from benchmarks.pose_info import POSE_INFO
 from tfpose.cli.median_time import median_time
 from tfpose.metta.adapt import InnerLoop, MeTTAAdapter
 from tfpose.metta.net import MeTTANet
 from tfpose.metta.options import MeTTAOptions
-from tfpose.skeletons import get_skeleton
 from tfpose.top_down.net import build_heatmap_net
 from trainers.metta_config import META_PRESETS, MeTTAConfig
 from trainers.metta_model import MetaModel
@@ -45,22 +45,13 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of timing.")
 _CALLS = flags.DEFINE_integer("calls", 5, "Calls in a round.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "", "JSON file for all numbers.")
 
-_SKELETON = get_skeleton("coco17")
-_JOINTS = _SKELETON.num_joints
-_INFO = {
-    "task": "top_down",
-    "skeleton": _SKELETON.to_dict(),
-    "sigma": 2.0,
-    "decoder": "dark",
-    "alignment": "half_pixel",
-    "flip_shift": 0,
-}
+_JOINTS = 17
 
 
 def _make_net(net: str, side: int, config: MeTTAConfig) -> MeTTANet:
     keras.utils.set_random_seed(0)
     return MeTTANet(
-        build_heatmap_net(net, (side, side), _JOINTS, info=_INFO),
+        build_heatmap_net(net, (side, side), _JOINTS, info=POSE_INFO),
         **config.architecture,
     )
 
