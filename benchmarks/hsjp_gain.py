@@ -10,13 +10,12 @@ from scratch and from pretraining, for as many steps as fine-tuning. Metrics are
 after the last epoch. The benchmark can be resumed.
 """
 
-import json
 import pathlib
-import re
 
 from absl import app, flags
 
-from benchmarks.runs import Run, drops, mean_and_spread, run_all
+from benchmarks.hsjp_runs import Setting, count_people
+from benchmarks.runs import Run, mean_and_spread, run_all
 
 __all__ = ["main"]
 
@@ -24,13 +23,14 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", "../shared/data/lspet", "COCO-format folder."
 )
 _OUT = flags.DEFINE_string("out", "runs/gain", "Folder for the runs.")
+_NET = flags.DEFINE_string("net", "hrnet_small", "The pose net.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds.")
 _PRETRAIN_EPOCHS = flags.DEFINE_integer(
     "pretrain_epochs", 12, "Epochs of jigsaw pretraining."
 )
 _FRACTIONS = flags.DEFINE_list("fractions", ["0.1", "1"], "Shares of the labels.")
 _STEPS = flags.DEFINE_list(
-    "finetune_steps", ["840", "1744"], "Steps of fine-tuning for each share of labels."
+    "finetune_steps", ["3456", "4360"], "Steps of fine-tuning for each share of labels."
 )
 _SCRATCH, _AS_LONG, _HSJP = "scratch", "scratch, as long as both", "HSJP"
 _HSJP_ON_ALL = "HSJP on all people"
@@ -43,13 +43,6 @@ _ALL_PEOPLE = flags.DEFINE_string(
     "all_people", "", "COCO-format folder of everybody, for `HSJP on all people`."
 )
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
-_EVALUATIONS = 4
-# Share of a training in which the weight of consistency grows.
-_RAMP = 2 / 3
-
-
-def _steps_per_epoch(people: int, batch_size: int = 32) -> int:
-    return people // batch_size
 
 
 def _shares() -> list[tuple[float, int]]:
@@ -58,83 +51,47 @@ def _shares() -> list[tuple[float, int]]:
     return [(float(fraction), int(steps)) for fraction, steps in pairs]
 
 
-def _pretraining(seed: int, workdir: pathlib.Path, data_dir: str, epochs: int) -> Run:
-    options = {
-        "preset": "small",
-        "data_dir": data_dir,
-        "seed": seed,
-        "epochs": epochs,
-        "lr_drop_epochs": drops(epochs),
-    }
-    return Run("trainers.hsjp_pretrain", workdir, options)
-
-
-def _pretrainings(seed: int, root: pathlib.Path, people: int) -> dict[str, Run]:
+def _pretrainings(seed: int, setting: Setting) -> dict[str, Run]:
     """What each row starts from, by the row's name."""
-    epochs = _PRETRAIN_EPOCHS.value
-    own = _pretraining(seed, root / f"pretrain_{seed}", _DATA_DIR.value, epochs)
+    own = setting.pretraining(seed)
     runs = {_HSJP: own, _BOTH: own}
     if _HSJP_ON_ALL in _CHOSEN.value:
         if not _ALL_PEOPLE.value:
             raise app.UsageError(f"--start={_HSJP_ON_ALL} needs --all_people")
-        everybody = _people(_ALL_PEOPLE.value)
-        # As many steps, not epochs: more people, each seen less often.
-        epochs = round(epochs * _steps_per_epoch(people) / _steps_per_epoch(everybody))
-        runs[_HSJP_ON_ALL] = _pretraining(
-            seed, root / f"pretrain_all_{seed}", _ALL_PEOPLE.value, epochs
-        )
+        runs[_HSJP_ON_ALL] = setting.pretraining_elsewhere(seed, _ALL_PEOPLE.value)
     return {row: run for row, run in runs.items() if row in _CHOSEN.value}
 
 
 def _downstream(
-    seed: int, root: pathlib.Path, people: int, pretrainings: dict[str, Run]
+    seed: int, setting: Setting, pretrainings: dict[str, Run]
 ) -> dict[tuple[str, float], Run]:
     """The training of each row and share of the labels."""
-    runs = {}
-    pretrain_steps = _PRETRAIN_EPOCHS.value * _steps_per_epoch(people)
-    for fraction, steps in _shares():
-        for row in reversed(_CHOSEN.value):
-            total = steps + (pretrain_steps if row == _AS_LONG else 0)
-            # An epoch with consistency is one of the people without labels.
-            consistent = row in (_CONSISTENCY, _BOTH)
-            seen = people if consistent else round(people * fraction)
-            epoch_steps = _steps_per_epoch(seen)
-            epochs = max(1, round(total / epoch_steps))
-            options = {
-                "preset": "small",
-                "data_dir": _DATA_DIR.value,
-                "seed": seed,
-                "label_fraction": fraction,
-                "epochs": epochs,
-                "lr_drop_epochs": drops(epochs),
-                "eval_every": max(1, epochs // _EVALUATIONS),
-            }
-            after = pretrainings.get(row)
-            if after:
-                options["init_from"] = after.workdir / "model.keras"
-            if consistent:
-                options["ramp_epochs"] = round(_RAMP * epochs, 1)
-            trainer = "semi_supervised" if consistent else "top_down"
-            # Named by its options, so that tables share the runs they have in common.
-            kind = "scratch" if row == _AS_LONG else re.sub(r"\W+", "_", row.lower())
-            name = f"{kind}_{round(100 * fraction)}pc_{epochs}ep_{seed}"
-            run = Run(f"trainers.{trainer}", root / name, options, after)
-            runs[row, fraction] = run
-    return runs
-
-
-def _people(data_dir: str) -> int:
-    document = json.loads((pathlib.Path(data_dir) / "train.json").read_text())
-    return len(document["annotations"])
+    return {
+        (row, fraction): setting.training(
+            seed,
+            _SCRATCH if row == _AS_LONG else row,
+            fraction,
+            steps + (setting.pretrain_steps if row == _AS_LONG else 0),
+            pretrainings.get(row),
+            consistent=row in (_CONSISTENCY, _BOTH),
+        )
+        for fraction, steps in _shares()
+        for row in reversed(_CHOSEN.value)
+    }
 
 
 def main(argv: list[str]) -> None:
     """Runs everything and prints the table."""
-    root = pathlib.Path(_OUT.value)
-    people = _people(_DATA_DIR.value)
+    setting = Setting(
+        pathlib.Path(_OUT.value, _NET.value),
+        _DATA_DIR.value,
+        _NET.value,
+        count_people(_DATA_DIR.value),
+        _PRETRAIN_EPOCHS.value,
+    )
     seeds = range(_SEEDS.value)
-    pretrainings = [_pretrainings(seed, root, people) for seed in seeds]
-    downstream = [_downstream(seed, root, people, pretrainings[seed]) for seed in seeds]
+    pretrainings = [_pretrainings(seed, setting) for seed in seeds]
+    downstream = [_downstream(seed, setting, pretrainings[seed]) for seed in seeds]
     # Seed by seed: when stopped, some seeds have all rows.
     runs = [
         run

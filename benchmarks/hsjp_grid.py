@@ -10,8 +10,8 @@ import pathlib
 
 from absl import app, flags
 
+from benchmarks.hsjp_runs import grid_options
 from benchmarks.runs import Run, drops, mean_and_spread, run_all
-from tfpose.hsjp.puzzle import sigma_bound
 
 __all__ = ["main"]
 
@@ -23,18 +23,13 @@ _GRIDS = flags.DEFINE_list("grids", ["2", "3", "4", "5", "6"], "Values of N.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Number of seeds.")
 _EPOCHS = flags.DEFINE_integer("epochs", 12, "Epochs of pretraining.")
 _JOBS = flags.DEFINE_integer("jobs", 2, "Parallel runs, each with one thread.")
-_INPUT_SIDE = 64
-_SHARE_OF_BOUND = 0.98
 
 
 def _run(grid: int, seed: int, root: pathlib.Path) -> Run:
-    sigma = _SHARE_OF_BOUND * sigma_bound((_INPUT_SIDE, _INPUT_SIDE), grid)
     options = {
         "preset": "small",
         "data_dir": _DATA_DIR.value,
-        "input_side": _INPUT_SIDE,
-        "grid": grid,
-        "sigma": round(sigma, 3),
+        **grid_options(grid),
         "seed": seed,
         "epochs": _EPOCHS.value,
         "lr_drop_epochs": drops(_EPOCHS.value),

@@ -39,7 +39,8 @@ _TO_STAGE3: dict[int, dict[str, Any]] = {
     for width in (32, 48)
 }
 
-# Named nets: the backbone's class and arguments, and for TokenPose the arguments of
+# Named nets: the backbone's class and arguments, channels of the transposed
+# convolutions where they are not the default, and for TokenPose the arguments of
 # `TokenHead.for_input`.
 NETS: dict[str, dict[str, Any]] = {
     **{
@@ -91,6 +92,12 @@ NETS: dict[str, dict[str, Any]] = {
             "blocks_per_branch": 2,
             "stage1_blocks": 1,
         },
+    },
+    # SimpleBaseline of about as much arithmetic.
+    "resnet_small": {
+        "backbone": ResNet,
+        "arguments": {"depth": 18, "width": 24},
+        "deconv_filters": (64, 64, 64),
     },
     # For tests only; not accurate.
     "hrnet_tiny": {
@@ -298,6 +305,7 @@ def build_heatmap_net(
     return HeatmapNet(
         backbone,
         num_outputs,
+        config.get("deconv_filters"),
         tokens=tokens,
         info=info,
         kernel_initializer=arguments.get("kernel_initializer"),

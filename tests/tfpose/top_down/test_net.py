@@ -87,10 +87,12 @@ def test_nets_have_the_published_size(name, total, macs, by_outputs):
         assert found == expected
 
 
-def test_small_net_fits_two_cores():
-    net = build_heatmap_net("hrnet_small", (96, 96), 17)
+@pytest.mark.parametrize("name", ["hrnet_small", "resnet_small"])
+def test_small_nets_fit_two_cores(name):
+    net = build_heatmap_net(name, (96, 96), 17)
     assert 60e6 < multiply_adds(net) < 100e6
     assert 1e6 < net.count_params() < 3e6
+    assert net.heatmap_size == (24, 24)
 
 
 def test_properties():
