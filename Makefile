@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := runs/demo
+# A portrait in the public domain, by the US Navy, that Matplotlib brings with it.
+PHOTO = $(shell $(BIN)/python -c "import matplotlib.cbook as c; \
+  print(c.get_sample_data('grace_hopper.jpg', asfileobj=False))")
 # Test files side by side.
 JOBS := 2
 # The first of these on the machine that TensorFlow has wheels for.
@@ -51,15 +54,18 @@ demo: $(READY)
 	$(BIN)/python -m trainers.top_down --preset=demo \
 	  --data_dir=$(DEMO)/mannequin --workdir=$(DEMO)/top_down \
 	  --init_from=$(DEMO)/pretrain/model.keras
-	rm -rf $(DEMO)/predictions
+	rm -rf $(DEMO)/predictions $(DEMO)/photo
 	$(BIN)/python -m tfpose predict --model=$(DEMO)/top_down/model.keras \
 	  --out=$(DEMO)/predictions \
 	  $$(ls $(DEMO)/mannequin/images/val*.jpg | head -n 8)
+	$(BIN)/python -m tfpose predict --model=tfpose_person "$(PHOTO)" \
+	  --out=$(DEMO)/photo
 	$(BIN)/python -m export.litert --model=$(DEMO)/top_down/model.keras \
 	  --quantize=int8 --data_dir=$(DEMO)/mannequin --limit=200 \
 	  --out=$(DEMO)/exported
 	$(BIN)/python -m tfpose page --out=$(DEMO)/index.html \
-	  $(DEMO)/pretrain $(DEMO)/top_down $(DEMO)/predictions $(DEMO)/exported
+	  $(DEMO)/pretrain $(DEMO)/top_down $(DEMO)/predictions $(DEMO)/photo \
+	  $(DEMO)/exported
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \

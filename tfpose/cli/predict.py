@@ -27,6 +27,10 @@ _ONE_PERSON = (
     "one person was taken to fill each picture: if there are several, or small ones, "
     "give --boxes=FILE, or a --model that finds people by itself"
 )
+_NOBODY = (
+    "nobody was found in {}: if one person fills the picture, --model=tfpose_person "
+    "takes it so"
+)
 
 
 def predict(
@@ -99,6 +103,8 @@ def predict(
         print(left_out, flush=True)
     if document.images and predictor.wants_boxes and not boxed:
         print(_ONE_PERSON, flush=True)
+    if work.empty and not predictor.wants_boxes:
+        print(_NOBODY.format(work.empty_photos()), flush=True)
     if stopped:
         print(f"interrupted: {work.summary()}", file=sys.stderr)
         sys.exit(130)
@@ -124,6 +130,8 @@ class _Work:
         self.failures: list[str] = []
         self.live = False
         """Whether a camera or stream is being looked at: only Ctrl-C ends it."""
+        self.empty: list[str] = []
+        """Photos in which nobody was found."""
         self._document = document
         self._files = PredictionFiles(folder, document, smooth, formats, self.fail)
         self._sources = sources
@@ -158,7 +166,10 @@ class _Work:
         drawn = self._files.add(picture, people)
         if self._window is not None and picture.live:
             self._window.show(drawn)
-        self._progress.report(self._document.images, picture.origin.source.path)
+        source = picture.origin.source
+        if source.reader is None and not len(people):
+            self.empty.append(source.path)
+        self._progress.report(self._document.images, source.path)
 
     def close(self) -> None:
         """Makes files of all that has been done."""
@@ -172,6 +183,10 @@ class _Work:
         if all(source.reader is None or not source.live for source in self._sources):
             count += f"/{max(self._total, done.images)}"
         return f"{count} pictures, {done.people} people; in {self.folder}"
+
+    def empty_photos(self) -> str:
+        more = len(self.empty) - 1
+        return self.empty[0] + (f" and {more} other photos" if more else "")
 
     def failure(self) -> str:
         if len(self.failures) < 2:

@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.cbook
 import numpy as np
 import pytest
 
@@ -95,3 +96,21 @@ def test_everybody_is_drawn_unasked(shared_data, tmp_path):
     document = json.loads((tmp_path / "one" / "poses.json").read_text())
     (person,) = document["annotations"]
     assert person["bbox"] == [10, 10, 90, 90]
+
+
+def test_somebody_who_fills_the_picture_is_found_as_the_demo_does(tmp_path, capsys):
+    photo = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    main(["predict", photo, f"--out={tmp_path / 'everybody'}"])
+    said = capsys.readouterr().out
+    assert f"nobody was found in {photo}: if one person fills the picture" in said
+    main(["predict", photo, "--model=tfpose_person", f"--out={tmp_path / 'one'}"])
+    assert "nobody was found" not in capsys.readouterr().out
+    document = json.loads((tmp_path / "one" / "poses.json").read_text())
+    (person,), names = document["annotations"], document["categories"][0]["keypoints"]
+    joints = dict(zip(names, np.reshape(person["keypoints"], (-1, 3)), strict=True))
+    # By hand; the face is 150 pixels wide.
+    for name, place in {"left_eye": (308, 200), "right_eye": (232, 196)}.items():
+        assert np.linalg.norm(joints[name][:2] - place) < 15
+        assert name not in person["uncertain"]
+    # The picture ends above them.
+    assert {"left_knee", "right_knee", "left_ankle"} <= set(person["uncertain"])
