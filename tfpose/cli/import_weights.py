@@ -13,6 +13,7 @@ from tfpose.weights.lifters import (
     build_lifter_preset,
     import_lifter,
 )
+from tfpose.weights.lite import LITE_PRESETS, build_lite_preset, import_lite
 from tfpose.weights.logocap import (
     LOGOCAP_PRESETS,
     build_logocap_preset,
@@ -34,6 +35,7 @@ _KINDS: tuple[tuple[Any, Callable, Callable], ...] = (
     (LOGOCAP_PRESETS, build_logocap_preset, import_logocap),
     (DEKR_PRESETS, build_dekr_preset, import_dekr),
     (SCORER_PRESETS, build_scorer_preset, import_scorer),
+    (LITE_PRESETS, build_lite_preset, import_lite),
 )
 
 
@@ -50,8 +52,8 @@ def import_weights(
     Args:
         checkpoint: file of PyTorch; nothing in it is run.
         preset: the net, see `tfpose.weights.presets`, `tfpose.weights.logocap`,
-            `tfpose.weights.dekr`, `tfpose.weights.pose_scorers` and
-            `tfpose.weights.lifters`.
+            `tfpose.weights.dekr`, `tfpose.weights.pose_scorers`,
+            `tfpose.weights.lite` and `tfpose.weights.lifters`.
         out: the `.keras` file; the preset's name with `.keras` if empty.
         channel_order: one of `tfpose.weights.official.CHANNEL_ORDERS`, of top-down
             nets.

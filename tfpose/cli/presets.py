@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tfpose.errors import InputError
 from tfpose.weights.dekr import DEKR_PRESETS
 from tfpose.weights.lifters import LIFTER_PRESETS
+from tfpose.weights.lite import LITE_PRESETS
 from tfpose.weights.logocap import LOGOCAP_PRESETS
 from tfpose.weights.pose_scorers import SCORER_PRESETS
 from tfpose.weights.presets import PRESETS
@@ -17,7 +18,7 @@ __all__ = ["presets"]
 def presets(part: str = "") -> None:
     """Prints tables of nets by name: those that ship, those that `--model` downloads,
     and those that `import_weights` fills: pose nets, those that need no boxes, what
-    scores their poses, lifters.
+    scores their poses, backbones alone, lifters.
 
     Args:
         part: only those with this in their names; all if empty.
@@ -35,12 +36,14 @@ def presets(part: str = "") -> None:
         if part in name
     ]
     scorers = [preset for name, preset in SCORER_PRESETS.items() if part in name]
-    if not (shipped or published or nets or lifters or boxless or scorers):
+    backbones = {name: size for name, size in LITE_PRESETS.items() if part in name}
+    known = (shipped, published, nets, lifters, boxless, scorers, backbones)
+    if not any(known):
         raise InputError(f"no preset has {part!r} in its name")
     names = [*shipped, *(one.name for one in published)]
     names += [preset.name for preset in nets]
     names += [net.name for net in boxless] + [scorer.name for scorer in scorers]
-    names += [lifter.name for lifter in lifters]
+    names += [*backbones, *(lifter.name for lifter in lifters)]
     width = max(map(len, names))
     if shipped:
         print(f"{'ships':{width}}  size    what it was trained on, how well it does")
@@ -73,6 +76,10 @@ def presets(part: str = "") -> None:
             f"{scorer.name:{width}}  {scorer.skeleton:11}  "
             f"{scorer.parameters / 1e6:8.2f} M"
         )
+    if backbones:
+        print(f"{'backbone':{width}}  parameters")
+    for name, parameters in backbones.items():
+        print(f"{name:{width}}  {parameters / 1e6:8.2f} M")
     if lifters:
         print(f"{'lifter':{width}}  joints  parameters  multiply-adds")
     for lifter in lifters:

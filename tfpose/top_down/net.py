@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from tfpose.backbones.blocks import Blocks, official_initializer
+from tfpose.backbones.blocks import Blocks, NearestResize, official_initializer
+from tfpose.backbones.efficientnet_lite import EfficientNetLite
 from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.pixels import Pixels
 from tfpose.backbones.resnet import DEPTHS, ResNet
@@ -39,9 +40,8 @@ _TO_STAGE3: dict[int, dict[str, Any]] = {
     for width in (32, 48)
 }
 
-# Named nets: the backbone's class and arguments, channels of the transposed
-# convolutions where they are not the default, and for TokenPose the arguments of
-# `TokenHead.for_input`.
+# Named nets: the backbone's class and arguments, those of `HeatmapNet` that are not the
+# defaults, and for TokenPose the arguments of `TokenHead.for_input`.
 NETS: dict[str, dict[str, Any]] = {
     **{
         f"hrnet_w{width}": {"backbone": HRNet, "arguments": {"width": width}}
@@ -97,7 +97,17 @@ NETS: dict[str, dict[str, Any]] = {
     "resnet_small": {
         "backbone": ResNet,
         "arguments": {"depth": 18, "width": 24},
-        "deconv_filters": (64, 64, 64),
+        "head": {"deconv_filters": (64, 64, 64)},
+    },
+    # For phones: 2.6 M parameters.
+    "efficientnet_lite0": {
+        "backbone": EfficientNetLite,
+        "arguments": {"stages": 6, "return_all": True},
+        "head": {
+            "pyramid_filters": 64,
+            "image_mean": (127 / 255,) * 3,
+            "image_std": (128 / 255,) * 3,
+        },
     },
     # For tests only; not accurate.
     "hrnet_tiny": {
@@ -123,9 +133,12 @@ class HeatmapNet(PoseNet):
 
     After a backbone of stride 4 the head is one 1x1 convolution (HRNet's pose net).
     After a backbone of stride 32 it begins with transposed convolutions, each of which
-    doubles the size (SimpleBaseline). With `tokens` it is TokenPose's head, for a
-    backbone of any stride. The layers' names are `normalization`, the backbone's,
-    `deconv0_*`, ..., or those of `TokenHead.heatmaps`, and `head`.
+    doubles the size (SimpleBaseline). With `pyramid_filters` the maps at all strides are
+    brought to so many channels and added up from the coarsest to that of stride 4, with
+    a 3x3 convolution after each sum, before the 1x1 convolution (a feature pyramid:
+    Lin et al., arXiv:1612.03144, and MoveNet). With `tokens` it is TokenPose's head,
+    for a backbone of any stride. The layers' names are `normalization`, the backbone's,
+    `deconv0_*`, ..., `pyramid<n>_*`, or those of `TokenHead.heatmaps`, and `head`.
 
     Args:
         backbone: `HRNet`, `ResNet` or any Keras model from a normalised image
@@ -133,6 +146,8 @@ class HeatmapNet(PoseNet):
         num_outputs: int. Number of heatmaps: joints, or patches of a jigsaw puzzle.
         deconv_filters: sequence of int. Channels of the transposed convolutions.
             Defaults to three of 256 for stride 32 and none for stride 4.
+        pyramid_filters: int. Channels of the feature pyramid of a backbone that returns
+            all of its maps; 0 for none.
         info: dict. Stored in the `.keras` file as JSON, such as the skeleton, the
             targets' sigma or a summary of the training.
         kernel_initializer: Keras initialiser of the transposed convolutions.
@@ -167,18 +182,21 @@ class HeatmapNet(PoseNet):
         image_mean: Sequence[float] = IMAGE_MEAN,
         image_std: Sequence[float] = IMAGE_STD,
         tokens: TokenHead | dict[str, Any] | None = None,
+        pyramid_filters: int = 0,
         name: str = "heatmap_net",
         **kwargs: Any,
     ) -> None:
         if isinstance(tokens, dict):
             tokens = TokenHead.from_config(tokens)
         if deconv_filters is None:
-            upsampled = tokens is None and backbone.stride == 32
+            upsampled = not (tokens or pyramid_filters) and backbone.stride == 32
             deconv_filters = (256, 256, 256) if upsampled else ()
         deconv_filters = tuple(int(filters) for filters in deconv_filters)
         info = {} if info is None else info
         channels = backbone.input_shape[-1]
-        _check_arguments(backbone, num_outputs, deconv_filters, tokens, info)
+        _check_arguments(
+            backbone, num_outputs, deconv_filters, pyramid_filters, tokens, info
+        )
         initializer = keras.initializers.get(
             official_initializer() if kernel_initializer is None else kernel_initializer
         )
@@ -202,6 +220,8 @@ class HeatmapNet(PoseNet):
         else:
             for i, filters in enumerate(deconv_filters):
                 x = blocks.deconv_norm(x, filters, name=f"deconv{i}")
+            if pyramid_filters:
+                x = _merge_pyramid(blocks, x, pyramid_filters)
             outputs = keras.layers.Conv2D(
                 num_outputs,
                 1,
@@ -214,6 +234,7 @@ class HeatmapNet(PoseNet):
         # === Config ===
         self.backbone = backbone
         self.deconv_filters = deconv_filters
+        self.pyramid_filters = pyramid_filters
         self.token_head = tokens
         self.info = info
         self.kernel_initializer = initializer
@@ -231,6 +252,7 @@ class HeatmapNet(PoseNet):
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "num_outputs": self.num_outputs,
             "deconv_filters": list(self.deconv_filters),
+            "pyramid_filters": self.pyramid_filters,
             "info": self.info,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "dtype": self.policy.name,
@@ -305,24 +327,51 @@ def build_heatmap_net(
     return HeatmapNet(
         backbone,
         num_outputs,
-        config.get("deconv_filters"),
         tokens=tokens,
         info=info,
         kernel_initializer=arguments.get("kernel_initializer"),
         dtype=dtype,
+        **config.get("head", {}),
     )
+
+
+def _merge_pyramid(blocks: Blocks, maps: dict[str, Any], filters: int) -> Any:
+    """Maps at all strides, by name, as one map at stride 4 of so many channels."""
+    merged: Any = None
+    for stage in sorted(maps, reverse=True):
+        name = f"pyramid{stage[1:]}"
+        x = blocks.conv_norm(maps[stage], filters, 1, name=name, index=1)
+        if merged is None:
+            merged = x
+            continue
+        merged = NearestResize(
+            *x.shape[1:3], name=f"{name}_resize", dtype=blocks.dtype
+        )(merged)
+        merged = blocks.add([merged, x], f"{name}_add")
+        merged = blocks.conv_norm(merged, filters, 3, name=name, index=2)
+    return merged
 
 
 def _check_arguments(
     backbone: keras.Model,
     num_outputs: int,
     deconv_filters: tuple[int, ...],
+    pyramid_filters: int,
     tokens: TokenHead | None,
     info: dict[str, Any],
 ) -> None:
     channels = backbone.input_shape[-1]
     stride = backbone.stride / 2 ** len(deconv_filters)
-    if tokens is not None:
+    if pyramid_filters:
+        if deconv_filters or tokens:
+            raise InputError(
+                "pyramid_filters is given with another head; expected one head"
+            )
+        if not isinstance(backbone.output, dict) or "P2" not in backbone.output:
+            raise InputError(
+                "pyramid_filters: expected a backbone that returns all of its maps"
+            )
+    elif tokens is not None:
         if deconv_filters:
             raise InputError("deconv_filters and tokens are both given; expected one")
         tokens.grid(backbone.output_shape[1:3])

@@ -106,7 +106,8 @@ def layer_groups(net: HeatmapNet) -> dict[str, list[keras.layers.Layer]]:
 
     HRNet: `stem`, `stage1` to `stage4`, each stage with the transition after it and
     `stage4` without its last exchange. These are layers 0 to 4 of the freezing ablation
-    in arXiv:2012.07101. ResNet: `stem`, `stage1` to `stage4`, `deconv`. TokenPose: its
+    in arXiv:2012.07101. ResNet: `stem`, `stage1` to `stage4`, `deconv`.
+    EfficientNet-Lite: `stem`, `stage1` to `stage6`, `pyramid`. TokenPose: its
     backbone's groups, and `tokens`, from the patches' embedding to the last norm before
     the head. Layers in no group, such as the head, are always trained.
     """
@@ -114,6 +115,10 @@ def layer_groups(net: HeatmapNet) -> dict[str, list[keras.layers.Layer]]:
     if net.deconv_filters:
         groups["deconv"] = [
             layer for layer in net.layers if layer.name.startswith("deconv")
+        ]
+    if net.pyramid_filters:
+        groups["pyramid"] = [
+            layer for layer in net.layers if layer.name.startswith("pyramid")
         ]
     if net.token_head is not None:
         groups["tokens"] = [

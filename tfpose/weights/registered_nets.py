@@ -1,5 +1,6 @@
 """Imports every net, so that `keras.saving.load_model` can read their files."""
 
+import tfpose.backbones.efficientnet_lite
 import tfpose.backbones.hrnet
 import tfpose.backbones.pixels
 import tfpose.backbones.resnet

@@ -84,6 +84,8 @@ _PARTS: dict[type, dict[str, tuple[str, tuple[int, ...]]]] = {
         "kernel": ("weight", (2, 3, 1, 0)),
         "bias": ("bias", (0,)),
     },
+    # Ours [h, w, in, 1], theirs [in, 1, h, w].
+    keras.layers.DepthwiseConv2D: {"kernel": ("weight", (2, 3, 0, 1))},
     keras.layers.Dense: {"kernel": ("weight", (1, 0)), "bias": ("bias", (0,))},
     keras.layers.LayerNormalization: {
         "gamma": ("weight", (0,)),

