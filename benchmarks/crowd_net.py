@@ -3,14 +3,14 @@ r"""Trains the net that ships for whole pictures, and tests its file.
     python -m benchmarks.photo_labels --out=runs/photos
     python -m benchmarks.photo_crowds --photos=runs/photos --out=runs/crowd_photos
     python -m benchmarks.crowd_net --data_dir=runs/crowd_photos \
-        --kept=runs/photos/kept --out=runs/crowd_net
+        --kept=runs/photos/kept --out=runs/crowd_net --init_from=hrnet_small.keras
 
-A centre-offset net is trained first, from the backbone of the net that ships for boxes,
-then with close-ups, too. From its weights the same training and LOGO-CAP's go on for
-equally many epochs. Both are tested on the photos of COCO that were kept from training,
-at all levels of adaptation and with the best poses that the local maps hold, at several
-short sides. The net of LOGO-CAP's last epoch is saved, with the short side that is best
-on the validation photos. Takes two hours on 2 CPU cores and can be resumed.
+A centre-offset net is trained first, from the backbone of a net for boxes, then with
+close-ups, too. From its weights the same training and LOGO-CAP's go on for equally many
+epochs. Both are tested on the photos of COCO that were kept from training, at all
+levels of adaptation and with the best poses that the local maps hold, at several short
+sides. The net of LOGO-CAP's last epoch is saved, with the short side that is best on
+the validation photos. Takes two hours on 2 CPU cores and can be resumed.
 """
 
 import json
@@ -42,7 +42,7 @@ _DATA_DIR = flags.DEFINE_string(
 _KEPT = flags.DEFINE_string("kept", "runs/photos/kept", "Photos for the test.")
 _OUT = flags.DEFINE_string("out", "runs/crowd_net", "Folder for the runs.")
 _SAVED = flags.DEFINE_string("net", "tfpose/weights/crowd.keras", "The file to write.")
-_INIT = flags.DEFINE_string("init_from", "tfpose_person", "Whose backbone starts.")
+_INIT = flags.DEFINE_string("init_from", "", "A net whose backbone is the start.")
 _SIDE = flags.DEFINE_integer("side", 160, "Side of training's input, pixels.")
 _START = flags.DEFINE_integer("start_epochs", 12, "Epochs of what both start from.")
 _CLOSE_EPOCHS = flags.DEFINE_integer("close_epochs", 5, "Then, with close-ups, too.")

@@ -45,6 +45,9 @@ __all__ = ["main"]
 _SETTING = flags.DEFINE_enum(
     "setting", "mannequin", ("mannequin", "lspet", "film"), "Training and test data."
 )
+_INIT = flags.DEFINE_string(
+    "init_from", "", "Of setting lspet: a net whose backbone is the start."
+)
 _LSPET = flags.DEFINE_string(
     "lspet_dir", "../shared/data/lspet", "Leeds Sports Pose Extended, COCO format."
 )
@@ -67,7 +70,6 @@ _NETS: dict[str, dict[str, Any]] = {
         "net": "hrnet_small",
         "input_height": 96,
         "input_width": 96,
-        "init_from": "tfpose_person",
         "label_fraction": 0.5,
     },
 }
@@ -85,6 +87,7 @@ def _runs(seed: int, root: pathlib.Path, data_dir: str) -> dict[str, Run]:
             "dataset": "coco_format",
             "data_dir": data_dir,
             **_NETS[_SETTING.value],
+            "init_from": _INIT.value,
             "seed": seed,
             "epochs": epochs,
             "eval_every": epochs,

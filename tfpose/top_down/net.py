@@ -133,11 +133,11 @@ class HeatmapNet(PoseNet):
 
     After a backbone of stride 4 the head is one 1x1 convolution (HRNet's pose net).
     After a backbone of stride 32 it begins with transposed convolutions, each of which
-    doubles the size (SimpleBaseline). With `pyramid_filters` the maps at all strides are
-    brought to so many channels and added up from the coarsest to that of stride 4, with
-    a 3x3 convolution after each sum, before the 1x1 convolution (a feature pyramid:
-    Lin et al., arXiv:1612.03144, and MoveNet). With `tokens` it is TokenPose's head,
-    for a backbone of any stride. The layers' names are `normalization`, the backbone's,
+    doubles the size (SimpleBaseline). With `pyramid_filters` the maps at all strides
+    are brought to so many channels and added up from the coarsest to that of stride 4,
+    with a 3x3 convolution after each sum, before the 1x1 convolution (a feature
+    pyramid: Lin et al., arXiv:1612.03144). With `tokens` it is TokenPose's head, for a
+    backbone of any stride. The layers' names are `normalization`, the backbone's,
     `deconv0_*`, ..., `pyramid<n>_*`, or those of `TokenHead.heatmaps`, and `head`.
 
     Args:
@@ -162,7 +162,8 @@ class HeatmapNet(PoseNet):
             the transposed and the 1x1 convolutions.
 
     Raises:
-        InputError: backbone and `deconv_filters` do not give stride 4, patches of
+        InputError: backbone and `deconv_filters` do not give stride 4, the backbone
+            does not return the maps that `pyramid_filters` wants, patches of
             `tokens` do not fill the backbone's map, the backbone's input does not have
             3 or 6 channels, `num_outputs` is not positive, or `info` is not JSON.
 

@@ -19,10 +19,10 @@ from tfpose.weights.filling import (
 from tfpose.weights.torch_file import read_checkpoint
 from tfpose.weights.torch_names import Slot, layer_slots
 
-__all__ = ["LITE_PRESETS", "build_lite_preset", "import_lite"]
+__all__ = ["LITE_PRESETS", "build_lite_preset", "import_lite", "lite_slots"]
 
-LITE_PRESETS = {"efficientnet_lite0": 2_366_960}
-"""Backbones of the pose nets of the same names, and how many weights they have."""
+LITE_PRESETS = {"efficientnet_lite0": 2_353_408}
+"""Backbones of the pose nets of the same names, and how many weights they learn."""
 
 # Sides of the images that the weights were trained with.
 _SIDE = 224
@@ -44,6 +44,14 @@ _PARTS = {
 def build_lite_preset(name: str) -> EfficientNetLite:
     """Builds a backbone in `LITE_PRESETS`, with initial weights."""
     return build_heatmap_net(name, (_SIDE, _SIDE), 1).backbone
+
+
+def lite_slots(net: EfficientNetLite) -> dict[str, Slot]:
+    """All variables by the names of their tensors in `efficientnet_pytorch`."""
+    slots: dict[str, Slot] = {}
+    for name, layer in weighted_layers(net).items():
+        slots |= layer_slots(layer, _official_name(name))
+    return slots
 
 
 def import_lite(path: str | os.PathLike, net: EfficientNetLite) -> Imported:
@@ -68,9 +76,7 @@ def import_lite(path: str | os.PathLike, net: EfficientNetLite) -> Imported:
             counts them.
     """
     path = os.fspath(path)
-    slots: dict[str, Slot] = {}
-    for name, layer in weighted_layers(net).items():
-        slots |= layer_slots(layer, _official_name(name))
+    slots = lite_slots(net)
     checkpoint, prefix = unwrap(
         read_checkpoint(path), lambda names: any(name in slots for name in names)
     )
@@ -100,7 +106,9 @@ def import_lite(path: str | os.PathLike, net: EfficientNetLite) -> Imported:
 def _official_name(layer: str) -> str:
     if layer.startswith("stem_"):
         return {"stem_conv": "_conv_stem", "stem_bn": "_bn0"}[layer]
-    stage, block, part = re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer).groups()
+    name = re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer)
+    assert name is not None
+    stage, block, part = name.groups()
     return f"_blocks.{_FIRST_BLOCKS[int(stage) - 1] + int(block)}.{_PARTS[part]}"
 
 

@@ -25,7 +25,13 @@ def _distances(found, expected):
         "hrnet_tiny",
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("hrnet_w32", "resnet50", "tokenpose_t", "tokenpose_l_d6")
+            for name in (
+                "hrnet_w32",
+                "resnet50",
+                "efficientnet_lite0",
+                "tokenpose_t",
+                "tokenpose_l_d6",
+            )
         ),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpose.backbones.efficientnet_lite import EfficientNetLite
 from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.resnet import ResNet
 from tfpose.errors import InputError
@@ -232,3 +233,39 @@ def test_heatmaps_must_end_at_stride_4():
         HeatmapNet(backbone, 2, (8,))
     with pytest.raises(InputError, match="stride 2; expected 4"):
         HeatmapNet(HRNet((32, 32, 3), 4, 4, (1, 1, 1), 1, 1), 2, (8,))
+
+
+def test_a_feature_pyramid_ends_at_stride_4(tmp_path):
+    net = build_heatmap_net("efficientnet_lite0", (100, 72), 5)
+    assert net.output_shape == (None, 25, 18, 5) and net.stride == 4
+    # So many that float16 fits into 6 MB.
+    assert net.count_params() < 3e6
+    net.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    image = pixels(1, 100, 72, 3)
+    np.testing.assert_array_equal(loaded(image), net(image))
+    assert loaded.get_config() == net.get_config()
+    # As its authors' code does.
+    normalised = keras.Model(net.input, net.get_layer("normalization").output)(image)
+    np.testing.assert_allclose(normalised, (image - 127.0) / 128, atol=1e-5)
+
+
+def test_each_map_of_the_pyramid_is_used():
+    net = build_heatmap_net("efficientnet_lite0", (64, 64), 2)
+    shapes = {
+        n: net.get_layer(f"pyramid{n}_conv1").input.shape[1:] for n in (2, 3, 4, 5)
+    }
+    assert shapes == {2: (16, 16, 24), 3: (8, 8, 40), 4: (4, 4, 112), 5: (2, 2, 192)}
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((net(pixels(2, 64, 64, 3), training=True) - 1) ** 2)
+    gradients = tape.gradient(loss, net.trainable_weights)
+    assert all(np.asarray(gradient).any() for gradient in gradients)
+
+
+def test_a_feature_pyramid_needs_all_maps_and_is_the_only_head():
+    backbone = EfficientNetLite((64, 64, 3), stages=6)
+    with pytest.raises(InputError, match="expected a backbone that returns all"):
+        HeatmapNet(backbone, 2, pyramid_filters=8)
+    backbone = EfficientNetLite((64, 64, 3), stages=6, return_all=True)
+    with pytest.raises(InputError, match="with another head; expected one head"):
+        HeatmapNet(backbone, 2, (8, 8, 8), pyramid_filters=8)

@@ -151,6 +151,11 @@ def test_groups_from_stem_to_head():
     ]  # fmt: skip
     freeze_groups(net, layer_groups(net))
     assert [w.path.split("/")[-2] for w in net.trainable_weights] == ["head", "head"]
+    lite = build_heatmap_net("efficientnet_lite0", (32, 32), 2)
+    stages = [f"stage{number}" for number in range(1, 7)]
+    assert list(layer_groups(lite)) == ["stem", *stages, "pyramid"]
+    freeze_groups(lite, layer_groups(lite))
+    assert [w.path.split("/")[-2] for w in lite.trainable_weights] == ["head", "head"]
     freeze_groups(net, ["stage4"])
     assert net.backbone.get_layer("stem_conv").trainable
 
