@@ -192,8 +192,7 @@ def load_predictor(model: str = "") -> PosePredictor:
     if model:
         return PosePredictor(models.load_predictor(model))
     return PosePredictor(
-        models.load_predictor("", boxes=False),
-        lambda: models.load_predictor("", boxes=True),
+        models.load_shipped(boxes=False), lambda: models.load_shipped(boxes=True)
     )
 
 

@@ -90,13 +90,14 @@ def test_the_nets_that_ship_take_boxes_too(folder, predictor, shipped):
         assert one.uncertain == other.uncertain
 
 
-def test_who_scores_too_little_is_left_out(shared_data, shipped, monkeypatch):
+def test_who_scores_too_little_is_left_out(shared_data, monkeypatch):
     photo = sorted((shared_data / "coco" / "images").glob("*.jpg"))[0]
-    monkeypatch.setattr(shipped._predictor, "person_threshold", 0.0)
-    everybody = sorted(person.score for person in shipped(photo))
+    crowd = tfpose.load_predictor("tfpose_crowd")
+    monkeypatch.setattr(crowd._predictor, "person_threshold", 0.0)
+    everybody = sorted(person.score for person in crowd(photo))
     assert len(everybody) > 2
-    monkeypatch.setattr(shipped._predictor, "person_threshold", everybody[-2])
-    assert [person.score for person in shipped(photo)] == everybody[-1:]
+    monkeypatch.setattr(crowd._predictor, "person_threshold", everybody[-2])
+    assert [person.score for person in crowd(photo)] == everybody[-1:]
 
 
 def test_each_box_has_its_person(folder, predictor):

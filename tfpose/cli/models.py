@@ -21,29 +21,43 @@ from tfpose.top_down.predictor import (
     Locate,
     TopDownPredictor,
 )
+from tfpose.two_stage import TwoStagePredictor
 from tfpose.weights.keras_file import load_keras
-from tfpose.weights.shipped import shipped_net
 
-__all__ = ["PREDICTORS", "load_lifter", "load_predictor"]
+__all__ = ["PREDICTORS", "load_lifter", "load_predictor", "load_shipped"]
 
 
-def load_predictor(
-    path: str, adapt: str = "", boxes: bool = True, **choices: Any
-) -> Predictor:
+def load_shipped(boxes: bool, adapt: str = "") -> Predictor:
+    """What is used where nobody names a net: the nets that ship with the package.
+
+    Args:
+        boxes: whether somebody says where people are. Otherwise `tfpose_crowd` finds
+            them, and `tfpose_person` looks into the boxes of whom it has found.
+        adapt: as of `load_predictor`, of `tfpose_person`.
+
+    Raises:
+        InputError: it cannot be adapted so.
+    """
+    poser = load_predictor("", adapt)
+    if boxes:
+        return poser
+    return TwoStagePredictor(load_predictor("tfpose_crowd"), poser)
+
+
+def load_predictor(path: str, adapt: str = "", **choices: Any) -> Predictor:
     """A pose net, ready to use.
 
     Args:
         path: its file, address or name, see `tfpose.weights.keras_file.load_keras`;
-            empty for one that ships with the package.
+            empty for `tfpose_person`, which ships with the package.
         adapt: see `tfpose.adapters.parse_adaptation`; empty for none.
-        boxes: whether that one looks into boxes or finds people by itself.
         **choices: the predictor's own, such as `decoder`; None leaves one to the net.
 
     Raises:
         InputError: no such file, no model, no pose net, one that cannot be adapted so,
             or a choice that it does not have; names the file.
     """
-    path = path or shipped_net(boxes)
+    path = path or "tfpose_person"
     net = load_keras(path)
     choices = {name: value for name, value in choices.items() if value is not None}
     try:

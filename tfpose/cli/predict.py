@@ -11,7 +11,7 @@ import numpy as np
 
 from data_pipelines.readers.label_sense import read_as_corners
 from data_pipelines.video import VideoFrame
-from tfpose.cli.models import load_predictor
+from tfpose.cli.models import load_predictor, load_shipped
 from tfpose.cli.picture_sources import PictureSource, find_sources
 from tfpose.cli.pose_document import PoseDocument
 from tfpose.cli.prediction_files import Origin, PredictionFiles
@@ -59,8 +59,8 @@ def predict(
     Args:
         paths: photos, videos, or folders of them; addresses of videos and streams;
             numbers of cameras. Cameras and streams go on until Ctrl-C.
-        model: a `.keras` pose net; empty for one that ships with the package: with
-            boxes the one that looks into them, else the one that finds everybody.
+        model: a `.keras` pose net; empty for those that ship with the package, see
+            `tfpose.cli.models.load_shipped`.
         out: folder for the results; if there are some in it already, another one with
             a number after its name.
         box: `x,y,w,h` of the person in pixels, for all pictures.
@@ -81,7 +81,7 @@ def predict(
     """
     sources, failures = find_sources(paths, box, boxes)
     boxed = bool(boxes) or box is not None
-    predictor = load_predictor(model, adapt, boxes=boxed)
+    predictor = load_predictor(model, adapt) if model else load_shipped(boxed, adapt)
     if not predictor.wants_boxes and boxed:
         name = "boxes" if boxes else "box"
         raise InputError(f"{name} is given, but {model} finds people by itself")

@@ -2,7 +2,7 @@
 
 import pathlib
 
-__all__ = ["SHIPPED", "shipped_net"]
+__all__ = ["SHIPPED"]
 
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -13,12 +13,3 @@ SHIPPED = {
 """Their files by name: `tfpose_crowd` finds everybody in a picture, `tfpose_person` one
 person in each box. Beside each, as `.md`, is its card: what it was trained on and how
 well it does."""
-
-
-def shipped_net(boxes: bool) -> str:
-    """The name of the net that is used where nobody names one.
-
-    Args:
-        boxes: whether somebody says where people are.
-    """
-    return "tfpose_person" if boxes else "tfpose_crowd"
