@@ -5,7 +5,8 @@ r"""Pose nets and published references on whole photos, fed and scored alike.
 
 `--photos` is what `benchmarks.photo_labels` wrote. Nets that want boxes get the true
 ones: PCK@0.2 of LSPET's validation people, and AP of the COCO photos that were kept.
-Nets that find people by themselves see these photos without boxes. Counted are the
+Nets that find people by themselves, and the two that ship together, see these photos
+without boxes. Counted are the
 twelve joints of arms and legs that all have, by their names. The time is of one person
 in a box, or of a whole photo, from the photo's pixels to keypoints, in TensorFlow:
 measure on a machine that does nothing else.
@@ -27,9 +28,10 @@ from benchmarks.tfjs_graph import count_parameters
 from data_pipelines.people import PoseDataset
 from data_pipelines.readers.datasets import load_dataset
 from tfpose.cli.median_time import median_time
-from tfpose.cli.models import load_predictor
+from tfpose.cli.models import load_predictor, load_shipped
 from tfpose.predictors import Predictor
 from tfpose.weights.keras_file import load_keras
+from tfpose.weights.shipped import SHIPPED
 
 __all__ = ["main"]
 
@@ -96,6 +98,10 @@ def _rows() -> Iterator[_Row]:
                 parameters,
                 (path,),
             )
+    shipped = tuple(SHIPPED.values())
+    parameters = sum(load_keras(str(path)).count_params() for path in shipped)
+    load = functools.partial(load_shipped, boxes=False)
+    yield _Row(", then ".join(SHIPPED), lambda _: load(), parameters, shipped)
     # Last, as it switches off an optimisation of TensorFlow for the whole process.
     for name in ("lite", "full", "heavy"):
         yield _published(
