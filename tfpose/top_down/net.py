@@ -99,7 +99,7 @@ NETS: dict[str, dict[str, Any]] = {
         "arguments": {"depth": 18, "width": 24},
         "head": {"deconv_filters": (64, 64, 64)},
     },
-    # For phones: 2.6 M parameters.
+    # For phones: 2.5 M parameters.
     "efficientnet_lite0": {
         "backbone": EfficientNetLite,
         "arguments": {"stages": 6, "return_all": True},
