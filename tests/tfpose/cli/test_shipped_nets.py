@@ -24,7 +24,7 @@ from tfpose.weights.shipped import SHIPPED
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_it_is_small_and_has_a_card(name):
-    assert SHIPPED[name].stat().st_size < 4e6
+    assert SHIPPED[name].stat().st_size < 6e6
     card = SHIPPED[name].with_suffix(".md").read_text()
     for source in ("Leeds Sports Pose Extended", "Stanford 40", "COCO", "MoveNet"):
         assert source in card.partition("| trained on |")[2].partition("\n")[0]
@@ -51,16 +51,16 @@ def test_people_in_boxes_are_found_as_the_card_says(shared_data):
     metrics, _ = pck_scores(
         pose_truth(people), people.skeleton, np.concatenate(keypoints)
     )
-    # 49.2 % of all 998; a tenth of them scatters by two or three points.
-    assert 0.43 < metrics["pck"] < 0.55
-    # Above the threshold 66 % are right, below 35 %.
+    # 55.5 % of all 998; a tenth of them scatters by two or three points.
+    assert 0.50 < metrics["pck"] < 0.61
+    # Above the threshold 64 % are right, below 35 %.
     truth = pose_truth(people)
     length, *_ = reference_length(truth, people.skeleton)
     right, labelled = correct_keypoints(
         np.concatenate(keypoints), truth.keypoints, length
     )
     sure = np.concatenate(scores) > predictor.score_threshold
-    assert 0.58 < right[labelled & sure].mean() < 0.74
+    assert 0.57 < right[labelled & sure].mean() < 0.71
     assert 0.28 < right[labelled & ~sure].mean() < 0.42
 
 
@@ -98,7 +98,7 @@ def test_people_of_whole_photos_are_found_as_the_card_says(kept):
 @pytest.mark.slow
 def test_two_nets_find_people_better_than_one(kept):
     alone = precision(load_predictor("tfpose_crowd"), kept)
-    assert precision(load_shipped(boxes=False), kept) > alone + 0.01
+    assert precision(load_shipped(boxes=False), kept) > alone + 0.02
 
 
 def test_everybody_is_drawn_unasked(shared_data, tmp_path):
