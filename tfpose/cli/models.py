@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfpose.adaptation import AdaptedModel
 from tfpose.adapters import build_adapter
 from tfpose.cli.refined_lifter import RefinedLifter
+from tfpose.cli.two_stage import TwoStagePredictor
 from tfpose.errors import InputError
 from tfpose.lifters.pose_lifter import AdaptingLifter, PoseLifter
 from tfpose.logocap.centre_net import CentreNet
@@ -21,7 +22,6 @@ from tfpose.top_down.predictor import (
     Locate,
     TopDownPredictor,
 )
-from tfpose.two_stage import TwoStagePredictor
 from tfpose.weights.keras_file import load_keras
 
 __all__ = ["PREDICTORS", "load_lifter", "load_predictor", "load_shipped"]

@@ -28,8 +28,7 @@ _ONE_PERSON = (
     "give --boxes=FILE, or a --model that finds people by itself"
 )
 _NOBODY = (
-    "nobody was found in {}: if one person fills the picture, use "
-    "--model=tfpose_person"
+    "nobody was found in {}: if one person fills the picture, use --model=tfpose_person"
 )
 
 

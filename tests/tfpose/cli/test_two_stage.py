@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from tfpose.cli.two_stage import TwoStagePredictor
 from tfpose.errors import InputError
 from tfpose.predictors import People, Picture, Predictor
 from tfpose.skeletons import Skeleton
-from tfpose.two_stage import TwoStagePredictor
 
 SKELETON = Skeleton("corners", ("first", "second"))
 
