@@ -18,19 +18,15 @@ import pathlib
 import shutil
 from typing import Any
 
-import numpy as np
 from absl import app, flags
 
+from benchmarks.drawn_photos import draw_photos
 from benchmarks.runs import Run, drops, run_all
-from benchmarks.tiles import tile
 from data_pipelines.multi_person import BOX_AREA_FACTOR
 from data_pipelines.readers.datasets import load_dataset
 from tfpose.cli.calibrate import calibrate
 from tfpose.cli.models import load_predictor
 from tfpose.cli.upper_bound import ROWS, upper_bound
-from tfpose.drawing import draw_skeleton
-from tfpose.drawing import grid as contact_sheet
-from tfpose.files import write_picture
 from tfpose.logocap.net import LogoCapNet
 from tfpose.weights.keras_file import load_keras, save_half
 
@@ -56,7 +52,7 @@ _SLOTS = 30
 # then, so that people are learnt who fill the picture or are cut off by it.
 _FAR, _CLOSE = 0.5, 0.25
 _VANILLA = {"attraction_weight": 0.0, "refined_weight": 0.0}
-_SHOWN, _TILE = 24, 240
+_SHOWN = 24
 
 
 def _runs(root: pathlib.Path) -> dict[str, Run]:
@@ -102,22 +98,6 @@ def _runs(root: pathlib.Path) -> dict[str, Run]:
     }
 
 
-def _draw(path: pathlib.Path) -> None:
-    """Draws what is found on photos chosen at random, not by how well it is found."""
-    people = load_dataset("coco_format", _KEPT.value, "val")
-    predictor = load_predictor(_SAVED.value)
-    rows = np.random.default_rng(0).permutation(len(people.image_ids))[:_SHOWN]
-    tiles = []
-    for row in rows.tolist():
-        photo = people.picture(row)
-        found = predictor.predict(photo)
-        shown = draw_skeleton(
-            photo, found.poses, predictor.skeleton, threshold=predictor.score_threshold
-        )
-        tiles.append(tile(shown, _TILE))
-    write_picture(path, contact_sheet(tiles, columns=6))
-
-
 def _save(run: Run, root: pathlib.Path) -> None:
     """Writes the net, for up to 30 people, with its short side and thresholds; both are
     chosen on the validation photos.
@@ -151,7 +131,9 @@ def main(argv: list[str]) -> None:
             for row in rows:
                 cells = [f"{100 * found[row][m]:.1f}" for m in ("ap", "ap50", "ap75")]
                 print(f"| {name} | {side} | {row} | " + " | ".join(cells) + " |")
-    _draw(root / "crowd_net.jpg")
+    kept = load_dataset("coco_format", _KEPT.value, "val")
+    net = load_predictor(_SAVED.value)
+    draw_photos(root / "crowd_net.jpg", net, kept, _SHOWN)
 
 
 def _scores(run: Run, data_dir: str, side: int) -> dict[str, dict[str, float]]:

@@ -85,10 +85,11 @@ def usable_folder(path: str | os.PathLike) -> pathlib.Path:
 
 
 def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
-    """Writes uint8 RGB `[H, W, 3]` as PNG, atomically.
+    """Writes uint8 RGB `[H, W, 3]`, atomically: JPEG if the name says so, else PNG.
 
     Raises:
         InputError: the disk is full or cannot be written to.
     """
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    kind = ".jpg" if path.suffix == ".jpg" else ".png"
+    _, encoded = cv2.imencode(kind, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     write_whole(path, lambda temporary: temporary.write_bytes(encoded.tobytes()))

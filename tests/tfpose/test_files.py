@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 
+from data_pipelines.images import decode_image
 from tfpose.errors import InputError
 from tfpose.files import new_folder, usable_folder, write_picture, write_whole
 
@@ -72,3 +73,12 @@ def test_results_go_into_an_empty_folder(tmp_path):
     (tmp_path / "poses2").write_text("a file")
     with pytest.raises(InputError, match="poses2: cannot be written: File exists"):
         usable_folder(new_folder(out))
+
+
+def test_a_picture_is_what_its_name_says(tmp_path):
+    picture = np.full((8, 8, 3), (200, 30, 30), np.uint8)
+    for name, start in (("a.png", b"\x89PNG"), ("a.jpg", b"\xff\xd8\xff")):
+        write_picture(tmp_path / name, picture)
+        data = (tmp_path / name).read_bytes()
+        assert data.startswith(start)
+        assert np.abs(decode_image(data).astype(int) - picture).max() < 6
