@@ -38,6 +38,7 @@ class Method:
         impossible: changes of the config that are refused, and by which words, beside
             the bounds of single options, which are tested of themselves.
         descent: learning rate of plain descent on replicas; 0 for the data's usual.
+        on_replicas: options that differ there, as rounding would decide otherwise.
         not_linear: metrics that are no means over samples, so that the mean of two
             replicas' is not that of one: how far they may be apart, relatively.
     """
@@ -47,6 +48,7 @@ class Method:
     data: str
     impossible: tuple[tuple[dict[str, Any], str], ...] = ()
     descent: float = 0.0
+    on_replicas: dict[str, Any] = dataclasses.field(default_factory=dict)
     not_linear: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def settle(self, data_dir: Path | str, workdir: Path | str) -> RunConfig:
@@ -132,6 +134,8 @@ METHODS: dict[str, Method] = {
         ),
         make_task=semi_supervised.SemiSupervisedTask,
         data="photos",
+        # A new net's maps are flat: the last bit says where their peaks are cut out.
+        on_replicas={"cut_share": 0.0},
         impossible=(
             (
                 {"unlabelled_dir": "PEOPLE"},

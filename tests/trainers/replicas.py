@@ -69,7 +69,7 @@ def main(strategy: str, devices: int, folders: dict[str, str], out: str) -> None
     Path(out).mkdir(parents=True, exist_ok=True)
     for name, method in METHODS.items():
         config = method.settle(folders[method.data], f"{out}/{name}")
-        config = dataclasses.replace(config, eval_batch_size=5)
+        config = dataclasses.replace(config, eval_batch_size=5, **method.on_replicas)
         results = _steps(method, config, Devices(config, chosen))
         np.savez(f"{out}/{name}.npz", **results)
 
