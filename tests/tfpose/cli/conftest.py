@@ -99,11 +99,8 @@ def quick(monkeypatch, pose_net):
         return np.tile(points, (count, 1, 1)), np.full((count, 14), 0.9)
 
     monkeypatch.setattr("tfpose.top_down.predictor.TopDownPredictor.locate", locate)
-    monkeypatch.setattr(
-        predict_module,
-        "load_predictor",
-        lambda path, adapt, boxes: TopDownPredictor(pose_net),
-    )
+    for name in ("load_predictor", "load_shipped"):
+        monkeypatch.setattr(predict_module, name, lambda *_: TopDownPredictor(pose_net))
 
 
 @pytest.fixture
