@@ -1,4 +1,4 @@
-"""Convolution blocks that HRNet and ResNet share, as functions on Keras tensors."""
+"""Convolution blocks that backbones share, as functions on Keras tensors."""
 
 import dataclasses
 from typing import Any
@@ -105,23 +105,47 @@ class Blocks:
     """Makes the blocks of one network with its initialiser and dtype policy.
 
     Every method takes a Keras tensor `[B, h, w, C]` and a name that prefixes the
-    names of the layers it makes, and returns a Keras tensor.
+    names of the layers it makes, and returns a Keras tensor. By default all is as in
+    PyTorch.
+
+    Attributes:
+        kernel_initializer: of every convolution.
+        dtype: policy of every layer.
+        momentum: of batch normalisation; PyTorch's 0.1 is 0.9 in Keras.
+        epsilon: of batch normalisation.
+        relu_limit: where activations end; None for nowhere.
+        centred: whether a convolution with a stride is padded by `kernel_size // 2` on
+            every side, so that output cell i is centred on input cell `i * stride`.
+            TensorFlow's "same" pads an even size on one side only, which shifts the
+            centres by one.
     """
 
     kernel_initializer: keras.initializers.Initializer
     dtype: keras.DTypePolicy
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    relu_limit: float | None = None
+    centred: bool = True
 
     def relu(self, x: Any, name: str) -> Any:
-        return keras.layers.ReLU(name=name, dtype=self.dtype)(x)
+        return keras.layers.ReLU(self.relu_limit, name=name, dtype=self.dtype)(x)
 
     def norm(self, x: Any, name: str) -> Any:
-        """Batch normalisation as in PyTorch: its momentum 0.1 is 0.9 in Keras."""
         return keras.layers.BatchNormalization(
-            momentum=0.9, epsilon=1e-5, name=name, dtype=self.dtype
+            momentum=self.momentum, epsilon=self.epsilon, name=name, dtype=self.dtype
         )(x)
 
     def add(self, tensors: Any, name: str) -> Any:
         return keras.layers.Add(name=name, dtype=self.dtype)(tensors)
+
+    def _pad(self, x: Any, kernel_size: int, stride: int, name: str) -> tuple[Any, str]:
+        """The input of a convolution, and how that pads it besides; see `centred`."""
+        if not self.centred or stride == 1:
+            return x, "same"
+        if kernel_size > 1:
+            pad = keras.layers.ZeroPadding2D
+            x = pad(kernel_size // 2, name=name, dtype=self.dtype)(x)
+        return x, "valid"
 
     def conv_norm(
         self,
@@ -134,21 +158,13 @@ class Blocks:
         index: int | str = "",
         relu: bool = True,
     ) -> Any:
-        """Convolution without bias, batch normalisation and, if `relu`, ReLU.
-
-        The input is padded by `kernel_size // 2` on every side, as in PyTorch, so
-        output cell i is centred on input cell `i * stride`. ("same" would pad an
-        even size on one side only and shift the centres by one.)
-        """
-        if stride > 1 and kernel_size > 1:
-            x = keras.layers.ZeroPadding2D(
-                kernel_size // 2, name=f"{name}_pad{index}", dtype=self.dtype
-            )(x)
+        """Convolution without bias, batch normalisation and, if `relu`, ReLU."""
+        x, padding = self._pad(x, kernel_size, stride, f"{name}_pad{index}")
         x = keras.layers.Conv2D(
             filters,
             kernel_size,
             strides=stride,
-            padding="same" if stride == 1 else "valid",
+            padding=padding,
             use_bias=False,
             kernel_initializer=self.kernel_initializer.clone(),
             name=f"{name}_conv{index}",
@@ -166,6 +182,22 @@ class Blocks:
             padding="same",
             use_bias=False,
             kernel_initializer=self.kernel_initializer.clone(),
+            name=f"{name}_conv",
+            dtype=self.dtype,
+        )(x)
+        return self.relu(self.norm(x, f"{name}_bn"), f"{name}_relu")
+
+    def depthwise_norm(
+        self, x: Any, kernel_size: int, stride: int = 1, *, name: str
+    ) -> Any:
+        """Convolution of each channel by itself without bias, normalisation, ReLU."""
+        x, padding = self._pad(x, kernel_size, stride, f"{name}_pad")
+        x = keras.layers.DepthwiseConv2D(
+            kernel_size,
+            strides=stride,
+            padding=padding,
+            use_bias=False,
+            depthwise_initializer=self.kernel_initializer.clone(),
             name=f"{name}_conv",
             dtype=self.dtype,
         )(x)
@@ -195,3 +227,25 @@ class Blocks:
         y = self.conv_norm(y, filters, 3, stride, name=name, index=2)
         y = self.conv_norm(y, 4 * filters, 1, name=name, index=3, relu=False)
         return self._residual(y, x, stride, name)
+
+    def inverted_residual(
+        self,
+        x: Any,
+        filters: int,
+        kernel_size: int,
+        stride: int,
+        expansion: int,
+        *,
+        name: str,
+    ) -> Any:
+        """1x1 convolution to more channels, one of each channel, 1x1 to fewer; the
+        identity where the shape stays (Sandler et al., CVPR 2018).
+        """
+        y = x
+        if expansion > 1:
+            y = self.conv_norm(y, expansion * x.shape[-1], 1, name=f"{name}_expand")
+        y = self.depthwise_norm(y, kernel_size, stride, name=f"{name}_depthwise")
+        y = self.conv_norm(y, filters, 1, name=f"{name}_project", relu=False)
+        if stride > 1 or x.shape[-1] != filters:
+            return y
+        return self.add([x, y], f"{name}_add")

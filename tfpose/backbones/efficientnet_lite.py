@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tfpose.backbones.base import Backbone
+from tfpose.backbones.blocks import Blocks
 from tfpose.errors import InputError
 
 __all__ = ["STAGES", "EfficientNetLite"]
@@ -71,17 +72,18 @@ class EfficientNetLite(Backbone):
             kernel_initializer = keras.initializers.VarianceScaling(2.0, "fan_out")
         initializer = keras.initializers.get(kernel_initializer)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        layers = _Layers(initializer, policy)
+        # As in the authors' code.
+        blocks = Blocks(initializer, policy, 0.99, 1e-3, relu_limit=6.0, centred=False)
 
         # === Functional model ===
         inputs = keras.Input(tuple(input_shape), name="image", dtype="float32")
-        x = layers.conv(inputs, _STEM, 3, 2, name="stem")
+        x = blocks.conv_norm(inputs, _STEM, 3, 2, name="stem")
         pyramid: dict[str, Any] = {}
         for stage, (kernel, stride, expansion, channels, count) in enumerate(
             STAGES[:stages], start=1
         ):
             for i in range(count):
-                x = layers.inverted_residual(
+                x = blocks.inverted_residual(
                     x,
                     channels,
                     kernel,
@@ -116,73 +118,3 @@ class EfficientNetLite(Backbone):
             "return_all": self.return_all,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-class _Layers:
-    """Makes the layers of one network with its initialiser and dtype policy."""
-
-    def __init__(
-        self, initializer: keras.initializers.Initializer, policy: keras.DTypePolicy
-    ) -> None:
-        self._initializer, self._policy = initializer, policy
-
-    def _norm(self, x: Any, name: str, relu: bool) -> Any:
-        # As in the authors' code.
-        x = keras.layers.BatchNormalization(
-            momentum=0.99, epsilon=1e-3, name=f"{name}_bn", dtype=self._policy
-        )(x)
-        if not relu:
-            return x
-        return keras.layers.ReLU(6.0, name=f"{name}_relu", dtype=self._policy)(x)
-
-    def conv(
-        self,
-        x: Any,
-        filters: int,
-        kernel_size: int,
-        stride: int = 1,
-        *,
-        name: str,
-        relu: bool = True,
-    ) -> Any:
-        """Convolution without bias, batch normalisation and, if `relu`, ReLU6."""
-        x = keras.layers.Conv2D(
-            filters,
-            kernel_size,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=self._initializer.clone(),
-            name=f"{name}_conv",
-            dtype=self._policy,
-        )(x)
-        return self._norm(x, name, relu)
-
-    def inverted_residual(
-        self,
-        x: Any,
-        filters: int,
-        kernel_size: int,
-        stride: int,
-        expansion: int,
-        *,
-        name: str,
-    ) -> Any:
-        """1x1 convolution to more channels, one by channels, 1x1 to fewer, identity."""
-        y = x
-        if expansion > 1:
-            y = self.conv(y, expansion * x.shape[-1], 1, name=f"{name}_expand")
-        y = keras.layers.DepthwiseConv2D(
-            kernel_size,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            depthwise_initializer=self._initializer.clone(),
-            name=f"{name}_depthwise_conv",
-            dtype=self._policy,
-        )(y)
-        y = self._norm(y, f"{name}_depthwise", relu=True)
-        y = self.conv(y, filters, 1, name=f"{name}_project", relu=False)
-        if stride > 1 or x.shape[-1] != filters:
-            return y
-        return keras.layers.Add(name=f"{name}_add", dtype=self._policy)([x, y])

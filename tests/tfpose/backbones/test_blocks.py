@@ -100,3 +100,19 @@ def test_nearest_resize_has_a_second_gradient():
         first = inner.gradient(loss, x)
     np.testing.assert_allclose(first, 4 * 3 * x**2, rtol=1e-5)
     np.testing.assert_allclose(outer.gradient(first, x), 4 * 6 * x, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kernel_size,stride", [(3, 1), (3, 2), (5, 2)])
+def test_convolutions_of_each_channel_are_centred_too(kernel_size, stride):
+    inputs = keras.Input((8, 6, 2))
+    outputs = BLOCKS.depthwise_norm(inputs, kernel_size, stride, name="test")
+    model = keras.Model(inputs, outputs)
+    x = np.random.default_rng(0).uniform(1, 2, (8, 6, 2)).astype("float32")
+    kernel = np.random.default_rng(1).uniform(size=(kernel_size, kernel_size, 2, 1))
+    model.get_layer("test_conv").set_weights([kernel])
+    for channel in range(2):
+        expected = torch_convolution(
+            x[..., [channel]], kernel[:, :, [channel]], stride
+        ) / np.sqrt(1 + 1e-5)
+        found = np.asarray(model(x[None]))[0, ..., [channel]]
+        np.testing.assert_allclose(found[0], expected[..., 0], rtol=1e-4, atol=1e-4)
