@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import math
 import os
+import re
 from collections.abc import Callable, Iterable
 
 import keras
@@ -181,22 +182,24 @@ def import_named(
     slots: dict[str, Slot],
     code: str,
     constants: dict[str, np.ndarray] | None = None,
+    unused: Callable[[str], bool] = lambda name: False,
 ) -> Imported:
     """Imports a checkpoint whose tensors have the names of one code, and no others.
 
     Args:
         path: file written by `torch.save`, with only the tensors or a training state.
             No code in it is executed.
-        net: a new net with an `info`. Its weights are overwritten, in part even if the
-            file then does not fit.
+        net: a new net. Its weights are overwritten, in part even if the file then does
+            not fit.
         slots: all of its variables by the names of their tensors.
         code: whose names they are, for the notes.
         constants: tensors of the file that are no variables of the net, by name, and
             what each must be.
+        unused: whether a tensor of that name may also be there, and is left out.
 
     Returns:
-        The import, with the net as `model`, whose `info` has the file's name and
-        SHA-256 under `source`.
+        The import, with the net as `model`, whose `info`, if it has one, has the file's
+        name and SHA-256 under `source`.
 
     Raises:
         InputError: the file is not a checkpoint, or tensors are missing, unexpected, of
@@ -209,18 +212,26 @@ def import_named(
         read_checkpoint(path), lambda names: any(name in slots for name in names)
     )
     tensors = checkpoint.tensors
-    ignored = [name for name in tensors if is_counter(name)]
+    left_out = [n for n in tensors if unused(n) and not is_counter(n)]
+    ignored = [*left_out, *filter(is_counter, tensors)]
     shapes = {name: slot.shape for name, slot in slots.items()}
     shapes |= {name: constant.shape for name, constant in constants.items()}
-    label = str(net.info.get("preset", net.name))
+    info = getattr(net, "info", None)
+    label = str((info or {}).get("preset", net.name))
     check_tensors(path, label, shapes, tensors, checkpoint.others, ignored)
     other = [k for k, v in constants.items() if (tensors[k].numbers() != v).any()]
     if other:
         raise InputError(f"{path}: {_count('with other numbers than expected', other)}")
     fill_slots(path, slots, tensors)
-    net.info = net.info | {"source": file_source(path)}
+    if info is not None:
+        net.info = info | {"source": file_source(path)}
     where = f"under {checkpoint.location!r} " if checkpoint.location else ""
     notes = [f"{len(slots)} tensors {where}with the names of {code}"]
+    # "a.15.b" is of part "a.15", "a.b" of "a".
+    parts = collections.Counter(re.split(r"\.\D", name)[0] for name in left_out)
+    if parts:
+        counted = ", ".join(f"{part}.* ({count})" for part, count in parts.items())
+        notes.append(f"not used: {counted}")
     if prefix:
         notes.append(f"{prefix!r} taken off the tensors' names")
     num_parameters = sum(math.prod(slot.shape) for slot in slots.values())

@@ -1,22 +1,14 @@
 """EfficientNet-Lite's published ImageNet weights, as the start of a pose net."""
 
-import collections
+import dataclasses
 import itertools
-import math
 import os
 import re
 
 from tfpose.backbones.efficientnet_lite import STAGES, EfficientNetLite
 from tfpose.top_down.net import build_heatmap_net
 from tfpose.top_down.transfer import weighted_layers
-from tfpose.weights.filling import (
-    Imported,
-    check_tensors,
-    fill_slots,
-    is_counter,
-    unwrap,
-)
-from tfpose.weights.torch_file import read_checkpoint
+from tfpose.weights.filling import Imported, import_named
 from tfpose.weights.torch_names import Slot, layer_slots
 
 __all__ = ["LITE_PRESETS", "build_lite_preset", "import_lite", "lite_slots"]
@@ -75,32 +67,16 @@ def import_lite(path: str | os.PathLike, net: EfficientNetLite) -> Imported:
             another shape or type, or not finite; names the first of each kind and
             counts them.
     """
-    path = os.fspath(path)
-    slots = lite_slots(net)
-    checkpoint, prefix = unwrap(
-        read_checkpoint(path), lambda names: any(name in slots for name in names)
-    )
     blocks = _FIRST_BLOCKS[net.stages]
-    unused = [name for name in checkpoint.tensors if _is_unused(name, blocks)]
-    counters = [name for name in checkpoint.tensors if is_counter(name)]
-    shapes = {name: slot.shape for name, slot in slots.items()}
-    ignored = [*unused, *counters]
-    check_tensors(
-        path, net.name, shapes, checkpoint.tensors, checkpoint.others, ignored
+    done = import_named(
+        path,
+        net,
+        lite_slots(net),
+        "efficientnet_pytorch",
+        unused=lambda name: _is_unused(name, blocks),
     )
-    fill_slots(path, slots, checkpoint.tensors)
-    parts = collections.Counter(
-        re.split(r"\.\D", name)[0] for name in unused if not is_counter(name)
-    )
-    notes = [f"{len(slots)} tensors with the names of efficientnet_pytorch"]
-    if parts:
-        counted = ", ".join(f"{part}.* ({count})" for part, count in parts.items())
-        notes.append(f"not used: {counted}")
-    if prefix:
-        notes.append(f"{prefix!r} taken off the tensors' names")
-    notes.append("no pose head: only a backbone, for a trainer's --init_from")
-    numbers = sum(math.prod(slot.shape) for slot in slots.values())
-    return Imported(net, len(slots), numbers, tuple(notes))
+    note = "no pose head: only a backbone, for a trainer's --init_from"
+    return dataclasses.replace(done, notes=(*done.notes, note))
 
 
 def _official_name(layer: str) -> str:
