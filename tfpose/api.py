@@ -1,11 +1,10 @@
 """What `from tfpose import ...` gives: people in photos and videos, in three lines."""
 
 import dataclasses
-import functools
 import os
 import pathlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,17 +69,14 @@ class PosePredictor:
         0 1
     """
 
-    def __init__(
-        self, predictor: Predictor, load_in_boxes: Callable[[], Predictor] | None = None
-    ):
+    def __init__(self, predictor: Predictor, in_boxes: Predictor | None = None):
         """
         Args:
             predictor: finds the people.
-            load_in_boxes: gives the one that finds them in boxes, when the first boxes
-                come; None for the same one.
+            in_boxes: finds them where there are boxes; None for the same one.
         """
         self._predictor = predictor
-        self._load_in_boxes = load_in_boxes
+        self._in_boxes = in_boxes or predictor
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -138,10 +134,6 @@ class PosePredictor:
             people, numbers = tracker.update(people, picture.origin.seconds)
             yield picture.origin, _named(people, numbers, predictor)
 
-    @functools.cached_property
-    def _in_boxes(self) -> Predictor:
-        return self._load_in_boxes() if self._load_in_boxes else self._predictor
-
     def _chosen(self, boxes: ArrayLike | None) -> Predictor:
         if boxes is not None:
             return self._in_boxes
@@ -191,9 +183,8 @@ def load_predictor(model: str = "") -> PosePredictor:
     """
     if model:
         return PosePredictor(models.load_predictor(model))
-    return PosePredictor(
-        models.load_shipped(boxes=False), lambda: models.load_shipped(boxes=True)
-    )
+    poser = models.load_shipped(boxes=True)
+    return PosePredictor(models.with_finder(poser), poser)
 
 
 def _numbers(boxes: ArrayLike | None) -> np.ndarray | None:

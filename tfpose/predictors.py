@@ -59,11 +59,14 @@ class People:
         """Float64 `[P, J, 3]`: x, y and the joint's score."""
         return np.concatenate([self.keypoints, self.joint_scores[..., None]], axis=-1)
 
+    def select(self, rows: np.ndarray) -> "People":
+        """Those of some rows, int or bool."""
+        columns = dataclasses.fields(self)
+        return People(**{one.name: getattr(self, one.name)[rows] for one in columns})
+
     def above(self, threshold: float) -> "People":
         """Those who score more."""
-        kept = self.person_scores > threshold
-        columns = dataclasses.fields(self)
-        return People(**{one.name: getattr(self, one.name)[kept] for one in columns})
+        return self.select(self.person_scores > threshold)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from tfpose.top_down.predictor import (
 )
 from tfpose.weights.keras_file import load_keras
 
-__all__ = ["PREDICTORS", "load_lifter", "load_predictor", "load_shipped"]
+__all__ = ["PREDICTORS", "load_lifter", "load_predictor", "load_shipped", "with_finder"]
 
 
 def load_shipped(boxes: bool, adapt: str = "") -> Predictor:
@@ -39,8 +39,11 @@ def load_shipped(boxes: bool, adapt: str = "") -> Predictor:
         InputError: it cannot be adapted so.
     """
     poser = load_predictor("", adapt)
-    if boxes:
-        return poser
+    return poser if boxes else with_finder(poser)
+
+
+def with_finder(poser: Predictor) -> Predictor:
+    """Everybody whom `tfpose_crowd` finds, looked at by what looks into boxes."""
     return TwoStagePredictor(load_predictor("tfpose_crowd"), poser)
 
 

@@ -53,15 +53,7 @@ class TwoStagePredictor(Predictor):
         """As of `Predictor`; the poser's batches are of many pictures."""
         for found, people in self._poser.stream(map(self._look, pictures)):
             kept = suppress_near(people.keypoints, people.person_scores)
-            yield (
-                found.origin,
-                People(
-                    people.keypoints[kept],
-                    people.joint_scores[kept],
-                    people.person_scores[kept],
-                    people.boxes[kept],
-                ),
-            )
+            yield found.origin, people.select(kept)
 
     def _look(self, picture: Picture[Origin]) -> Picture[Picture[Origin]]:
         """The picture with a box around each person who is found in it."""
