@@ -12,7 +12,6 @@ from tfpose.errors import InputError
 from tfpose.logocap.centre_net import CentreNet, Dense, Poses
 from tfpose.logocap.predictor import CentrePredictor
 from tfpose.logocap.suppression import DISTANCE, SHARE, read_slots
-from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD
 
 __all__ = [
     "OUTPUTS",
@@ -239,8 +238,8 @@ def people_metadata(
         "slots": slots,
         "normalisation": {
             "where": "inside the model",
-            "mean": list(IMAGE_MEAN),
-            "std": list(IMAGE_STD),
+            "mean": list(predictor.net.backbone.image_mean),
+            "std": list(predictor.net.backbone.image_std),
             "of": "pixels / 255",
         },
         "suppression": {"where": suppression, "distance": DISTANCE, "share": SHARE},

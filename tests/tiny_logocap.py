@@ -24,7 +24,7 @@ def tiny_backbone() -> HRNet:
         blocks_per_branch=1,
         stage1_blocks=1,
         kernel_initializer="he_normal",
-        all_branches=True,
+        return_all=True,
         name="backbone",
     )
 

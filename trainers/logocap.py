@@ -16,7 +16,6 @@ from keras import ops
 from data_pipelines.multi_person import MultiPersonTraining
 from data_pipelines.people import PoseDataset
 from data_pipelines.whole_photos import WholePhotos
-from tfpose.backbones.hrnet import HRNet
 from tfpose.drawing import colour_heatmap, draw_skeleton
 from tfpose.drawing import grid as contact_sheet
 from tfpose.errors import InputError
@@ -25,7 +24,7 @@ from tfpose.logocap.net import LogoCapNet
 from tfpose.logocap.suppression import suppress_near
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.net import find_net
-from tfpose.top_down.transfer import weighted_layers
+from tfpose.top_down.transfer import freeze_groups, weighted_layers
 from tfpose.weights.keras_file import load_keras
 from trainers.engine.devices import Devices
 from trainers.engine.optimizer import adam
@@ -71,6 +70,7 @@ class LogoCapTask(Task):
         self.net = _build_net(config, val.skeleton)
         if start is not None:
             _initialise(self.net, start)
+        freeze_groups(self.net.backbone.layer_groups(), config.freeze)
         self.model = LogoCapModel(self.net, config)
         self.model.compile(optimizer=adam(config, self.steps_per_epoch))
 
@@ -166,11 +166,9 @@ def _training(
 
 
 def _build_net(config: LogoCapConfig, skeleton: Skeleton) -> LogoCapNet:
-    backbone = HRNet(
-        (None, None, 3),
-        all_branches=True,
-        name="backbone",
-        **find_net(config.net)["arguments"],
+    found = find_net(config.net)
+    backbone = found["backbone"](
+        (None, None, 3), return_all=True, name="backbone", **found["arguments"]
     )
     info = {
         "task": "logocap",
@@ -181,18 +179,24 @@ def _build_net(config: LogoCapConfig, skeleton: Skeleton) -> LogoCapNet:
 
 
 def _initialise(net: LogoCapNet, start: keras.Model) -> None:
-    """Copies what another net has: all of the same net, of others the backbone.
+    """Copies what another net has: all of the same net, of others the backbone and the
+    feature pyramid.
 
     Raises:
-        InputError: their backbones differ.
+        InputError: these differ.
     """
     if isinstance(start, LogoCapNet) and [w.shape for w in start.weights] == [
         w.shape for w in net.weights
     ]:
         net.set_weights(start.get_weights())
         return
-    source = weighted_layers(getattr(start, "backbone", start))
-    target = weighted_layers(net.backbone)
+    of_backbone = weighted_layers(getattr(start, "backbone", start))
+    source = {
+        name: layer
+        for name, layer in weighted_layers(start).items()
+        if name in of_backbone or name.startswith("pyramid")
+    }
+    target = weighted_layers(net.dense_model)
     for name, layer in source.items():
         expected = (
             [tuple(w.shape) for w in target[name].weights] if name in target else None
@@ -200,7 +204,7 @@ def _initialise(net: LogoCapNet, start: keras.Model) -> None:
         found = [tuple(w.shape) for w in layer.weights]
         if found != expected:
             raise InputError(
-                f"init_from: {name} of the backbone has weights {found}, expected "
+                f"init_from: layer {name} has weights {found}, expected "
                 f"{expected if expected is not None else 'no such layer'}"
             )
     for name, layer in source.items():

@@ -14,7 +14,7 @@ from trainers.people import PeopleConfig
 __all__ = ["PRESETS", "LogoCapConfig"]
 
 _STRIDE = 4
-# So that all of HRNet's branches have whole cells.
+# So that maps at all strides have whole cells.
 _UNIT = 32
 
 
@@ -92,6 +92,9 @@ class LogoCapConfig(PeopleConfig):
         0.2, "Largest shift, share of the side that is shown.", at_least=0, at_most=1
     )
     flip: float = option(0.5, "Share of mirrored photos.", at_least=0, at_most=1)
+    freeze: tuple[str, ...] = option(
+        (), "The backbone's layer groups that do not train, e.g. stem,stage1."
+    )
     paste: float = option(
         0.0,
         "Share of photos into which people of others are pasted, by segmentations.",
@@ -104,10 +107,14 @@ class LogoCapConfig(PeopleConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if find_net(self.net)["backbone"] is not HRNet or "tokens" in find_net(
-            self.net
+        found = find_net(self.net)
+        if (found["backbone"] is not HRNet or "tokens" in found) and (
+            not self._pyramid_filters
         ):
-            raise InputError(f"net: expected an HRNet, got {self.net!r}")
+            raise InputError(
+                f"net: expected an HRNet or one with a feature pyramid, got "
+                f"{self.net!r}"
+            )
         if self.input_side % _UNIT:
             raise InputError(
                 f"input_side: expected a multiple of {_UNIT}, got {self.input_side}"
@@ -121,6 +128,10 @@ class LogoCapConfig(PeopleConfig):
                 f"smallest: expected at most largest, {self.largest}, got "
                 f"{self.smallest}"
             )
+
+    @property
+    def _pyramid_filters(self) -> int:
+        return find_net(self.net).get("head", {}).get("pyramid_filters", 0)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -140,6 +151,7 @@ class LogoCapConfig(PeopleConfig):
         """Arguments of `LogoCapNet`."""
         return {
             "slots": self.slots,
+            "pyramid_filters": self._pyramid_filters,
             "feature_filters": self.feature_filters,
             "offset_filters": self.offset_filters,
             "message_filters": self.message_filters,

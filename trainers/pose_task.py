@@ -22,7 +22,11 @@ from tfpose.errors import InputError
 from tfpose.files import write_picture
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.net import HeatmapNet, build_heatmap_net
-from tfpose.top_down.transfer import freeze_groups, transfer_weights
+from tfpose.top_down.transfer import (
+    freeze_groups,
+    layer_groups,
+    transfer_weights,
+)
 from tfpose.weights.keras_file import load_keras
 from trainers.engine.devices import Devices
 from trainers.engine.task import Task
@@ -83,7 +87,7 @@ class PoseTask(Task, abc.ABC):
         self.heatmap_net = _build_net(config, self._people.skeleton)
         if start is not None:
             transfer_weights(start, self.heatmap_net)
-        freeze_groups(self.heatmap_net, config.freeze)
+        freeze_groups(layer_groups(self.heatmap_net), config.freeze)
 
     def evaluate(self, devices: Devices) -> tuple[dict[str, float], list[str]]:
         """PCK@0.2 of the torso, and OKS AP where skeleton and areas allow it."""
@@ -159,7 +163,7 @@ def _load_start(config: TopDownConfig, workdir: Workdir) -> keras.Model | None:
     stand_in = _build_net(config, _STAND_IN)
     if start is not None:
         transfer_weights(start, stand_in)
-    freeze_groups(stand_in, config.freeze)
+    freeze_groups(layer_groups(stand_in), config.freeze)
     return start
 
 

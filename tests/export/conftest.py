@@ -20,12 +20,13 @@ from tests.export.chromium import find_chromium, open_chromium
 from tests.tiny_logocap import tiny_logocap
 from tests.tiny_metta import enliven
 from tests.toy_adapter import ToyAdapter, ToyLifter, make_toy_lifter
+from tfpose.backbones.base import IMAGE_MEAN, IMAGE_STD, Backbone
 from tfpose.lifters.build import build_lifter
 from tfpose.lifters.net import LiftingNet
 from tfpose.logocap.net import LogoCapNet
 from tfpose.metta.net import MeTTANet
 from tfpose.skeletons import Skeleton, get_skeleton
-from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
+from tfpose.top_down.net import HeatmapNet, build_heatmap_net
 
 ROOT = Path(__file__).resolve().parents[2]
 INFO = {
@@ -41,7 +42,7 @@ DOTS_SIZE = (64, 48)
 
 
 @keras.saving.register_keras_serializable(package="tests")
-class Averages(keras.Model):
+class Averages(Backbone):
     """Colour channels, averaged over 4 x 4 pixels by a convolution."""
 
     stride = 4
@@ -49,7 +50,8 @@ class Averages(keras.Model):
     def __init__(self, **kwargs):
         inputs = keras.Input((*DOTS_SIZE, 3))
         layer = keras.layers.Conv2D(3, 4, strides=4, name="average")
-        super().__init__(inputs, layer(inputs), **kwargs)
+        policy = keras.dtype_policies.get("float32")
+        super().__init__(inputs, {"P2": layer(inputs)}, policy, **kwargs)
         kernel = np.zeros((4, 4, 3, 3))
         kernel[:, :, range(3), range(3)] = 1 / 16
         layer.set_weights([kernel, np.zeros(3)])

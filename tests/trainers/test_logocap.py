@@ -45,8 +45,43 @@ def test_starts_from_the_backbone_of_another_net(config, tmp_path):
             np.testing.assert_array_equal(one, two)
     again = dataclasses.replace(config, init_from=start, workdir=f"{tmp_path}/other")
     other = dataclasses.replace(again, net="hrnet_small")
-    with pytest.raises(InputError, match="init_from: .* of the backbone has weights"):
+    with pytest.raises(InputError, match="init_from: layer .* has weights"):
         make_task(other)
+
+
+@pytest.mark.slow
+def test_a_net_with_a_feature_pyramid(config, tmp_path):
+    """It starts with another net's pyramid, too, and freezes the backbone's groups."""
+    keras.utils.set_random_seed(99)
+    lite = "efficientnet_lite0"
+    net = build_heatmap_net(lite, (64, 64), 17, info={"task": "top_down"})
+    net.save(tmp_path / "start.keras")
+    config = dataclasses.replace(
+        config,
+        net=lite,
+        init_from=str(tmp_path / "start.keras"),
+        freeze=("stem", "stage1"),
+    )
+    task = make_task(config)
+    photo = np.random.default_rng(0).integers(0, 256, (1, 96, 64, 3)).astype("float32")
+    dense = task.net.dense_model
+    ends = dense.get_layer("heat_conv").input
+    expected = build_heatmap_net(lite, (96, 64), 17)
+    expected.set_weights(net.get_weights())
+    features = keras.Model(expected.inputs, expected.get_layer("head").input)
+    np.testing.assert_allclose(
+        keras.Model(dense.inputs, ends)([photo]), features([photo]), atol=1e-5
+    )
+    groups = task.net.backbone.layer_groups()
+    for group, layers in groups.items():
+        frozen = not any(layer.trainable_weights for layer in layers)
+        assert frozen == (group in config.freeze)
+    with pytest.raises(InputError, match="unknown layer groups 'stage9'"):
+        make_task(
+            dataclasses.replace(config, freeze=("stage9",), workdir=f"{tmp_path}/b")
+        )
+    with pytest.raises(InputError, match="net: expected an HRNet or one with a"):
+        dataclasses.replace(config, net="resnet_small")
 
 
 @pytest.mark.slow

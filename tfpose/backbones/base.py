@@ -5,7 +5,11 @@ from typing import Any, ClassVar, Self
 
 import keras
 
-__all__ = ["Backbone"]
+__all__ = ["IMAGE_MEAN", "IMAGE_STD", "Backbone"]
+
+# ImageNet statistics of RGB in 0..1, which most published weights expect.
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
 
 
 class Backbone(keras.Model):
@@ -35,9 +39,14 @@ class Backbone(keras.Model):
         pyramid_outputs: dict. As given.
         image_shape: (H, W, C) of the image.
         policy: the dtype policy.
+        image_mean: three floats of the class. Its published weights expect images from
+            whose R, G and B in 0..1 these were subtracted.
+        image_std: three floats of the class, by which R, G and B were then divided.
     """
 
     stride: ClassVar[int]
+    image_mean: ClassVar[tuple[float, ...]] = IMAGE_MEAN
+    image_std: ClassVar[tuple[float, ...]] = IMAGE_STD
 
     def __init__(
         self,

@@ -138,6 +138,16 @@ class Blocks:
     def add(self, tensors: Any, name: str) -> Any:
         return keras.layers.Add(name=name, dtype=self.dtype)(tensors)
 
+    def nearest(self, x: Any, target: Any, factor: int, name: str) -> Any:
+        """`x` at the size of `target`, which is `factor` times its own or about that.
+
+        Nearest neighbour; where the size of `target` is unknown, exactly `factor`.
+        """
+        height, width = target.shape[1:3]
+        if height is None:
+            return NearestUpsample(factor, name=name, dtype=self.dtype)(x)
+        return NearestResize(height, width, name=name, dtype=self.dtype)(x)
+
     def _pad(self, x: Any, kernel_size: int, stride: int, name: str) -> tuple[Any, str]:
         """The input of a convolution, and how that pads it besides; see `centred`."""
         if not self.centred or stride == 1:

@@ -31,7 +31,7 @@ class EfficientNetLite(Backbone):
     """EfficientNet-Lite0 without its classifier.
 
     Takes a normalised image `[B, H, W, C]` float, (pixel - 127) / 128 where its
-    published weights are used, and returns the last stage's map
+    published weights are used (`image_mean`), and returns the last stage's map
     `[B, ceil(H / 32), ceil(W / 32), F]`, F = 320 of seven stages and 192 of six.
     `pyramid_outputs` has the maps at strides 4 to 32, "P2" to "P5", of 24, 40, 112 and
     F channels.
@@ -40,7 +40,8 @@ class EfficientNetLite(Backbone):
     blocks from 0, e.g. `stage3_block1_depthwise_conv`.
 
     Args:
-        input_shape: sequence of int. (H, W, C) in pixels.
+        input_shape: sequence of int. (H, W, C) in pixels. With H and W None the net
+            takes any size of which 32 divides both sides.
         stages: int. 6 or 7; the last stage has a fifth of all weights.
         kernel_initializer: Keras initialiser of every convolution. Defaults to He's,
             by outputs.
@@ -55,6 +56,8 @@ class EfficientNetLite(Backbone):
     """
 
     stride = 32
+    image_mean = (127 / 255,) * 3
+    image_std = (128 / 255,) * 3
 
     def __init__(
         self,

@@ -6,12 +6,7 @@ from typing import Any
 import keras
 
 from tfpose.backbones.base import Backbone
-from tfpose.backbones.blocks import (
-    Blocks,
-    NearestResize,
-    NearestUpsample,
-    official_initializer,
-)
+from tfpose.backbones.blocks import Blocks, official_initializer
 
 __all__ = ["HRNet"]
 
@@ -43,7 +38,7 @@ class HRNet(Backbone):
         kernel_initializer: Keras initialiser of every convolution. Defaults to the
             official N(0, 0.001).
         dtype: Keras dtype policy of the layers. Defaults to the global one.
-        all_branches: bool. Whether the last exchange computes all branches and the net
+        return_all: bool. Whether the last exchange computes all branches and the net
             returns them as `pyramid_outputs`, "P2" to "P5" with four stages. By default
             only the first is computed and returned, as top-down pose nets use it. The
             layers of the others are added and do not change the first branch.
@@ -64,7 +59,7 @@ class HRNet(Backbone):
         stage1_blocks: int = 4,
         kernel_initializer: Any = None,
         dtype: Any = None,
-        all_branches: bool = False,
+        return_all: bool = False,
         name: str = "hrnet",
         **kwargs: Any,
     ) -> None:
@@ -101,12 +96,12 @@ class HRNet(Backbone):
             for module in range(modules):
                 module_name = f"stage{stage}_module{module}"
                 last = stage == last_stage and module == modules - 1
-                num_outputs = 1 if last and not all_branches else stage
+                num_outputs = 1 if last and not return_all else stage
                 branches = _exchange_module(
                     blocks, branches, blocks_per_branch, num_outputs, module_name
                 )
         pyramid = {f"P{branch + 2}": x for branch, x in enumerate(branches)}
-        super().__init__(inputs, pyramid, policy, name, all_branches, **kwargs)
+        super().__init__(inputs, pyramid, policy, name, return_all, **kwargs)
 
         # === Config ===
         self.width = width
@@ -114,7 +109,7 @@ class HRNet(Backbone):
         self.stage_modules = tuple(stage_modules)
         self.blocks_per_branch = blocks_per_branch
         self.stage1_blocks = stage1_blocks
-        self.all_branches = all_branches
+        self.return_all = return_all
         self.kernel_initializer = initializer
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
@@ -147,7 +142,7 @@ class HRNet(Backbone):
             "stage_modules": list(self.stage_modules),
             "blocks_per_branch": self.blocks_per_branch,
             "stage1_blocks": self.stage1_blocks,
-            "all_branches": self.all_branches,
+            "return_all": self.return_all,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
@@ -174,7 +169,7 @@ def _exchange_module(
             prefix = f"{name}_fuse{i}_from{j}"
             if j > i:
                 x = blocks.conv_norm(x, target.shape[-1], 1, name=prefix, relu=False)
-                x = _nearest(blocks, x, target, 2 ** (j - i), f"{prefix}_resize")
+                x = blocks.nearest(x, target, 2 ** (j - i), f"{prefix}_resize")
             for step in range(i - j):
                 last = step == i - j - 1
                 filters = target.shape[-1] if last else x.shape[-1]
@@ -185,11 +180,3 @@ def _exchange_module(
         fused = blocks.add(terms, f"{name}_fuse{i}_add")
         outputs.append(blocks.relu(fused, f"{name}_fuse{i}_relu"))
     return outputs
-
-
-def _nearest(blocks: Blocks, x: Any, target: Any, factor: int, name: str) -> Any:
-    """`x` at the size of `target`, which is `factor` times its own or about that."""
-    height, width = target.shape[1:3]
-    if height is None:
-        return NearestUpsample(factor, name=name, dtype=blocks.dtype)(x)
-    return NearestResize(height, width, name=name, dtype=blocks.dtype)(x)

@@ -59,8 +59,8 @@ class CentreNet(BuiltOn, keras.Model, abc.ABC):
 
     Args:
         skeleton: `Skeleton` of J joints, or its dict.
-        backbone: a `Backbone` of stride 4; all maps that it returns are used. With
-            sides None the net takes pictures of any size.
+        backbone: a `Backbone`; all maps that it returns are used. With sides None the
+            net takes pictures of any size.
         dense_model: takes pixels 0..255 as float32, returns heatmaps, offsets and, if
             there are any, features at stride 4.
         slots: int. S, the most people that are found.

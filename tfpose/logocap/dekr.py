@@ -12,7 +12,7 @@ from tfpose.codecs.centre_poses import find_centres
 from tfpose.codecs.sampling import sample_cells
 from tfpose.logocap.adaptive import AdaptiveConvolution
 from tfpose.logocap.centre_net import CentreNet, as_skeleton
-from tfpose.logocap.heads import joined_maps
+from tfpose.logocap.heads import maps_at_stride_4
 from tfpose.skeletons import Skeleton
 
 __all__ = ["DekrNet"]
@@ -32,7 +32,7 @@ class DekrNet(CentreNet):
     Args:
         skeleton: see `CentreNet`.
         backbone: see `CentreNet`. The published one is `HRNet((None, None, 3),
-            width=32, all_branches=True)`.
+            width=32, return_all=True)`.
         slots: see `CentreNet`.
         heat_filters: int. Channels before the heatmaps. Defaults to the backbone's at
             stride 4.
@@ -118,7 +118,7 @@ def _dense_model(
     `[B, h, w, 2 * J]` at stride 4, float32.
     """
     blocks = Blocks(official_initializer(), policy)
-    images, x, channels = joined_maps(backbone, policy)
+    images, x, channels = maps_at_stride_4(backbone, policy)
     filters = heat_filters or channels
     heat = blocks.conv_norm(x, filters, 1, name="heat")
     heat = blocks.basic_block(heat, filters, name="heat_block")

@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from tfpose.backbones.base import Backbone
+from tfpose.backbones.blocks import Blocks, official_initializer
+from tfpose.backbones.pyramid import merge_pyramid, normalization
 from tfpose.errors import InputError
 from tfpose.logocap.message_passing import torch_uniform
-from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD
 
-__all__ = ["JoinedMaps", "dense_model", "joined_maps"]
+__all__ = ["JoinedMaps", "dense_model", "maps_at_stride_4"]
 
 
 @keras.saving.register_keras_serializable(package="tfpose")
@@ -32,28 +33,34 @@ class JoinedMaps(keras.layers.Layer):
         return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
-def joined_maps(backbone: Backbone, policy: keras.DTypePolicy) -> tuple[Any, Any, int]:
-    """All maps of a backbone side by side at stride 4.
+def maps_at_stride_4(
+    backbone: Backbone, policy: keras.DTypePolicy, pyramid_filters: int = 0
+) -> tuple[Any, Any, int]:
+    """All maps of a backbone as one at stride 4.
+
+    Args:
+        backbone: returns its map at stride 4, or all of its maps.
+        policy: Keras dtype policy of the layers.
+        pyramid_filters: channels of a feature pyramid, see `merge_pyramid`; with 0 maps
+            are enlarged and put side by side.
 
     Returns:
-        Keras tensors: pixels 0..255 `[B, H, W, 3]` and the maps `[B, h, w, C]`; and the
-        channels of the backbone's own map at stride 4.
+        Keras tensors: pixels 0..255 `[B, H, W, 3]` and the map `[B, h, w, C]`; and the
+        channels of the backbone's own map at stride 4, or of the pyramid.
 
     Raises:
-        InputError: the backbone's stride is not 4.
+        InputError: the backbone has stride 32 and there is no pyramid, or does not
+            return the maps of one.
     """
-    if backbone.stride != 4:
+    if not pyramid_filters and backbone.stride != 4:
         raise InputError(
             f"backbone {backbone.name} has stride {backbone.stride}, expected 4"
         )
     images = keras.Input(backbone.input_shape[1:], name="image", dtype="float32")
-    x = keras.layers.Rescaling(
-        scale=[1 / (255 * deviation) for deviation in IMAGE_STD],
-        offset=[-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)],
-        name="normalization",
-        dtype="float32",
-    )(images)
-    maps = backbone(x)
+    maps = backbone(normalization(backbone.image_mean, backbone.image_std)(images))
+    if pyramid_filters:
+        blocks = Blocks(official_initializer(), policy)
+        return images, merge_pyramid(blocks, maps, pyramid_filters), pyramid_filters
     maps = [maps[name] for name in sorted(maps)] if isinstance(maps, dict) else [maps]
     return images, JoinedMaps(name="joined", dtype=policy)(maps), maps[0].shape[-1]
 
@@ -61,6 +68,7 @@ def joined_maps(backbone: Backbone, policy: keras.DTypePolicy) -> tuple[Any, Any
 def dense_model(
     backbone: Backbone,
     joints: int,
+    pyramid_filters: int,
     feature_filters: int,
     heat_filters: int | None,
     offset_filters: int,
@@ -74,9 +82,9 @@ def dense_model(
     convolution.
 
     Raises:
-        InputError: the backbone's stride is not 4.
+        InputError: see `maps_at_stride_4`.
     """
-    images, x, channels = joined_maps(backbone, policy)
+    images, x, channels = maps_at_stride_4(backbone, policy, pyramid_filters)
     heat = _hidden(x, heat_filters or channels, "heat", policy)
     outputs = [
         _output(heat, joints + 1, "heat"),

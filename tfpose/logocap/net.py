@@ -58,11 +58,13 @@ class LogoCapNet(CentreNet):
     Args:
         skeleton: `Skeleton` of J joints with OKS sigmas, or its dict.
         backbone: see `CentreNet`. The published one is `HRNet((None, None, 3),
-            width=32, all_branches=True)`.
+            width=32, return_all=True)`.
         slots: see `CentreNet`.
+        pyramid_filters: int. Channels of a feature pyramid after a backbone of stride
+            32, see `merge_pyramid`; 0 for none.
         feature_filters: int. F.
         heat_filters: int. Channels before the heatmaps. Defaults to the backbone's at
-            stride 4.
+            stride 4, or the pyramid's.
         offset_filters: int. Channels before the offsets.
         message_filters: three ints, see `MessagePassing`.
         affines: int, see `AttentiveNorm`.
@@ -76,7 +78,8 @@ class LogoCapNet(CentreNet):
             computed of them, are float32.
 
     Raises:
-        InputError: the skeleton has no sigmas, or the backbone's stride is not 4.
+        InputError: the skeleton has no sigmas, or backbone and `pyramid_filters` do
+            not give maps at stride 4.
 
     Reference: Xue et al., "Learning Local-Global Contextual Adaptation for Multi-Person
     Pose Estimation", CVPR 2022 (arXiv:2109.03622).
@@ -89,6 +92,7 @@ class LogoCapNet(CentreNet):
         skeleton: Skeleton | dict[str, Any],
         backbone: Backbone,
         slots: int = 30,
+        pyramid_filters: int = 0,
         feature_filters: int = 64,
         heat_filters: int | None = None,
         offset_filters: int = 256,
@@ -108,9 +112,16 @@ class LogoCapNet(CentreNet):
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         joints = skeleton.num_joints
         dense = dense_model(
-            backbone, joints, feature_filters, heat_filters, offset_filters, policy
+            backbone,
+            joints,
+            pyramid_filters,
+            feature_filters,
+            heat_filters,
+            offset_filters,
+            policy,
         )
         arguments = {
+            "pyramid_filters": pyramid_filters,
             "feature_filters": feature_filters,
             "heat_filters": heat_filters,
             "offset_filters": offset_filters,

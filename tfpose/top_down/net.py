@@ -7,10 +7,12 @@ from typing import Any
 
 import keras
 
-from tfpose.backbones.blocks import Blocks, NearestResize, official_initializer
+from tfpose.backbones.base import Backbone
+from tfpose.backbones.blocks import Blocks, official_initializer
 from tfpose.backbones.efficientnet_lite import EfficientNetLite
 from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.pixels import Pixels
+from tfpose.backbones.pyramid import merge_pyramid, normalization
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
 from tfpose.net_info import info_text
@@ -18,17 +20,11 @@ from tfpose.top_down.pose_net import PoseNet
 from tfpose.top_down.tokens import TokenHead
 
 __all__ = [
-    "IMAGE_MEAN",
-    "IMAGE_STD",
     "NETS",
     "HeatmapNet",
     "build_heatmap_net",
     "find_net",
 ]
-
-# ImageNet statistics of RGB in 0..1, which all published pose weights expect.
-IMAGE_MEAN = (0.485, 0.456, 0.406)
-IMAGE_STD = (0.229, 0.224, 0.225)
 
 # The first stages of HRNet, as in TokenPose.
 _STEM: dict[str, Any] = {
@@ -102,12 +98,8 @@ NETS: dict[str, dict[str, Any]] = {
     # For phones: 2.5 M parameters.
     "efficientnet_lite0": {
         "backbone": EfficientNetLite,
-        "arguments": {"stages": 6, "return_all": True},
-        "head": {
-            "pyramid_filters": 64,
-            "image_mean": (127 / 255,) * 3,
-            "image_std": (128 / 255,) * 3,
-        },
+        "arguments": {"stages": 6},
+        "head": {"pyramid_filters": 64},
     },
     # For tests only; not accurate.
     "hrnet_tiny": {
@@ -134,15 +126,13 @@ class HeatmapNet(PoseNet):
     After a backbone of stride 4 the head is one 1x1 convolution (HRNet's pose net).
     After a backbone of stride 32 it begins with transposed convolutions, each of which
     doubles the size (SimpleBaseline). With `pyramid_filters` the maps at all strides
-    are brought to so many channels and added up from the coarsest to that of stride 4,
-    with a 3x3 convolution after each sum, before the 1x1 convolution (a feature
-    pyramid: Lin et al., arXiv:1612.03144). With `tokens` it is TokenPose's head, for a
-    backbone of any stride. The layers' names are `normalization`, the backbone's,
-    `deconv0_*`, ..., `pyramid<n>_*`, or those of `TokenHead.heatmaps`, and `head`.
+    become one at stride 4 before the 1x1 convolution, see `merge_pyramid`. With
+    `tokens` it is TokenPose's head, for a backbone of any stride. The layers' names are
+    `normalization`, the backbone's, `deconv0_*`, ..., `pyramid<n>_*`, or those of
+    `TokenHead.heatmaps`, and `head`.
 
     Args:
-        backbone: `HRNet`, `ResNet` or any Keras model from a normalised image
-            `[B, H, W, 3 or 6]` to a map, with its stride in `stride`.
+        backbone: a `Backbone` for images `[B, H, W, 3 or 6]`.
         num_outputs: int. Number of heatmaps: joints, or patches of a jigsaw puzzle.
         deconv_filters: sequence of int. Channels of the transposed convolutions.
             Defaults to three of 256 for stride 32 and none for stride 4.
@@ -154,10 +144,10 @@ class HeatmapNet(PoseNet):
             Defaults to the official N(0, 0.001), which the head always has.
         dtype: Keras dtype policy. Defaults to the global one. Normalisation and head
             always compute in float32.
-        image_mean: three floats, subtracted from R, G and B in 0..1. Defaults to
-            ImageNet's. (SimpleBaseline's published weights were trained with red's mean
+        image_mean: three floats, subtracted from R, G and B in 0..1. Defaults to the
+            backbone's. (SimpleBaseline's published weights were trained with red's mean
             subtracted from blue.)
-        image_std: three floats by which R, G and B are then divided.
+        image_std: three floats by which R, G and B are then divided. Likewise.
         tokens: `TokenHead`, or its fields as a dict (`dataclasses.asdict`). Replaces
             the transposed and the 1x1 convolutions.
 
@@ -174,14 +164,14 @@ class HeatmapNet(PoseNet):
 
     def __init__(
         self,
-        backbone: keras.Model,
+        backbone: Backbone,
         num_outputs: int,
         deconv_filters: Sequence[int] | None = None,
         info: dict[str, Any] | None = None,
         kernel_initializer: Any = None,
         dtype: Any = None,
-        image_mean: Sequence[float] = IMAGE_MEAN,
-        image_std: Sequence[float] = IMAGE_STD,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
         tokens: TokenHead | dict[str, Any] | None = None,
         pyramid_filters: int = 0,
         name: str = "heatmap_net",
@@ -206,15 +196,8 @@ class HeatmapNet(PoseNet):
 
         # === Functional model ===
         inputs = keras.Input(backbone.input_shape[1:], name="image", dtype="float32")
-        images = channels // 3
-        x = keras.layers.Rescaling(
-            scale=[1 / (255 * s) for s in image_std] * images,
-            offset=[-m / s for m, s in zip(image_mean, image_std, strict=True)]
-            * images,
-            name="normalization",
-            dtype="float32",
-        )(inputs)
-        x = backbone(x)
+        mean, std = image_mean or backbone.image_mean, image_std or backbone.image_std
+        x = backbone(normalization(mean, std, channels // 3)(inputs))
         if tokens is not None:
             size = tuple(-(-side // self.stride) for side in inputs.shape[1:3])
             outputs = tokens.heatmaps(x, size, num_outputs, policy)
@@ -222,7 +205,7 @@ class HeatmapNet(PoseNet):
             for i, filters in enumerate(deconv_filters):
                 x = blocks.deconv_norm(x, filters, name=f"deconv{i}")
             if pyramid_filters:
-                x = _merge_pyramid(blocks, x, pyramid_filters)
+                x = merge_pyramid(blocks, x, pyramid_filters)
             outputs = keras.layers.Conv2D(
                 num_outputs,
                 1,
@@ -240,8 +223,7 @@ class HeatmapNet(PoseNet):
         self.info = info
         self.kernel_initializer = initializer
         self.policy = policy
-        self.image_mean = tuple(image_mean)
-        self.image_std = tuple(image_std)
+        self.image_mean, self.image_std = tuple(mean), tuple(std)
 
     @property
     def output_layers(self) -> tuple[str, ...]:
@@ -314,6 +296,8 @@ def build_heatmap_net(
     if input_channels not in (3, 6):
         raise InputError(f"input_channels is {input_channels}; expected 3 or 6")
     arguments = dict(config["arguments"])
+    if config.get("head", {}).get("pyramid_filters"):
+        arguments["return_all"] = True
     if kernel_initializer is not None:
         arguments["kernel_initializer"] = kernel_initializer
     backbone = config["backbone"](
@@ -336,25 +320,8 @@ def build_heatmap_net(
     )
 
 
-def _merge_pyramid(blocks: Blocks, maps: dict[str, Any], filters: int) -> Any:
-    """Maps at all strides, by name, as one map at stride 4 of so many channels."""
-    merged: Any = None
-    for stage in sorted(maps, reverse=True):
-        name = f"pyramid{stage[1:]}"
-        x = blocks.conv_norm(maps[stage], filters, 1, name=name, index=1)
-        if merged is None:
-            merged = x
-            continue
-        merged = NearestResize(
-            *x.shape[1:3], name=f"{name}_resize", dtype=blocks.dtype
-        )(merged)
-        merged = blocks.add([merged, x], f"{name}_add")
-        merged = blocks.conv_norm(merged, filters, 3, name=name, index=2)
-    return merged
-
-
 def _check_arguments(
-    backbone: keras.Model,
+    backbone: Backbone,
     num_outputs: int,
     deconv_filters: tuple[int, ...],
     pyramid_filters: int,
@@ -367,10 +334,6 @@ def _check_arguments(
         if deconv_filters or tokens:
             raise InputError(
                 "pyramid_filters is given with another head; expected one head"
-            )
-        if not isinstance(backbone.output, dict) or "P2" not in backbone.output:
-            raise InputError(
-                "pyramid_filters: expected a backbone that returns all of its maps"
             )
     elif tokens is not None:
         if deconv_filters:

@@ -1,7 +1,7 @@
 """Copying of weights from one net to another, and freezing of layer groups."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
@@ -129,17 +129,23 @@ def layer_groups(net: HeatmapNet) -> dict[str, list[keras.layers.Layer]]:
     return groups
 
 
-def freeze_groups(net: HeatmapNet, names: Iterable[str]) -> None:
+def freeze_groups(
+    groups: Mapping[str, list[keras.layers.Layer]], names: Iterable[str]
+) -> None:
     """Freezes the named groups and makes all others trainable.
 
     A frozen batch normalisation uses its moving statistics, which no longer change.
     Freezing is not saved in a `.keras` file, and a compiled model must be compiled
     again.
 
+    Args:
+        groups: layers of a net or of a backbone by the group's name, see
+            `layer_groups`.
+        names: of the groups to freeze.
+
     Raises:
-        InputError: a name is not a group of this net.
+        InputError: a name is not a group.
     """
-    groups = layer_groups(net)
     names = list(names)
     unknown = [name for name in names if name not in groups]
     if unknown:

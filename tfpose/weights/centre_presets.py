@@ -48,6 +48,6 @@ class CentrePreset:
     def parts(self) -> tuple[Skeleton, HRNet]:
         """The net's skeleton and a new backbone for pictures of any size."""
         backbone = HRNet(
-            (None, None, 3), width=self.width, all_branches=True, name="backbone"
+            (None, None, 3), width=self.width, return_all=True, name="backbone"
         )
         return get_skeleton(self.skeleton), backbone

@@ -32,7 +32,7 @@ def pyramid(net) -> dict[str, np.ndarray]:
         (lambda: ResNet((*SIZE, 3), 50, 4), {"P2": 16, "P3": 32, "P4": 64, "P5": 128}),
         (tiny_hrnet, {"P2": 8}),
         (
-            lambda: tiny_hrnet(all_branches=True),
+            lambda: tiny_hrnet(return_all=True),
             {"P2": 8, "P3": 16, "P4": 32, "P5": 64},
         ),
         (lambda: HRNet((*SIZE, 3), 8, 8, (), 1, 1), {"P2": 32}),
@@ -55,7 +55,7 @@ def test_all_strides_are_there(make, channels):
 
 def test_hrnets_other_branches_come_on_top():
     """The same layers, names and first map; the others only when asked for."""
-    plain, whole = tiny_hrnet(), tiny_hrnet(all_branches=True)
+    plain, whole = tiny_hrnet(), tiny_hrnet(return_all=True)
     names = [layer.name for layer in plain.layers]
     more = {layer.name for layer in whole.layers} - set(names)
     assert set(names) < {layer.name for layer in whole.layers}
@@ -71,7 +71,7 @@ def test_hrnets_other_branches_come_on_top():
 
 
 def test_each_of_hrnets_branches_has_its_own_part_in_every_map():
-    net = tiny_hrnet(all_branches=True)
+    net = tiny_hrnet(return_all=True)
     before = pyramid(net)
     for to in range(4):
         for source in set(range(4)) - {to}:
@@ -86,9 +86,9 @@ def test_each_of_hrnets_branches_has_its_own_part_in_every_map():
             layer.set_weights(weights)
 
 
-@pytest.mark.parametrize("all_branches", [False, True])
-def test_a_saved_file_has_all_branches(tmp_path, all_branches):
-    net = tiny_hrnet(all_branches=all_branches, name="mine")
+@pytest.mark.parametrize("return_all", [False, True])
+def test_a_saved_file_has_return_all(tmp_path, return_all):
+    net = tiny_hrnet(return_all=return_all, name="mine")
     net.save(tmp_path / "net.keras")
     loaded = keras.saving.load_model(tmp_path / "net.keras")
     assert type(loaded) is HRNet and loaded.get_config() == net.get_config()

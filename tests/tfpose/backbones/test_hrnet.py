@@ -25,12 +25,12 @@ def part_sums(net) -> dict[str, int]:
     return sums
 
 
-@pytest.mark.parametrize("all_branches", [False, True])
-def test_one_net_for_any_size_is_the_net_of_that_size(all_branches):
+@pytest.mark.parametrize("return_all", [False, True])
+def test_one_net_for_any_size_is_the_net_of_that_size(return_all):
     rng = np.random.default_rng(0)
-    free = tiny((None, None), all_branches=all_branches)
+    free = tiny((None, None), return_all=return_all)
     for size in ((64, 96), (32, 32)):
-        fixed = tiny(size, all_branches=all_branches)
+        fixed = tiny(size, return_all=return_all)
         fixed.set_weights(free.get_weights())
         image = rng.normal(size=(1, *size, 3)).astype(np.float32)
         found, expected = free(image), fixed(image)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tfpose.backbones.base import Backbone
 from tfpose.codecs.alignment import ALIGNMENTS
 from tfpose.codecs.heatmap import HeatmapCodec
 from tfpose.errors import InputError
@@ -31,14 +32,15 @@ INFO = {
 
 
 @keras.saving.register_keras_serializable(package="tests")
-class Averages(keras.Model):
+class Averages(Backbone):
     """Colour channels, averaged over 4 x 4 pixels, as a net's features."""
 
     stride = 4
 
     def __init__(self, **kwargs):
         inputs = keras.Input((*SIZE, 3))
-        super().__init__(inputs, keras.layers.AveragePooling2D(4)(inputs), **kwargs)
+        maps = {"P2": keras.layers.AveragePooling2D(4)(inputs)}
+        super().__init__(inputs, maps, keras.dtype_policies.get("float32"), **kwargs)
 
 
 def _colour_net(order):

@@ -222,7 +222,7 @@ def test_six_channels_give_the_patches_of_the_unshuffled_image():
 def test_frozen_tokens_leave_only_the_outputs_to_train():
     net = small_net()
     assert list(layer_groups(net)) == ["tokens"]
-    freeze_groups(net, ["tokens"])
+    freeze_groups(layer_groups(net), ["tokens"])
     names = {weight.path.split("/")[0] for weight in net.trainable_weights}
     assert names == {"keypoint_tokens", "head"}
 

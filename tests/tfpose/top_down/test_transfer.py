@@ -107,7 +107,7 @@ def test_misfits_are_listed_and_nothing_changes(make_source, make_target, messag
 
 def test_frozen_groups_stay_as_they_are_in_training():
     net = tiny()
-    freeze_groups(net, ["stem", "stage1"])
+    freeze_groups(layer_groups(net), ["stem", "stage1"])
     before = weights_by_layer(net)
     net.compile("sgd", "mse", run_eagerly=True)
     rng = np.random.default_rng(0)
@@ -131,13 +131,13 @@ def test_frozen_groups_stay_as_they_are_in_training():
 def test_frozen_normalisation_uses_its_moving_statistics():
     net = tiny()
     randomise(net)
-    freeze_groups(net, ["stem"])
+    freeze_groups(layer_groups(net), ["stem"])
     stem = keras.Model(net.backbone.input, net.backbone.get_layer("stem_relu2").output)
     image = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
     np.testing.assert_array_equal(
         stem(image, training=True), stem(image, training=False)
     )
-    freeze_groups(net, [])
+    freeze_groups(layer_groups(net), [])
     assert not np.allclose(stem(image, training=True), stem(image, training=False))
 
 
@@ -149,20 +149,20 @@ def test_groups_from_stem_to_head():
     assert list(layer_groups(net)) == [
         "stem", "stage1", "stage2", "stage3", "stage4", "deconv",
     ]  # fmt: skip
-    freeze_groups(net, layer_groups(net))
+    freeze_groups(layer_groups(net), layer_groups(net))
     assert [w.path.split("/")[-2] for w in net.trainable_weights] == ["head", "head"]
     lite = build_heatmap_net("efficientnet_lite0", (32, 32), 2)
     stages = [f"stage{number}" for number in range(1, 7)]
     assert list(layer_groups(lite)) == ["stem", *stages, "pyramid"]
-    freeze_groups(lite, layer_groups(lite))
+    freeze_groups(layer_groups(lite), layer_groups(lite))
     assert [w.path.split("/")[-2] for w in lite.trainable_weights] == ["head", "head"]
-    freeze_groups(net, ["stage4"])
+    freeze_groups(layer_groups(net), ["stage4"])
     assert net.backbone.get_layer("stem_conv").trainable
 
 
 def test_last_exchange_trains_when_all_groups_are_frozen():
     net = tiny()
-    freeze_groups(net, layer_groups(net))
+    freeze_groups(layer_groups(net), layer_groups(net))
     names = {w.path.split("/")[-2] for w in net.trainable_weights}
     assert names == {"head"} | {
         f"stage4_module0_fuse0_from{j}_{kind}"
@@ -174,7 +174,7 @@ def test_last_exchange_trains_when_all_groups_are_frozen():
 def test_frozen_net_saves_and_loads(tmp_path):
     net = tiny()
     randomise(net)
-    freeze_groups(net, ["stem", "stage2"])
+    freeze_groups(layer_groups(net), ["stem", "stage2"])
     net.save(tmp_path / "net.keras")
     loaded = keras.saving.load_model(tmp_path / "net.keras")
     assert_same(
@@ -188,5 +188,5 @@ def test_frozen_net_saves_and_loads(tmp_path):
 def test_unknown_group_is_refused_with_the_names():
     net = tiny()
     with pytest.raises(InputError, match="'stage9'.*stem, stage1, .*stage4"):
-        freeze_groups(net, ["stem", "stage9"])
+        freeze_groups(layer_groups(net), ["stem", "stage9"])
     assert net.backbone.get_layer("stem_conv1").trainable

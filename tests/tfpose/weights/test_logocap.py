@@ -123,7 +123,7 @@ def test_sizes_are_as_told(name):
     parameters = sum(math.prod(w.shape) for w in net.trainable_weights)
     assert parameters == preset.parameters
     side = preset.short_side
-    backbone = HRNet((side, side, 3), width=preset.width, all_branches=True)
+    backbone = HRNet((side, side, 3), width=preset.width, return_all=True)
     fixed = LogoCapNet(net.skeleton, backbone)
     assert _multiply_adds(fixed.dense_model.layers) == preset.multiply_adds
     passing = net.message_passing

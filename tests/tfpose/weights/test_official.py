@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from tests.tfpose.weights.torch_writer import Tensor, legacy_bytes, zip_bytes
+from tfpose.backbones.base import IMAGE_MEAN, IMAGE_STD
 from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
-from tfpose.top_down.net import IMAGE_MEAN, IMAGE_STD, HeatmapNet, build_heatmap_net
+from tfpose.top_down.net import HeatmapNet, build_heatmap_net
 from tfpose.top_down.tokens import TokenHead
 from tfpose.top_down.transfer import transfer_weights
 from tfpose.weights.keras_file import load_keras
