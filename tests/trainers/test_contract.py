@@ -65,6 +65,13 @@ def policy():
     keras.config.set_dtype_policy("float32")
 
 
+def _drawn(self, count: int, shape: tuple[int, ...]) -> tf.Tensor:
+    values = np.random.default_rng(0).standard_normal((count, *shape))
+    return tf.constant(values, tf.float32)
+
+
+# XLA draws other normal numbers from the same seed.
+@mock.patch.object(AlternatingModel, "draw_normal", _drawn)
 def first_step(method: Method, data_dir: Path, workdir: Path, **changes: Any):
     """Metrics of the first step, by plain descent; weights before and after it."""
     config = dataclasses.replace(method.settle(data_dir, workdir), **changes)
@@ -79,6 +86,12 @@ def first_step(method: Method, data_dir: Path, workdir: Path, **changes: Any):
     metrics = devices.compiled_step(task.model)(batch)
     weights = [np.asarray(v) for v in task.model.trainable_variables]
     return {k: float(v) for k, v in metrics.items()}, initial, weights
+
+
+@pytest.fixture(scope="module")
+def plain(method, data_dir, tmp_path_factory):
+    """`first_step` of the method as it is."""
+    return first_step(method, data_dir, tmp_path_factory.mktemp("plain"))
 
 
 @pytest.mark.slow
@@ -133,21 +146,10 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(
 
 
 @pytest.mark.slow
-def test_xla_step_equals_the_plain_one(method, data_dir, tmp_path):
-    # XLA draws other normal numbers from the same seed.
-    normal = mock.patch.object(
-        AlternatingModel,
-        "draw_normal",
-        lambda self, count, shape: tf.constant(
-            np.random.default_rng(0).standard_normal((count, *shape)), tf.float32
-        ),
-    )
-    with normal:
-        plain, initial, weights = first_step(method, data_dir, tmp_path / "plain")
-        compiled, _, others = first_step(
-            method, data_dir, tmp_path / "xla", jit_compile=True
-        )
-    assert compiled == pytest.approx(plain, rel=1e-3, abs=1e-5)
+def test_xla_step_equals_the_plain_one(method, plain, data_dir, tmp_path):
+    expected, initial, weights = plain
+    compiled, _, others = first_step(method, data_dir, tmp_path, jit_compile=True)
+    assert compiled == pytest.approx(expected, rel=1e-3, abs=1e-5)
     moved = max(np.abs(a - b).max() for a, b in zip(initial, weights, strict=True))
     assert moved > 1e-3
     for one, two in zip(weights, others, strict=True):
@@ -206,12 +208,11 @@ def test_two_replicas_take_the_steps_of_one(name, method, replicas):
 
 
 @pytest.mark.slow
-def test_bfloat16_trains_float32_weights(method, data_dir, tmp_path):
-    plain, _, _ = first_step(method, data_dir, tmp_path / "plain")
+def test_bfloat16_trains_float32_weights(method, plain, data_dir, tmp_path):
     mixed, _, weights = first_step(
-        method, data_dir, tmp_path / "mixed", precision="mixed_bfloat16"
+        method, data_dir, tmp_path, precision="mixed_bfloat16"
     )
-    assert mixed["loss"] == pytest.approx(plain["loss"], rel=0.03)
+    assert mixed["loss"] == pytest.approx(plain[0]["loss"], rel=0.03)
     assert all(weight.dtype == np.float32 for weight in weights)
 
 
