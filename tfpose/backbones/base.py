@@ -1,11 +1,11 @@
-"""The base class of image backbones: a main feature map and the maps at all strides."""
+"""The base class of image backbones, and the normalisation of what they take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
 
-__all__ = ["IMAGE_MEAN", "IMAGE_STD", "Backbone"]
+__all__ = ["IMAGE_MEAN", "IMAGE_STD", "Backbone", "normalization"]
 
 # ImageNet statistics of RGB in 0..1, which most published weights expect.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -83,3 +83,21 @@ class Backbone(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         return cls(**config)
+
+
+def normalization(
+    mean: Sequence[float], std: Sequence[float], images: int = 1
+) -> keras.layers.Rescaling:
+    """The layer from pixels 0..255 `[B, H, W, 3 * images]` to what a backbone takes.
+
+    Args:
+        mean: three floats, subtracted from R, G and B in 0..1.
+        std: three floats, by which these are then divided.
+        images: number of images in the channels.
+    """
+    return keras.layers.Rescaling(
+        scale=[1 / (255 * s) for s in std] * images,
+        offset=[-m / s for m, s in zip(mean, std, strict=True)] * images,
+        name="normalization",
+        dtype="float32",
+    )

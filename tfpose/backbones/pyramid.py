@@ -1,32 +1,12 @@
-"""What comes before and after a backbone: normalisation, and a feature pyramid."""
+"""A feature pyramid: a backbone's maps at all strides as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-import keras
 
 from tfpose.backbones.blocks import Blocks
 from tfpose.errors import InputError
 
-__all__ = ["merge_pyramid", "normalization"]
-
-
-def normalization(
-    mean: Sequence[float], std: Sequence[float], images: int = 1
-) -> keras.layers.Rescaling:
-    """The layer from pixels 0..255 `[B, H, W, 3 * images]` to what a backbone takes.
-
-    Args:
-        mean: three floats, subtracted from R, G and B in 0..1.
-        std: three floats, by which these are then divided.
-        images: number of images in the channels.
-    """
-    return keras.layers.Rescaling(
-        scale=[1 / (255 * s) for s in std] * images,
-        offset=[-m / s for m, s in zip(mean, std, strict=True)] * images,
-        name="normalization",
-        dtype="float32",
-    )
+__all__ = ["merge_pyramid"]
 
 
 def merge_pyramid(blocks: Blocks, maps: Mapping[str, Any] | Any, filters: int) -> Any:

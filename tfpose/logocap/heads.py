@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfpose.backbones.base import Backbone
+from tfpose.backbones.base import Backbone, normalization
 from tfpose.backbones.blocks import Blocks, official_initializer
-from tfpose.backbones.pyramid import merge_pyramid, normalization
+from tfpose.backbones.pyramid import merge_pyramid
 from tfpose.errors import InputError
 from tfpose.logocap.message_passing import torch_uniform
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
-from tfpose.backbones.base import Backbone
+from tfpose.backbones.base import Backbone, normalization
 from tfpose.backbones.blocks import Blocks, official_initializer
 from tfpose.backbones.efficientnet_lite import EfficientNetLite
 from tfpose.backbones.hrnet import HRNet
 from tfpose.backbones.pixels import Pixels
-from tfpose.backbones.pyramid import merge_pyramid, normalization
+from tfpose.backbones.pyramid import merge_pyramid
 from tfpose.backbones.resnet import DEPTHS, ResNet
 from tfpose.errors import InputError
 from tfpose.net_info import info_text
