@@ -183,7 +183,7 @@ METHODS: dict[str, Method] = {
         make_task=logocap.LogoCapTask,
         data="crowds",
         impossible=(
-            ({"net": "resnet50"}, "net: expected an HRNet, got 'resnet50'"),
+            ({"net": "resnet50"}, "net: expected an HRNet or one with a feature"),
             ({"input_side": 72}, "input_side: expected a multiple of 32, got 72"),
             ({"message_filters": (8, 8)}, "message_filters: expected three numbers"),
             ({"smallest": 2.0}, "smallest: expected at most largest"),
