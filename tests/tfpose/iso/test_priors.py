@@ -33,12 +33,14 @@ def test_discriminator_drops_units_in_training_only():
 
 
 def test_spectral_norm_holds_the_slope():
+    # Singular values that happen to be near each other take long to be told apart.
+    keras.utils.set_random_seed(0)
     prior = Discriminator(units=32, dropout=0.0, spectral_norm=True)
     prior.build((None, 16, 2))
     given = RNG.normal(size=(4, 16, 2)).astype(np.float32)
     for layer in prior.blocks:
         layer.layer.kernel.assign(5 * layer.layer.kernel)
-    for _ in range(30):
+    for _ in range(100):
         prior(given, training=True)
     for layer in (prior.first, *prior.blocks, prior.last):
         largest = np.linalg.norm(np.asarray(layer.layer.kernel), 2)
