@@ -48,7 +48,9 @@ NOT_RUN = {
     r"model=runs/(views|wide|crowds|flow|iso/views_0|lift)": (
         "needs what a benchmark trains"
     ),
-    r"data_dir=runs/photos": "needs photos that benchmarks.photo_crowds fetches",
+    r"data_dir=runs/(crowd_)?photos": (
+        "needs photos that a benchmark has labelled by a teacher"
+    ),
     r"steps=3|=models/iso|keep_float|crowd_maps": (
         "exports for a minute; tests/export has others"
     ),
