@@ -167,9 +167,8 @@ def _training(
 
 def _build_net(config: LogoCapConfig, skeleton: Skeleton) -> LogoCapNet:
     found = find_net(config.net)
-    backbone = found["backbone"](
-        (None, None, 3), return_all=True, name="backbone", **found["arguments"]
-    )
+    arguments = {**found["arguments"], "return_all": True}
+    backbone = found["backbone"]((None, None, 3), name="backbone", **arguments)
     info = {
         "task": "logocap",
         "skeleton": skeleton.to_dict(),

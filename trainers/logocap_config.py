@@ -112,7 +112,7 @@ class LogoCapConfig(PeopleConfig):
             not self._pyramid_filters
         ):
             raise InputError(
-                f"net: expected an HRNet or one with a feature pyramid, got "
+                "net: expected an HRNet or one with a feature pyramid, got "
                 f"{self.net!r}"
             )
         if self.input_side % _UNIT:

@@ -22,11 +22,7 @@ from tfpose.errors import InputError
 from tfpose.files import write_picture
 from tfpose.skeletons import Skeleton
 from tfpose.top_down.net import HeatmapNet, build_heatmap_net
-from tfpose.top_down.transfer import (
-    freeze_groups,
-    layer_groups,
-    transfer_weights,
-)
+from tfpose.top_down.transfer import freeze_groups, layer_groups, transfer_weights
 from tfpose.weights.keras_file import load_keras
 from trainers.engine.devices import Devices
 from trainers.engine.task import Task

@@ -11,13 +11,16 @@ from export.litert.convert import convert
 from export.litert.measure import answers
 from export.litert.operators import count_operators
 from export.litert.quantise import quantise
-from export.people_net import people_model, read_rows
+from export.people_net import people_metadata, people_model, read_rows
 from export.validation import people_calibration, people_validation
 from tests.tiny_dekr import tiny_dekr
 from tests.tiny_logocap import tiny_logocap
+from tfpose.backbones.efficientnet_lite import EfficientNetLite
 from tfpose.errors import InputError
+from tfpose.logocap.net import LogoCapNet
 from tfpose.logocap.predictor import CentrePredictor
 from tfpose.logocap.suppression import read_slots
+from tfpose.skeletons import get_skeleton
 
 SIZE = (64, 128)
 
@@ -45,6 +48,21 @@ def _assert_same(found, expected) -> None:
     largest = poses[..., 2].max()
     assert np.abs(found["poses"] - poses)[..., 2].max() < 1e-4 * largest
     assert np.abs(found["scores"] - scores).max() < 1e-4 * scores.max()
+
+
+def test_metadata_have_the_backbones_normalisation():
+    backbone = EfficientNetLite((None, None, 3), stages=6, return_all=True)
+    net = LogoCapNet(
+        get_skeleton("coco17"),
+        backbone,
+        pyramid_filters=8,
+        offset_filters=8,
+        message_filters=(8, 8, 8),
+        info={"task": "logocap", "short_side": 64},
+    )
+    told = people_metadata(CentrePredictor(net), SIZE, 4, "outside")["normalisation"]
+    # (pixel - 127) / 128, of pixels / 255.
+    assert np.allclose(told["mean"], 127 / 255) and np.allclose(told["std"], 128 / 255)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class Backbone(keras.Model):
         stride: int. Pixels of the image per cell of the main output.
         pyramid_outputs: dict. As given.
         image_shape: (H, W, C) of the image.
+        return_all: as given.
         policy: the dtype policy.
         image_mean: three floats of the class. Its published weights expect images from
             whose R, G and B in 0..1 these were subtracted.
@@ -62,6 +63,7 @@ class Backbone(keras.Model):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self.pyramid_outputs = dict(pyramid_outputs)
         self.image_shape = tuple(inputs.shape[1:])
+        self.return_all = return_all
         self.policy = policy
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
@@ -75,6 +77,7 @@ class Backbone(keras.Model):
         """The arguments that every backbone takes; a subclass adds its own."""
         return {
             "input_shape": list(self.image_shape),
+            "return_all": self.return_all,
             "dtype": self.policy.name,
             "name": self.name,
             "trainable": self.trainable,

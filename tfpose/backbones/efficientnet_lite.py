@@ -101,7 +101,6 @@ class EfficientNetLite(Backbone):
 
         # === Config ===
         self.stages = stages
-        self.return_all = return_all
         self.kernel_initializer = initializer
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
@@ -118,6 +117,5 @@ class EfficientNetLite(Backbone):
         return {
             **super().get_config(),
             "stages": self.stages,
-            "return_all": self.return_all,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

@@ -109,7 +109,6 @@ class HRNet(Backbone):
         self.stage_modules = tuple(stage_modules)
         self.blocks_per_branch = blocks_per_branch
         self.stage1_blocks = stage1_blocks
-        self.return_all = return_all
         self.kernel_initializer = initializer
 
     def layer_groups(self) -> dict[str, list[keras.layers.Layer]]:
@@ -142,7 +141,6 @@ class HRNet(Backbone):
             "stage_modules": list(self.stage_modules),
             "blocks_per_branch": self.blocks_per_branch,
             "stage1_blocks": self.stage1_blocks,
-            "return_all": self.return_all,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 

@@ -98,7 +98,7 @@ NETS: dict[str, dict[str, Any]] = {
     # For phones: 2.5 M parameters.
     "efficientnet_lite0": {
         "backbone": EfficientNetLite,
-        "arguments": {"stages": 6},
+        "arguments": {"stages": 6, "return_all": True},
         "head": {"pyramid_filters": 64},
     },
     # For tests only; not accurate.
@@ -296,8 +296,6 @@ def build_heatmap_net(
     if input_channels not in (3, 6):
         raise InputError(f"input_channels is {input_channels}; expected 3 or 6")
     arguments = dict(config["arguments"])
-    if config.get("head", {}).get("pyramid_filters"):
-        arguments["return_all"] = True
     if kernel_initializer is not None:
         arguments["kernel_initializer"] = kernel_initializer
     backbone = config["backbone"](

@@ -99,6 +99,14 @@ def test_a_saved_file_has_return_all(tmp_path, return_all):
         np.testing.assert_array_equal(found[name], expected[name])
 
 
+def test_every_backbones_file_has_return_all(tmp_path):
+    net = ResNet((64, 32, 3), 18, width=4, return_all=True)
+    net.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    assert loaded.output.keys() == {"P2", "P3", "P4", "P5"}
+    assert loaded.get_config() == net.get_config()
+
+
 def test_layers_are_one_group_unless_a_subclass_knows_better():
     class Plain(Backbone):
         stride = 1
